@@ -1,0 +1,1 @@
+"""Registration, sign-in, profiles and signed tokens."""

@@ -1,0 +1,1 @@
+"""Pipeline logic: what to build, what is released where."""

@@ -1,0 +1,1 @@
+"""Run the whole shop on one machine."""
