@@ -1,1 +1,40 @@
 """What every service of the shop is bolted on to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Flask
+
+from chassis import logging
+from chassis.database import Database, answer_database_failures
+from chassis.errors import answer_problems
+from chassis.health import Check, health
+from chassis.metrics import metrics
+from chassis.observe import observe
+from chassis.settings import Settings
+from chassis.tokens import DemoTokens, Remembering
+
+__all__ = ["fit", "open_database"]
+
+
+def open_database(settings: Settings) -> Database:
+    return Database(
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        statement_timeout_ms=settings.database_statement_timeout_ms,
+    )
+
+
+def fit(app: Flask, settings: Settings, *, database: Database, checks: Mapping[str, Check]) -> None:
+    """Give a service its logs, errors, metrics, health, tokens and database: the one call that it makes."""
+    logging.configure(settings.service, settings.app_env, settings.log_level)
+    if settings.app_env in {"stage", "prod"}:
+        app.logger.warning("demo_tokens_in_use", extra={"hint": "shared-secret tokens are meant for demonstrations"})
+    app.extensions["database"] = database
+    app.extensions["tokens"] = Remembering(DemoTokens(settings.token_secrets, settings.token_ttl_seconds))
+    observe(app)
+    answer_problems(app)
+    answer_database_failures(app)
+    app.register_blueprint(health(settings.service, settings.app_env, dict(checks)))
+    app.register_blueprint(metrics)

@@ -1,0 +1,181 @@
+"""The HTTP surface both services share: the OpenAPI app, blueprints that say who may enter, shapes, pages, ETags."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from functools import cache
+from typing import Annotated, Any, ClassVar
+from urllib.parse import quote, urlencode
+
+import orjson
+from flask import Response, request
+from flask.wrappers import Request
+from flask_openapi3 import APIBlueprint, Info, OpenAPI, Tag
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from chassis.errors import MEDIA_TYPE, InvalidRequest, UnsupportedMediaType, invalid
+from chassis.tokens import enter
+
+LARGEST_BODY = 64 * 1024
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"  # PostgreSQL refuses NUL; the other control characters only ever come from mischief
+
+
+class Shape(BaseModel):
+    """A request body: exactly these members, of exactly these types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @classmethod
+    @cache
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        # The framework asks for the schema on every request; it never changes.
+        return super().model_json_schema(*args, **kwargs)
+
+
+class Query(Shape):
+    """A query string: exactly these parameters, each converted from its text."""
+
+    model_config = ConfigDict(strict=False)
+
+
+class Headers(Query):
+    """The request headers that a route reads; clients send many others."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Path(Query):
+    """The variable parts of a URL."""
+
+
+class PageQuery(Query):
+    """One page of a list: continue after the key that the `Link` header of the page before names."""
+
+    limit: int = Field(default=100, ge=1, le=100, description="How many at most.")
+    after: str | None = Field(default=None, max_length=200, description="Opaque: taken from the `Link` header.")
+
+
+def text(longest: int, shortest: int = 0, **more: Any) -> Any:
+    """Return the type of a line of text for people: trimmed, without control characters."""
+    return Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=shortest, max_length=longest, pattern=PRINTABLE),
+        Field(**more),
+    ]
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457 problem document; `error` is the short text, `code` is stable for programs."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str
+    title: str
+    status: int
+    code: str
+    error: str
+    request_id: str
+
+
+class JsonRequest(Request):
+    """A request whose body is one JSON object, or a clear refusal."""
+
+    max_content_length = LARGEST_BODY
+    _NO_JSON: ClassVar[str] = "the body is not valid JSON"
+
+    def get_json(self, *_: Any, **__: Any) -> Any:
+        body = self.get_data()
+        if not body:
+            return {}
+        if not self.is_json:
+            raise UnsupportedMediaType
+        try:
+            parsed = orjson.loads(body)
+        except orjson.JSONDecodeError as failure:
+            raise InvalidRequest(f"{self._NO_JSON}: {failure.msg}", position=failure.pos) from failure
+        if not isinstance(parsed, dict):
+            raise InvalidRequest("the body must be a JSON object")
+        return parsed
+
+
+class Api(OpenAPI):
+    request_class = JsonRequest
+
+
+def api(service: str, title: str, version: str) -> Api:
+    """Return the OpenAPI app of a service, with its documentation at /openapi."""
+    return Api(
+        service,
+        info=Info(title=title, version=version),
+        security_schemes={"bearer": {"type": "http", "scheme": "bearer"}},
+        validation_error_status=400,
+        validation_error_model=ProblemOut,
+        validation_error_callback=_refuse,
+        doc_url="/openapi.json",
+    )
+
+
+def _refuse(failure: ValidationError) -> Response:
+    raise invalid(failure) from failure
+
+
+def public(name: str, import_name: str) -> APIBlueprint:
+    """Return a blueprint that anybody may enter."""
+    return APIBlueprint(name, import_name, abp_tags=[Tag(name=name)])
+
+
+def signed_in(name: str, import_name: str) -> APIBlueprint:
+    """Return a blueprint that only callers with a valid token may enter, before anything of the request is read."""
+    blueprint = APIBlueprint(name, import_name, abp_tags=[Tag(name=name)], abp_security=[{"bearer": []}])
+    blueprint.before_request(enter)
+    return blueprint
+
+
+def answers(success: dict[int, Any], *problems: int) -> dict[str, Any]:
+    """Describe a route's answers: what it returns, and the statuses it refuses with."""
+    content = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}}
+    documented: dict[str, Any] = {str(status): dict(content) for status in (*problems, 500, 503)}
+    return documented | {str(status): shape for status, shape in success.items()}
+
+
+def document(body: str, status: int = 200) -> Response:
+    """Answer with JSON that is written already."""
+    return Response(body, status=status, content_type="application/json")
+
+
+def reply(payload: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(payload), status=status, content_type="application/json")
+
+
+def conditional(answer: Response) -> Response:
+    """Give the answer an ETag, and answer 304 without a body to a client that has it already."""
+    answer.add_etag()
+    answer.headers.setdefault("Cache-Control", "no-cache")
+    answer.make_conditional(request)
+    return answer
+
+
+def page(documents: Sequence[str], next_key: str | None) -> Response:
+    """Answer with a JSON array; the `Link` header leads to the next page where there is one."""
+    answer = document(f"[{','.join(documents)}]")
+    if next_key is not None:
+        query = urlencode({**request.args.to_dict(), "after": next_key})
+        answer.headers["Link"] = f'<{quote(request.path)}?{query}>; rel="next"'
+    return answer
+
+
+def pack_key(*parts: str | int) -> str:
+    """Write the place where a page ended as an opaque key."""
+    return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+
+
+def unpack_key(key: str, *kinds: type) -> list[Any]:
+    """Read a key back; anything that we did not write ourselves is refused."""
+    try:
+        parts = orjson.loads(urlsafe_b64decode(key + "=" * (-len(key) % 4)))
+        fits = isinstance(parts, list) and [type(part) for part in parts] == list(kinds)
+    except ValueError:
+        fits = False
+    if not fits or any("\x00" in part for part in parts if isinstance(part, str)):
+        raise InvalidRequest("after: not a key that a Link header of this list gave out")
+    return list(parts)

@@ -1,0 +1,46 @@
+"""/healthz: the process is alive. /readyz: it can serve: database there, schema current, not shutting down."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Blueprint, Response, jsonify
+
+from chassis.errors import Unavailable
+
+DRAIN_FILE = "B2C_DRAIN_FILE"
+
+
+class NotReady(Unavailable):
+    code, error = "not_ready", "not ready"
+
+
+Check = Callable[[], str]
+"""Return "ok", or what is wrong."""
+
+
+def draining() -> bool:
+    """Tell whether shutdown has begun: the server process says so to its workers by creating a file."""
+    file = os.environ.get(DRAIN_FILE)
+    return bool(file) and Path(str(file)).exists()
+
+
+def health(service: str, env: str, checks: dict[str, Check]) -> Blueprint:
+    blueprint = Blueprint("health", __name__)
+
+    @blueprint.get("/healthz")
+    def healthz() -> Response:
+        """Alive: no I/O behind it."""
+        return jsonify(status="ok", service=service, env=env)
+
+    @blueprint.get("/readyz")
+    def readyz() -> Response:
+        """Ready to serve: every check passes and shutdown has not begun."""
+        results = {"shutdown": "begun"} if draining() else {name: check() for name, check in checks.items()}
+        if set(results.values()) != {"ok"}:
+            raise NotReady(checks=results)
+        return jsonify(status="ready", service=service, checks=results)
+
+    return blueprint

@@ -1,0 +1,78 @@
+"""JSON lines on stdout: one shape for the service, its libraries and the server, no secrets."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import re
+from contextvars import ContextVar
+from typing import Any
+
+from pythonjsonlogger.orjson import OrjsonFormatter
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+_ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_SECRET_MEMBER = re.compile(r"password|secret|token|authorization|cookie|credential", re.IGNORECASE)
+_SECRET_TEXT = re.compile(r"(?i)(bearer\s+|(?:password|token|secret)[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]+")
+_REDACTED = "[redacted]"
+
+
+def current_request_id() -> str:
+    return _request_id.get()
+
+
+def stamp_request_id(offered: str | None, fallback: str) -> str:
+    """Adopt the caller's request id when it is harmless to log, else ours."""
+    stamped = offered if offered and _ACCEPTABLE_ID.fullmatch(offered) else fallback
+    _request_id.set(stamped)
+    return stamped
+
+
+def redact(value: Any, member: str = "") -> Any:
+    """Blank out what must never be logged: members named like a secret, and secrets inside text."""
+    if _SECRET_MEMBER.search(member):
+        return _REDACTED
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(rf"\1{_REDACTED}", value)
+    if isinstance(value, dict):
+        return {name: redact(inner, str(name)) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(inner) for inner in value]
+    return value
+
+
+class JsonLines(OrjsonFormatter):
+    """Format a record as one JSON line: time, level, logger, event, service, request_id and the event's fields."""
+
+    def __init__(self, service: str = "", env: str = "") -> None:
+        super().__init__(
+            "{levelname}{name}{message}",
+            style="{",
+            timestamp="time",
+            rename_fields={"levelname": "level", "name": "logger", "message": "event"},
+            static_fields={"service": service, "env": env},
+        )
+
+    def process_log_record(self, log_record: dict[str, Any]) -> dict[str, Any]:
+        if request_id := current_request_id():
+            log_record["request_id"] = request_id
+        cleaned: dict[str, Any] = redact(super().process_log_record(log_record))
+        return cleaned
+
+
+def configuration(service: str, env: str, level: str) -> dict[str, Any]:
+    """Return the one logging configuration, in the form that `dictConfig` and the server take."""
+    lines = {"handlers": ["stdout"], "level": level, "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": JsonLines, "service": service, "env": env}},
+        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+        "root": {"handlers": ["stdout"], "level": level},
+        "loggers": {"_granian": lines, "granian.access": lines},
+    }
+
+
+def configure(service: str, env: str, level: str) -> None:
+    logging.config.dictConfig(configuration(service, env, level))

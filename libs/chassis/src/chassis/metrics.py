@@ -1,0 +1,46 @@
+"""Prometheus metrics, right with several worker processes (they share files below PROMETHEUS_MULTIPROC_DIR)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flask import Blueprint, Response
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+REQUEST_SECONDS = Histogram(
+    "http_request_duration_seconds",
+    "Time to answer, by route template.",
+    ["method", "route", "status"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+DATABASE_CONNECTIONS_IN_USE = Gauge(
+    "database_connections_in_use", "Connections taken from the pool.", multiprocess_mode="livesum"
+)
+DATABASE_POOL_SIZE = Gauge("database_pool_size", "Connections that the pools may hold.", multiprocess_mode="livesum")
+
+metrics = Blueprint("metrics", __name__)
+
+
+@metrics.get("/metrics")
+def scrape() -> Response:
+    """Show this service's metrics, all its workers summed."""
+    return Response(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+
+
+def _registry() -> CollectorRegistry:
+    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not directory:
+        return REGISTRY
+    _forget_dead_workers(Path(directory))
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
+
+
+def _forget_dead_workers(directory: Path) -> None:
+    for file in directory.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not Path(f"/proc/{pid}").exists():
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -1,0 +1,85 @@
+"""Serve `app:app` of the working directory with granian: `python -m chassis.serve`.
+
+SIGTERM and SIGINT: /readyz turns 503 at once, requests are served for DRAIN_SECONDS more so that load
+balancers can look away, then the listening socket closes, what is in flight is finished, and the process ends.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, Literal
+
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server.mp import MPServer
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings
+
+from chassis.health import DRAIN_FILE
+from chassis.logging import configuration
+
+
+class ServerSettings(BaseSettings):
+    host: str = "0.0.0.0"  # noqa: S104 - in a container the network policy decides who may connect
+    port: int = Field(ge=1, le=65_535)
+    workers: int = Field(default=1, ge=1, le=64)
+    threads: int = Field(default=4, ge=1, le=64)
+    drain_seconds: float = Field(default=0, ge=0, le=300)
+    shutdown_timeout_seconds: int = Field(default=20, ge=1, le=300)
+    app_env: str = "local"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+# More than the keep-alive connections of any load balancer in front: below their number, accepting stalls.
+BACKPRESSURE = 2048
+
+
+def server(settings: ServerSettings, service: str) -> MPServer:
+    return MPServer(
+        "app:app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=settings.threads,
+        backpressure=BACKPRESSURE,
+        respawn_failed_workers=True,
+        workers_kill_timeout=settings.shutdown_timeout_seconds,
+        log_level=LogLevels(settings.log_level.lower()),
+        log_dictconfig=configuration(service, settings.app_env, settings.log_level),
+    )
+
+
+def drain_on_signal(granian: MPServer, drain_file: Path, seconds: float) -> None:
+    """Say that shutdown has begun, keep serving for `seconds`, then stop."""
+
+    def begin(*_: Any) -> None:
+        drain_file.touch()
+        signal.signal(signal.SIGINT, granian.signal_handler_interrupt)  # a second Ctrl-C does not wait
+        threading.Timer(seconds, granian.signal_handler_interrupt).start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, begin)
+
+
+def main() -> None:
+    try:
+        settings = ServerSettings()
+    except ValidationError as failure:
+        sys.exit("\n".join(f"{'_'.join(map(str, f['loc'])).upper()}: {f['msg']}" for f in failure.errors()))
+    with tempfile.TemporaryDirectory(prefix="chassis-") as scratch:
+        drain_file = Path(scratch, "draining")
+        os.environ[DRAIN_FILE] = str(drain_file)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = scratch
+        granian = server(settings, Path.cwd().name)
+        granian.on_startup(lambda: drain_on_signal(granian, drain_file, settings.drain_seconds))
+        granian.serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""What a service reads from its environment: typed, checked once at start, refusing to run on a weak secret."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LOCAL_SECRET = "local-only-secret-never-use-this-elsewhere"  # noqa: S105 - refused outside local
+SHORTEST_SECRET = 32
+
+
+def _split(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """Environment of every service. The variable's name is the field's, in capitals."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    service: ClassVar[str]
+
+    app_env: Literal["local", "dev", "stage", "prod"] = "local"
+    database_url: str = Field(pattern=r"^postgres(ql)?://", description="libpq URL of this service's own database")
+    database_pool_size: int = Field(default=8, ge=1, le=200)
+    database_statement_timeout_ms: int = Field(default=5000, ge=100, le=60_000)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    token_secrets: CommaSeparated = (LOCAL_SECRET,)
+    token_ttl_seconds: int = Field(default=900, ge=10, le=86_400)
+    allow_demo_tokens: bool = False
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as failure:
+            # SystemExit: an operator needs the reasons, not a traceback that may show a value.
+            reasons = "".join(f"\n  {_reason(dict(fault))}" for fault in failure.errors())
+            raise SystemExit(f"{self.service}: cannot start, the environment is not right:{reasons}") from None
+
+    @model_validator(mode="after")
+    def _strong_secrets(self) -> Self:
+        if self.app_env != "local":
+            require_strong("TOKEN_SECRETS", *self.token_secrets or ("",))
+        return self
+
+    @model_validator(mode="after")
+    def _demo_tokens_on_purpose(self) -> Self:
+        if self.app_env in {"stage", "prod"} and not self.allow_demo_tokens:
+            raise ValueError(f"demo tokens are refused in {self.app_env}; ALLOW_DEMO_TOKENS=1 allows them")
+        return self
+
+
+def require_strong(name: str, *secrets: str) -> None:
+    """Refuse a secret that is missing, short, or the one that everybody can read in the source."""
+    for secret in secrets:
+        if not secret or secret == LOCAL_SECRET:
+            raise ValueError(f"{name} is missing or the local default; set a random one of its own")
+        if len(secret) < SHORTEST_SECRET:
+            raise ValueError(f"{name} holds a secret shorter than {SHORTEST_SECRET} characters")
+
+
+def _reason(fault: dict[str, Any]) -> str:
+    name = "_".join(map(str, fault["loc"])).upper()
+    return ": ".join(part for part in (name, fault["msg"].removeprefix("Value error, ")) if part)

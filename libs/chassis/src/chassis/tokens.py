@@ -1,0 +1,105 @@
+"""Verify a bearer token and tell who is calling."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from flask import current_app, g, request
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from chassis.errors import InvalidToken, Unauthenticated
+
+SALT = "user-auth"
+_SCHEME = "Bearer "
+_LONGEST_TOKEN = 4096
+_MOST_REMEMBERED = 10_000
+
+
+class Caller(NamedTuple):
+    """Who a verified token speaks for."""
+
+    user_id: str
+    username: str
+    session_id: str
+
+
+class TokenVerifier(Protocol):
+    def verify(self, token: str) -> tuple[Caller, float]:
+        """Return the caller and the time (Unix seconds) at which the token expires; raise InvalidToken."""
+
+
+def serializer(secrets: tuple[str, ...]) -> URLSafeTimedSerializer:
+    """Sign with the first secret, verify with any."""
+    return URLSafeTimedSerializer(
+        list(reversed(secrets)), salt=SALT, signer_kwargs={"digest_method": hashlib.sha256}
+    )  # itsdangerous signs with the last of its keys
+
+
+class DemoTokens:
+    """`itsdangerous` timed signatures under a secret that both services share."""
+
+    def __init__(self, secrets: tuple[str, ...], ttl_seconds: int) -> None:
+        self._serializer = serializer(secrets)
+        self._ttl = ttl_seconds
+
+    def sign(self, caller: Caller) -> str:
+        signed = self._serializer.dumps({"sub": caller.user_id, "username": caller.username, "sid": caller.session_id})
+        return signed if isinstance(signed, str) else signed.decode()
+
+    def verify(self, token: str) -> tuple[Caller, float]:
+        try:
+            claims, signed_at = self._serializer.loads(token, max_age=self._ttl, return_timestamp=True)
+            caller = Caller(claims["sub"], claims["username"], claims["sid"])
+        except (BadData, KeyError, TypeError, ValueError) as failure:
+            raise InvalidToken from failure
+        return caller, signed_at.timestamp() + self._ttl
+
+
+class Remembering:
+    """Remember verified tokens until they expire: verifying again costs a dictionary look-up."""
+
+    def __init__(self, verifier: TokenVerifier, clock: Callable[[], float] = time.time) -> None:
+        self._verifier = verifier
+        self._clock = clock
+        self._known: dict[str, tuple[Caller, float]] = {}
+
+    def caller(self, token: str) -> Caller:
+        known = self._known.get(token)
+        if known is None or known[1] <= self._clock():
+            known = self._verify(token)
+        return known[0]
+
+    def _verify(self, token: str) -> tuple[Caller, float]:
+        self._known.pop(token, None)
+        verified = self._verifier.verify(token)
+        if len(self._known) >= _MOST_REMEMBERED:
+            self._known.clear()  # bounded memory; what is still in use is back after one verification
+        self._known[token] = verified
+        return verified
+
+
+def bearer_token() -> str:
+    """Return the request's token; the Authorization header is the only place one is read from."""
+    header: str = request.headers.get("Authorization", "")
+    token = header[len(_SCHEME) :].strip()
+    if not token or header[: len(_SCHEME)].lower() != _SCHEME.lower():
+        raise Unauthenticated
+    if len(token) > _LONGEST_TOKEN:
+        raise InvalidToken
+    return token
+
+
+def enter() -> None:
+    """Let a verified caller in; the hook of every signed-in blueprint."""
+    tokens: Remembering = current_app.extensions["tokens"]
+    g.caller = tokens.caller(bearer_token())
+
+
+def caller() -> Caller:
+    """Return the verified caller of this request; only routes of a signed-in blueprint have one."""
+    verified: Any = g.caller
+    assert isinstance(verified, Caller)  # noqa: S101 - a route outside a signed-in blueprint is a bug
+    return verified
