@@ -1,1 +1,25 @@
 """Product catalogue and orders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+
+from chassis import fit, open_database
+from chassis.api import api
+from chassis.health import schema_check
+from order_service.catalog.routes import catalog
+from order_service.orders.routes import orders
+from order_service.settings import Settings
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+def create_app(settings: Settings) -> Flask:
+    app = api("order-service", title="Order service", version="1.0.0")
+    database = open_database(settings)
+    fit(app, settings, database=database, checks={"database": schema_check(database, MIGRATIONS)})
+    app.register_api(catalog)
+    app.register_api(orders)
+    return app

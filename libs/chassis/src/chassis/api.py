@@ -5,13 +5,14 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from functools import cache
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
 import orjson
 from flask import Response, request
 from flask.wrappers import Request
 from flask_openapi3 import APIBlueprint, Info, OpenAPI, Tag
+from flask_openapi3.types import ResponseDict
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from chassis.errors import MEDIA_TYPE, InvalidRequest, UnsupportedMediaType, invalid
@@ -56,13 +57,9 @@ class PageQuery(Query):
     after: str | None = Field(default=None, max_length=200, description="Opaque: taken from the `Link` header.")
 
 
-def text(longest: int, shortest: int = 0, **more: Any) -> Any:
-    """Return the type of a line of text for people: trimmed, without control characters."""
-    return Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=shortest, max_length=longest, pattern=PRINTABLE),
-        Field(**more),
-    ]
+def line(longest: int, shortest: int = 0) -> StringConstraints:
+    """Constrain a string to one line of text for people: trimmed, without control characters."""
+    return StringConstraints(strip_whitespace=True, min_length=shortest, max_length=longest, pattern=PRINTABLE)
 
 
 class ProblemOut(BaseModel):
@@ -131,11 +128,11 @@ def signed_in(name: str, import_name: str) -> APIBlueprint:
     return blueprint
 
 
-def answers(success: dict[int, Any], *problems: int) -> dict[str, Any]:
+def answers(success: ResponseDict, *problems: int) -> ResponseDict:
     """Describe a route's answers: what it returns, and the statuses it refuses with."""
     content = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}}
-    documented: dict[str, Any] = {str(status): dict(content) for status in (*problems, 500, 503)}
-    return documented | {str(status): shape for status, shape in success.items()}
+    # A dictionary for each: the framework writes into them.
+    return {**{status: dict(content) for status in (*problems, 500, 503)}, **success}
 
 
 def document(body: str, status: int = 200) -> Response:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from flask import Flask, Response
+from flask import Flask, Response, current_app
 from psycopg.abc import PQGen
 from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
@@ -80,6 +80,12 @@ class Database:
             connection.begin(),
         ):
             yield connection
+
+
+def current_database() -> Database:
+    """Return the database of the service that answers the current request."""
+    database: Database = current_app.extensions["database"]
+    return database
 
 
 def _engine(connect: Any, pool_size: int) -> Engine:

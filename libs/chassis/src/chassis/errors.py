@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 
-class Problem(Exception):  # noqa: N818 - the RFC's own word
+class Problem(Exception):
     """A refusal: raise it anywhere below a route and nothing has moved.
 
     `error` is the short text old clients read; `members` are extra members of the document.

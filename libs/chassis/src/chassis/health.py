@@ -7,7 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flask import Blueprint, Response, jsonify
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from chassis.database import Database
 from chassis.errors import Unavailable
 
 DRAIN_FILE = "B2C_DRAIN_FILE"
@@ -19,6 +23,26 @@ class NotReady(Unavailable):
 
 Check = Callable[[], str]
 """Return "ok", or what is wrong."""
+
+
+def schema_check(database: Database, scripts: Path) -> Check:
+    """Check that the database answers and that its schema is at least at the last of the numbered scripts."""
+    needed = newest(scripts)
+
+    def check() -> str:
+        try:
+            row = database.first(text("SELECT version_num FROM alembic_version"))
+        except (DBAPIError, PoolTimeout):
+            return "unavailable, or not migrated"
+        current = row.version_num if row else "nothing"
+        return "ok" if row and current >= needed else f"schema is at {current}, this version needs {needed}"
+
+    return check
+
+
+def newest(scripts: Path) -> str:
+    """Return the number of the last migration, such as "0001"; Alembic itself is not worth loading for that."""
+    return max(file.name for file in scripts.glob("versions/[0-9]*.py"))[:4]
 
 
 def draining() -> bool:

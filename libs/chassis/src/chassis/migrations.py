@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import psycopg
 from alembic import command, context
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, NullPool, create_engine, text
-from sqlalchemy.exc import DBAPIError
-
-from chassis.database import Database
 
 ADVISORY_LOCK = 0x62326320  # "b2c "
 LOCK_TIMEOUT = "5s"
@@ -53,23 +48,6 @@ def run_env(metadata: MetaData) -> None:
     context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
     with context.begin_transaction():
         context.run_migrations()
-
-
-@cache
-def head(scripts: Path) -> str:
-    revision = ScriptDirectory.from_config(_config(scripts)).get_current_head()
-    assert revision is not None, f"no migrations below {scripts}"  # noqa: S101 - a broken image
-    return revision
-
-
-def readiness(database: Database, scripts: Path) -> str:
-    """Say "ok" when the database answers and its schema is at the revision that this code needs, or newer."""
-    try:
-        row = database.first(text("SELECT version_num FROM alembic_version"))
-    except DBAPIError:
-        return "database unavailable or not migrated"
-    current = row.version_num if row else ""
-    return "ok" if current >= head(scripts) else f"schema at {current or 'nothing'}, needs {head(scripts)}"
 
 
 def _config(scripts: Path, connection: Connection | None = None) -> Config:

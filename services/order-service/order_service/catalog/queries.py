@@ -1,0 +1,84 @@
+"""Read the catalogue. PostgreSQL writes the JSON: one statement a request, and no object is built to be taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import TextClause, text
+
+from chassis.api import pack_key, unpack_key
+from chassis.database import Database
+from chassis.errors import NotFound
+from order_service import money
+
+DOCUMENT = f"""to_json((SELECT d FROM (SELECT
+    p.id, p.name, p.description, p.category, {money.sql("p.price_minor")} AS price, p.currency, p.stock AS available
+) AS d))::text"""
+
+
+class Order(NamedTuple):
+    """A way to sort the catalogue: the columns that place a product, all in one direction, so that a page can
+    continue after a row by one comparison that an index answers."""
+
+    columns: tuple[str, ...]
+    kinds: tuple[type, ...]
+    direction: str = "ASC"
+
+    @property
+    def beyond(self) -> str:
+        keys = ", ".join(f":key{number}" for number in range(len(self.columns)))
+        return f"({', '.join(self.columns)}) {'>' if self.direction == 'ASC' else '<'} ({keys})"
+
+    @property
+    def by(self) -> str:
+        return ", ".join(f"{column} {self.direction}" for column in self.columns)
+
+
+RELEVANCE = "-(ts_rank(p.search, websearch_to_tsquery('english', :q)) * 1000000)::int"
+ORDERS = {
+    "position": Order(("p.position",), (int,)),
+    "relevance": Order((RELEVANCE, "p.position"), (int, int)),
+    "name": Order(("lower(p.name)", "p.position"), (str, int)),
+    "price": Order(("p.price_minor", "p.position"), (int, int)),
+    "-price": Order(("p.price_minor", "p.position"), (int, int), "DESC"),
+}
+
+
+def list_products(
+    db: Database, *, q: str | None, category: str | None, sort: str | None, limit: int, after: str | None
+) -> tuple[Sequence[str], str | None]:
+    """Return the documents of one page, and the key after which the next page begins (None on the last)."""
+    order = ORDERS[sort or ("relevance" if q else "position")]
+    parameters: dict[str, Any] = {"limit": limit + 1, "q": q, "category": category}
+    if after is not None:
+        keys = unpack_key(after, *order.kinds)
+        parameters |= {f"key{number}": key for number, key in enumerate(keys)}
+    rows = db.all(_page(order, searched=bool(q), filtered=bool(category), continued=after is not None), parameters)
+    next_key = pack_key(*rows[limit - 1][1:]) if len(rows) > limit else None
+    return [row.document for row in rows[:limit]], next_key
+
+
+def get_product(db: Database, *, product_id: str) -> str:
+    row = db.first(ONE, {"id": product_id})
+    if row is None:
+        raise NotFound
+    return str(row.document)
+
+
+@cache
+def _page(order: Order, *, searched: bool, filtered: bool, continued: bool) -> TextClause:
+    conditions = {
+        "p.search @@ websearch_to_tsquery('english', :q)": searched,
+        "p.category = :category": filtered,
+        order.beyond: continued,
+    }
+    where = " AND ".join(condition for condition, asked in conditions.items() if asked) or "TRUE"
+    return text(
+        f"SELECT {DOCUMENT} AS document, {', '.join(order.columns)} FROM products p"
+        f" WHERE {where} ORDER BY {order.by} LIMIT :limit"
+    )
+
+
+ONE = text(f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = :id")

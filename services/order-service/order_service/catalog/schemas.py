@@ -1,0 +1,36 @@
+"""Shapes of the catalogue on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, RootModel
+
+from chassis.api import PageQuery, Path, line
+from order_service.money import Money
+
+
+class ProductQuery(PageQuery):
+    q: Annotated[str, line(200, 1)] | None = Field(
+        default=None, description="Words to look for in name and description; best match first."
+    )
+    category: Annotated[str, line(100, 1)] | None = None
+    sort: Literal["name", "price", "-price"] | None = None
+
+
+class ProductPath(Path):
+    product_id: Annotated[str, line(100, 1)]
+
+
+class ProductOut(BaseModel):
+    id: str
+    name: str
+    description: str
+    category: str
+    price: Money
+    currency: str
+    available: int = Field(ge=0, description="Units in stock.")
+
+
+class ProductsOut(RootModel[list[ProductOut]]):
+    pass

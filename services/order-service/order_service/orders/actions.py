@@ -1,0 +1,84 @@
+"""Place and cancel orders: one statement each, so that an order is there whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Row
+from sqlalchemy.exc import DBAPIError
+
+from chassis.database import LOCK_NOT_AVAILABLE, Database, sqlstate
+from chassis.errors import NotFound, Unavailable
+from chassis.tokens import Caller
+from order_service.orders import rules, statements
+from order_service.orders.queries import order_key
+
+
+class Placed(NamedTuple):
+    order_id: str
+    receipt: str
+    replayed: bool
+
+
+def place_order(
+    db: Database, *, buyer: Caller, basket: dict[str, int], ship_to: dict[str, Any] | None, idempotency_key: str | None
+) -> Placed:
+    """Take the stock and write the order; or answer again what this idempotency key was answered before.
+
+    Raises a Problem of `rules`, and then nothing has moved.
+    """
+    request = orjson.dumps([list(basket.items()), ship_to])
+    parameters: dict[str, Any] = {
+        "product_ids": list(basket),
+        "quantities": list(basket.values()),
+        "buyer_id": buyer.user_id,
+        "buyer_name": buyer.username,
+        "ship_to": orjson.dumps(ship_to).decode() if ship_to else None,
+        "key": idempotency_key,
+        "fingerprint": hashlib.sha256(request).digest() if idempotency_key else None,
+    }
+    row = _place(db, parameters)
+    if row.receipt is not None:
+        return Placed(row.order_id, row.receipt, replayed=False)
+    if row.earlier_receipt is None:
+        rules.refuse(basket, {key: rules.OnShelf(*found) for key, found in (row.shelf or {}).items()})
+        row = _earlier(db, parameters)  # nothing to refuse: a twin was faster
+    return _replay(row, parameters["fingerprint"])
+
+
+def _place(db: Database, parameters: dict[str, Any]) -> Row[Any]:
+    try:
+        row = db.first(statements.PLACE, parameters)
+    except DBAPIError as failure:
+        if parameters["key"] and sqlstate(failure) == LOCK_NOT_AVAILABLE:
+            raise rules.StillInFlight from failure
+        raise
+    assert row is not None  # noqa: S101 - the statement selects exactly one row
+    return row
+
+
+def _earlier(db: Database, parameters: dict[str, Any]) -> Row[Any]:
+    row = db.first(statements.EARLIER, parameters)
+    if row is None:
+        raise Unavailable
+    return row
+
+
+def _replay(row: Row[Any], fingerprint: bytes | None) -> Placed:
+    if bytes(row.earlier_fingerprint) != fingerprint:
+        raise rules.KeyReused
+    return Placed(row.earlier_order_id, row.earlier_receipt, replayed=True)
+
+
+def cancel_order(db: Database, *, buyer_id: str, order_id: str) -> str:
+    """Cancel the caller's order and put its goods back; return its document."""
+    row = db.first(
+        statements.CANCEL, {"id": order_key(order_id), "buyer_id": buyer_id, "cancellable": list(rules.CANCELLABLE)}
+    )
+    if row is None:
+        raise NotFound
+    if row.document is None:
+        raise rules.NotCancellable(f"the order is {row.status} already", status_of_order=row.status)
+    return str(row.document)

@@ -1,0 +1,62 @@
+"""Read orders: a caller's own, and nobody else's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+
+from chassis.api import pack_key, unpack_key
+from chassis.database import Database
+from chassis.errors import InvalidRequest, NotFound
+from order_service.orders import documents
+
+_ORDER_ID = re.compile(r"o-([0-9a-f]{32})")
+
+
+def order_key(order_id: str) -> UUID:
+    """Return the database's key for an order id; what cannot be one is simply not found."""
+    match = _ORDER_ID.fullmatch(order_id)
+    if match is None:
+        raise NotFound
+    return UUID(match[1])
+
+
+def get_order(db: Database, *, buyer_id: str, order_id: str) -> str:
+    row = db.first(ONE, {"id": order_key(order_id), "buyer_id": buyer_id})
+    if row is None:
+        raise NotFound
+    return str(row.document)
+
+
+def list_orders(
+    db: Database, *, buyer_id: str, status: str | None, limit: int, after: str | None
+) -> tuple[Sequence[str], str | None]:
+    """Return the documents of one page, newest first, and the key after which the next page begins."""
+    parameters = {"buyer_id": buyer_id, "status": status, "limit": limit + 1, "after": after and _last_seen(after)}
+    rows = db.all(_page(filtered=status is not None, continued=after is not None), parameters)
+    next_key = pack_key(rows[limit - 1].id.hex) if len(rows) > limit else None
+    return [row.document for row in rows[:limit]], next_key
+
+
+def _last_seen(key: str) -> UUID:
+    try:
+        return UUID(*unpack_key(key, str))
+    except ValueError as failure:
+        raise InvalidRequest("after: not a key that a Link header of this list gave out") from failure
+
+
+@cache
+def _page(*, filtered: bool, continued: bool) -> TextClause:
+    where = "o.buyer_id = :buyer_id"
+    where += " AND o.status = :status" if filtered else ""
+    where += " AND o.id < :after" if continued else ""
+    return text(
+        f"SELECT o.id, {documents.order()} AS document FROM orders o WHERE {where} ORDER BY o.id DESC LIMIT :limit"
+    )
+
+
+ONE = text(f"SELECT {documents.order()} AS document FROM orders o WHERE o.id = :id AND o.buyer_id = :buyer_id")

@@ -1,0 +1,58 @@
+"""Orders: only signed-in callers may enter, and each finds only their own."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from chassis.api import answers, conditional, document, page, signed_in
+from chassis.database import current_database
+from chassis.tokens import caller
+from order_service.orders import actions, queries, rules
+from order_service.orders.schemas import OrderOut, OrderPath, OrderQuery, OrdersOut, PlaceHeaders, PlaceOrder
+
+orders = signed_in("orders", __name__)
+
+
+@orders.post(
+    "/create_order",
+    endpoint="create_order",
+    operation_id="create_order",
+    responses=answers({201: OrderOut}, 400, 401, 409, 413, 415, 422),
+)
+@orders.post("/orders", operation_id="place_order", responses=answers({201: OrderOut}, 400, 401, 409, 413, 415, 422))
+def place(header: PlaceHeaders, body: PlaceOrder) -> Response:
+    """Place an order at the catalogue's prices."""
+    basket = rules.merge((line.product_id, line.qty) for line in body.items)
+    placed = actions.place_order(
+        current_database(),
+        buyer=caller(),
+        basket=basket,
+        ship_to=body.ship_to.model_dump(exclude_none=True) if body.ship_to else None,
+        idempotency_key=header.idempotency_key,
+    )
+    answer = document(placed.receipt, status=201)
+    answer.headers["Location"] = f"/orders/{placed.order_id}"
+    if placed.replayed:
+        answer.headers["Idempotent-Replayed"] = "true"
+    return answer
+
+
+@orders.get("/orders", responses=answers({200: OrdersOut}, 400, 401))
+def list_orders(query: OrderQuery) -> Response:
+    """List the caller's own orders, newest first."""
+    documents, next_key = queries.list_orders(current_database(), buyer_id=caller().user_id, **query.model_dump())
+    return conditional(page(documents, next_key))
+
+
+@orders.get("/orders/<order_id>", responses=answers({200: OrderOut}, 401, 404))
+def show_order(path: OrderPath) -> Response:
+    """Show one of the caller's own orders."""
+    return conditional(
+        document(queries.get_order(current_database(), buyer_id=caller().user_id, order_id=path.order_id))
+    )
+
+
+@orders.post("/orders/<order_id>/cancel", responses=answers({200: OrderOut}, 401, 404, 409))
+def cancel(path: OrderPath) -> Response:
+    """Cancel an order that is still only placed; its goods go back on the shelf."""
+    return document(actions.cancel_order(current_database(), buyer_id=caller().user_id, order_id=path.order_id))

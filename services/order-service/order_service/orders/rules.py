@@ -1,0 +1,76 @@
+"""What may be ordered: the shop's rules, in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from chassis.errors import Conflict, InvalidRequest, Unprocessable
+
+MOST_LINES = 50
+LARGEST_QTY = 999
+
+CANCELLABLE = ("placed",)
+
+
+class UnknownProduct(InvalidRequest):
+    code = "unknown_product"
+
+
+class TooMany(InvalidRequest):
+    code = "qty_too_large"
+
+
+class MixedCurrencies(InvalidRequest):
+    code, error = "mixed_currencies", "one order takes one currency"
+
+
+class OutOfStock(Conflict):
+    code, error = "out_of_stock", "out of stock"
+
+
+class NotCancellable(Conflict):
+    code = "not_cancellable"
+
+
+class KeyReused(Unprocessable):
+    code, error = "idempotency_key_reused", "this idempotency key came with another body before"
+
+
+class StillInFlight(Conflict):
+    code, error = "request_in_flight", "a request with this idempotency key is still being worked on"
+    headers = (("Retry-After", "1"),)
+
+
+class OnShelf(NamedTuple):
+    """A product as the order found it."""
+
+    stock: int
+    currency: str
+
+
+def merge(lines: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Add up the quantities per product, in the order in which the products were first named."""
+    basket: dict[str, int] = {}
+    for product_id, qty in lines:
+        basket[product_id] = basket.get(product_id, 0) + qty
+    too_many = [product_id for product_id, qty in basket.items() if qty > LARGEST_QTY]
+    if too_many:
+        raise TooMany(f"at most {LARGEST_QTY} of one product: {', '.join(too_many)}", products=too_many)
+    return basket
+
+
+def refuse(basket: Mapping[str, int], shelf: Mapping[str, OnShelf]) -> None:
+    """Raise the reason why this basket cannot be sold from this shelf; return when there is none."""
+    unknown = [product_id for product_id in basket if product_id not in shelf]
+    if unknown:
+        raise UnknownProduct(f"unknown product: {', '.join(unknown)}", products=unknown)
+    short = [
+        {"product_id": product_id, "wanted": qty, "available": shelf[product_id].stock}
+        for product_id, qty in basket.items()
+        if shelf[product_id].stock < qty
+    ]
+    if short:
+        raise OutOfStock(products=short)
+    if len({product.currency for product in shelf.values()}) > 1:
+        raise MixedCurrencies

@@ -1,0 +1,88 @@
+"""The two statements that change orders.
+
+Both lock the products they touch in key order, so that two of them wait for each other at most one way round.
+Every part of a statement sees the same snapshot; only `FOR NO KEY UPDATE` looks again after waiting. So the shelf
+is locked first, and everything else is decided from what the lock returned.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from order_service.orders import documents
+
+_EARLIER = f"""
+    SELECT {documents.ORDER_ID} AS earlier_order_id, receipt AS earlier_receipt, fingerprint AS earlier_fingerprint
+    FROM orders o WHERE buyer_id = :buyer_id AND idempotency_key = CAST(:key AS text)
+"""
+EARLIER = text(_EARLIER)
+
+PLACE = text(f"""
+WITH asked AS (
+    SELECT * FROM unnest(CAST(:product_ids AS text[]), CAST(:quantities AS integer[])) WITH ORDINALITY
+        AS a(product_id, qty, line)
+),
+earlier AS ({_EARLIER}),
+shelf AS (
+    SELECT id, name, price_minor, currency, stock FROM products
+    WHERE id = ANY (CAST(:product_ids AS text[])) AND NOT EXISTS (SELECT FROM earlier)
+    ORDER BY id FOR NO KEY UPDATE
+),
+lines AS (
+    SELECT line, product_id, name, price_minor AS unit_price_minor, qty, currency, stock >= qty AS enough
+    FROM asked JOIN shelf ON shelf.id = asked.product_id
+),
+-- One row when all that was asked for is there, in one currency; no row otherwise.
+o AS (
+    SELECT uuidv7() AS id, CAST(:buyer_name AS text) AS buyer_name, 'placed' AS status, min(currency) AS currency,
+           sum(unit_price_minor * qty)::bigint AS total_minor, CAST(:ship_to AS jsonb) AS ship_to, now() AS placed_at,
+           jsonb_build_array(jsonb_build_object('status', 'placed', 'at', now())) AS history
+    FROM lines
+    HAVING bool_and(enough) AND count(DISTINCT currency) = 1 AND count(*) = (SELECT count(*) FROM asked)
+),
+-- Of two requests with one idempotency key, the second gets no row here, and so takes nothing.
+claim AS (
+    INSERT INTO orders (id, buyer_id, buyer_name, status, currency, total_minor, ship_to, placed_at, history,
+                        idempotency_key, fingerprint, receipt)
+    SELECT o.id, :buyer_id, buyer_name, status, currency, total_minor, ship_to, placed_at, history,
+           CAST(:key AS text), CAST(:fingerprint AS bytea), {documents.order(lines="lines")}
+    FROM o
+    ON CONFLICT (buyer_id, idempotency_key) DO NOTHING
+    RETURNING id, receipt
+),
+written AS (
+    INSERT INTO order_lines (order_id, line, product_id, name, unit_price_minor, qty)
+    SELECT claim.id, line, product_id, name, unit_price_minor, qty FROM claim CROSS JOIN lines
+),
+taken AS (
+    UPDATE products SET stock = stock - lines.qty FROM claim CROSS JOIN lines WHERE products.id = lines.product_id
+)
+SELECT {documents.ORDER_ID} AS order_id, o.receipt, earlier.*,
+       (SELECT json_object_agg(id, json_build_array(stock, currency)) FROM shelf) AS shelf
+FROM (VALUES (1)) AS always LEFT JOIN claim AS o ON TRUE LEFT JOIN earlier ON TRUE
+""")
+
+CANCEL = text(f"""
+WITH target AS (
+    SELECT id, status FROM orders WHERE id = :id AND buyer_id = :buyer_id FOR NO KEY UPDATE
+),
+shelf AS (
+    SELECT products.id FROM products
+    WHERE id IN (SELECT product_id FROM order_lines JOIN target ON order_id = target.id
+                 WHERE status = ANY (CAST(:cancellable AS text[])))
+    ORDER BY id FOR NO KEY UPDATE
+),
+o AS (
+    UPDATE orders SET status = 'cancelled',
+        history = history || jsonb_build_object('status', 'cancelled', 'at', now())
+    FROM target
+    WHERE orders.id = target.id AND target.status = ANY (CAST(:cancellable AS text[]))
+    RETURNING orders.*
+),
+returned AS (
+    UPDATE products SET stock = stock + qty
+    FROM order_lines JOIN o ON order_id = o.id
+    WHERE products.id = product_id AND products.id IN (SELECT id FROM shelf)
+)
+SELECT status, (SELECT {documents.order()} FROM o) AS document FROM target
+""")
