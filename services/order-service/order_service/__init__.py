@@ -9,6 +9,7 @@ from flask import Flask
 from chassis import fit, open_database
 from chassis.api import api
 from chassis.health import schema_check
+from chassis.pages import PageCache
 from order_service.catalog.routes import catalog
 from order_service.orders.routes import orders
 from order_service.settings import Settings
@@ -22,4 +23,5 @@ def create_app(settings: Settings) -> Flask:
     fit(app, settings, database=database, checks={"database": schema_check(database, MIGRATIONS)})
     app.register_api(catalog)
     app.register_api(orders)
+    app.wsgi_app = PageCache(app, "/products", app.extensions["record"])  # type: ignore[method-assign]
     return app

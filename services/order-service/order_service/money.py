@@ -10,7 +10,7 @@ from pydantic import Field
 Money = Annotated[float, Field(ge=0, json_schema_extra={"examples": [19.99]})]
 """An amount on the wire, for the OpenAPI document: PostgreSQL writes the number itself, always with two decimals."""
 
-_AMOUNT = re.compile(r"(\d{1,9})(?:\.(\d{1,2}))?")
+_AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?")
 
 
 def parse(amount: str) -> int:

@@ -11,7 +11,7 @@ from chassis.database import Database, answer_database_failures
 from chassis.errors import answer_problems
 from chassis.health import Check, health
 from chassis.metrics import metrics
-from chassis.observe import observe
+from chassis.observe import observe, recorder
 from chassis.settings import Settings
 from chassis.tokens import DemoTokens, Remembering
 
@@ -33,7 +33,8 @@ def fit(app: Flask, settings: Settings, *, database: Database, checks: Mapping[s
         app.logger.warning("demo_tokens_in_use", extra={"hint": "shared-secret tokens are meant for demonstrations"})
     app.extensions["database"] = database
     app.extensions["tokens"] = Remembering(DemoTokens(settings.token_secrets, settings.token_ttl_seconds))
-    observe(app)
+    app.extensions["record"] = recorder(settings.service, settings.app_env, settings.log_level)
+    observe(app, app.extensions["record"])
     answer_problems(app)
     answer_database_failures(app)
     app.register_blueprint(health(settings.service, settings.app_env, dict(checks)))

@@ -2,42 +2,75 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
 from time import perf_counter
+from typing import NamedTuple
 
+import orjson
 from flask import Flask, Response, g, request
 
 from chassis.logging import current_request_id, stamp_request_id
 from chassis.metrics import REQUEST_SECONDS
 
-log = logging.getLogger("access")
-
 REQUEST_ID = "X-Request-ID"
 
+RECORDED = "chassis.recorded"
+"""Set in a request's environ by the layer that records it in the framework's stead."""
 
-def observe(app: Flask) -> None:
+
+class Answered(NamedTuple):
+    method: str
+    route: str
+    path: str
+    status: int
+    seconds: float
+    user_id: str | None = None
+
+
+Record = Callable[[Answered], None]
+
+
+def arrive(offered_id: str | None) -> float:
+    """Stamp the request's id; return the time from which its duration counts."""
+    stamp_request_id(offered_id, fallback=secrets.token_hex(16))
+    return perf_counter()
+
+
+def recorder(service: str, env: str, level: str) -> Record:
+    """Return the function that records an answered request.
+
+    It writes its line itself: the fields are ours and hold no secret, and the way through the logging
+    library costs a third of what answering a small request does.
+    """
+    head = {"level": "INFO", "logger": "access", "event": "request", "service": service, "env": env}
+    silent = level in {"WARNING", "ERROR"}
+
+    def record(answered: Answered) -> None:
+        method, route, path, status, seconds, user_id = answered
+        REQUEST_SECONDS.labels(method, route, status).observe(seconds)
+        if silent:
+            return
+        asked = {"method": method, "path": path, "status": status, "ms": round(seconds * 1000, 2), "user": user_id}
+        when = {"time": datetime.now(UTC).isoformat(), "request_id": current_request_id()}
+        os.write(1, orjson.dumps({**head, **asked, **when}, option=orjson.OPT_APPEND_NEWLINE))
+
+    return record
+
+
+def observe(app: Flask, record: Record) -> None:
     @app.before_request
-    def arrive() -> None:
-        g.arrived = perf_counter()
-        stamp_request_id(request.headers.get(REQUEST_ID), fallback=secrets.token_hex(16))
+    def begin() -> None:
+        g.arrived = arrive(request.headers.get(REQUEST_ID))
 
     @app.after_request
-    def leave(answer: Response) -> Response:
-        seconds = perf_counter() - g.arrived
-        route = request.url_rule.rule if request.url_rule else "(none)"
+    def end(answer: Response) -> Response:
         answer.headers[REQUEST_ID] = current_request_id()
-        REQUEST_SECONDS.labels(request.method, route, answer.status_code).observe(seconds)
-        log.info("request", extra=_fields(answer.status_code, seconds))
+        if RECORDED not in request.environ:
+            route = request.url_rule.rule if request.url_rule else "(none)"
+            user_id = g.caller.user_id if "caller" in g else None
+            seconds = perf_counter() - g.arrived
+            record(Answered(request.method, route, request.path, answer.status_code, seconds, user_id))
         return answer
-
-
-def _fields(status: int, seconds: float) -> dict[str, object]:
-    caller = g.get("caller")
-    return {
-        "method": request.method,
-        "path": request.path,
-        "status": status,
-        "ms": round(seconds * 1000, 2),
-        "user": caller.user_id if caller else None,
-    }

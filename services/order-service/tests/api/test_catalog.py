@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from chassis.database import Database
+from order_service.catalog.importer import Product
+
+MOUSE = Product("p1", "Wireless Mouse", "Quiet mouse for the desk.", "Computers", 1999, "EUR", 5)
+KEYBOARD = Product("p2", "Keyboard", "Loud, and good with a mouse.", "Computers", 5949, "EUR", 0)
+LAMP = Product("p3", "bedside lamp", "Warm light.", "Home", 2490, "EUR", 7)
+
+
+@pytest.fixture
+def shelf(stock: Callable[..., None]) -> None:
+    stock(MOUSE, KEYBOARD, LAMP)
+
+
+def ids(answer: Any) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    return [product["id"] for product in answer.json]
+
+
+@pytest.mark.usefixtures("shelf")
+def test_the_list_shows_every_product_with_price_and_what_is_left(client: FlaskClient) -> None:
+    answer = client.get("/products")
+    assert answer.json is not None
+    assert answer.json[0] == {
+        "id": "p1",
+        "name": "Wireless Mouse",
+        "description": "Quiet mouse for the desk.",
+        "category": "Computers",
+        "price": 19.99,
+        "currency": "EUR",
+        "available": 5,
+    }
+    assert ids(answer) == ["p1", "p2", "p3"]
+    assert "Link" not in answer.headers
+
+
+@pytest.mark.usefixtures("shelf")
+def test_a_price_is_a_number_with_two_decimals(client: FlaskClient) -> None:
+    assert b'"price":24.90,' in client.get("/products/p3").data
+
+
+@pytest.mark.usefixtures("shelf")
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("q=mouse", ["p1", "p2"]),
+        ("q=quiet+desk", ["p1"]),
+        ("q=the", []),
+        ("q=mouse+-loud", ["p1"]),
+        ("category=Home", ["p3"]),
+        ("category=home", []),
+        ("q=mouse&category=Home", []),
+        ("sort=name", ["p3", "p2", "p1"]),
+        ("sort=price", ["p1", "p3", "p2"]),
+        ("sort=-price", ["p2", "p3", "p1"]),
+        ("q=mouse&sort=-price", ["p2", "p1"]),
+    ],
+)
+def test_searching_filtering_and_sorting(client: FlaskClient, query: str, expected: list[str]) -> None:
+    assert ids(client.get(f"/products?{query}")) == expected
+
+
+@pytest.mark.parametrize("sort", ["", "&sort=name", "&sort=price", "&sort=-price", "&q=product"])
+def test_following_the_links_shows_every_product_once(
+    client: FlaskClient, stock: Callable[..., None], sort: str
+) -> None:
+    stock(**{f"p{number}": number for number in range(25)})
+    seen: list[str] = []
+    link: str | None = f"/products?limit=10{sort}"
+    pages = 0
+    while link:
+        answer = client.get(link)
+        seen += ids(answer)
+        link = answer.headers.get("Link", "").removeprefix("<").partition(">")[0] or None
+        pages += 1
+    assert pages == 3
+    assert sorted(seen) == sorted(f"p{number}" for number in range(25))
+
+
+@pytest.mark.usefixtures("shelf")
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=101",
+        "limit=ten",
+        "sort=stock",
+        "after=nonsense",
+        "after=WyJhIl0",
+        "after=W251bGxd",
+        "q=%00",
+        "q=",
+        "colour=red",
+        "limit=" + "9" * 5000,
+    ],
+)
+def test_a_query_that_cannot_be_meant_is_refused(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/products?{query}")
+    assert answer.status_code == 400
+    assert answer.mimetype == "application/problem+json"
+    assert answer.json is not None
+    assert answer.json["code"] == "invalid_request"
+
+
+@pytest.mark.usefixtures("shelf")
+def test_a_client_that_has_the_page_gets_304(client: FlaskClient) -> None:
+    etag = client.get("/products").headers["ETag"]
+    answer = client.get("/products", headers={"If-None-Match": etag})
+    assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", etag)
+    one = client.get("/products/p1").headers["ETag"]
+    assert client.get("/products/p1", headers={"If-None-Match": one}).status_code == 304
+    assert client.get("/products/p1", headers={"If-None-Match": etag}).status_code == 200
+
+
+@pytest.mark.usefixtures("shelf")
+def test_a_sale_shows_at_once_in_the_list(client: FlaskClient, place: Callable[..., Any]) -> None:
+    before = client.get("/products")
+    assert place(p1=2).status_code == 201
+    after = client.get("/products", headers={"If-None-Match": before.headers["ETag"]})
+    assert after.status_code == 200
+    assert after.json is not None
+    assert after.json[0]["available"] == 3
+
+
+@pytest.mark.parametrize("product_id", ["p99", "%ff", "p1%27--", "x" * 100])
+def test_a_product_that_does_not_exist_is_404(client: FlaskClient, product_id: str) -> None:
+    answer = client.get(f"/products/{product_id}")
+    assert answer.status_code == 404
+    assert answer.json is not None
+    assert answer.json["error"] == "not found"
+
+
+@pytest.mark.usefixtures("shelf")
+def test_a_page_takes_one_statement_however_long_it_is(
+    client: FlaskClient, db: Database, count_statements: Callable[..., Any]
+) -> None:
+    with count_statements(db) as statements:
+        client.get("/products?limit=3")
+    assert len(statements) == 1

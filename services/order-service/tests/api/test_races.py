@@ -1,0 +1,84 @@
+"""Many threads, one real PostgreSQL. Several server processes: see tests/e2e."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import text
+
+from chassis.database import Database
+from chassis.testing import bearer
+
+ALICE = bearer("u-alice", "alice")
+
+
+def all_at_once(app: Flask, requests: list[tuple[str, dict[str, str], Any]]) -> list[Any]:
+    def send(request: tuple[str, dict[str, str], Any]) -> Any:
+        url, headers, body = request
+        return app.test_client().post(url, json=body, headers=headers)
+
+    with ThreadPoolExecutor(len(requests)) as pool:
+        return list(pool.map(send, requests))
+
+
+def items(*lines: tuple[str, int]) -> dict[str, Any]:
+    return {"items": [{"product_id": product_id, "qty": qty} for product_id, qty in lines]}
+
+
+def test_parallel_buyers_never_buy_more_than_there_is(
+    app: Flask, stock: Callable[..., None], left: Callable[[str], int]
+) -> None:
+    stock(p1=20)
+    answers = all_at_once(
+        app, [("/orders", bearer(f"u-{number}", f"user{number}"), items(("p1", 1))) for number in range(64)]
+    )
+    assert Counter(answer.status_code for answer in answers) == {201: 20, 409: 44}
+    assert left("p1") == 0
+
+
+def test_parallel_requests_with_one_key_make_one_order_with_one_answer(
+    app: Flask, stock: Callable[..., None], left: Callable[[str], int], db: Database
+) -> None:
+    stock(p1=100)
+    answers = all_at_once(app, [("/orders", ALICE | {"Idempotency-Key": "k"}, items(("p1", 2)))] * 64)
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.data for answer in answers}) == 1
+    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
+    assert left("p1") == 98
+    assert db.first(text("SELECT count(*) FROM orders"))[0] == 1  # type: ignore[index]
+
+
+def test_orders_for_the_same_products_in_opposite_order_never_deadlock(
+    app: Flask, stock: Callable[..., None], left: Callable[[str], int]
+) -> None:
+    stock(p1=1000, p2=1000, p3=1000)
+    there, back = items(("p1", 1), ("p2", 1), ("p3", 1)), items(("p3", 1), ("p2", 1), ("p1", 1))
+    answers = all_at_once(app, [("/orders", ALICE, there), ("/orders", ALICE, back)] * 20)
+    assert {answer.status_code for answer in answers} == {201}
+    assert (left("p1"), left("p2"), left("p3")) == (960, 960, 960)
+
+
+def test_racing_cancellations_put_the_stock_back_once(
+    app: Flask, stock: Callable[..., None], place: Callable[..., Any], left: Callable[[str], int]
+) -> None:
+    stock(p1=10)
+    location = place(p1=3).headers["Location"]
+    answers = all_at_once(app, [(f"{location}/cancel", ALICE, None)] * 16)
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 15}
+    assert left("p1") == 10
+
+
+def test_orders_cancellations_and_imports_at_once_keep_the_books(
+    app: Flask, stock: Callable[..., None], place: Callable[..., Any], left: Callable[[str], int]
+) -> None:
+    stock(p1=500, p2=500)
+    locations = [place(p1=1, p2=1).headers["Location"] for _ in range(10)]
+    cancels = [(f"{location}/cancel", ALICE, None) for location in locations]
+    orders = [("/orders", ALICE, items(("p2", 1), ("p1", 1)))] * 30
+    answers = all_at_once(app, [*cancels, *orders])
+    assert Counter(answer.status_code for answer in answers) == {200: 10, 201: 30}
+    assert (left("p1"), left("p2")) == (470, 470)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from chassis.database import Database
+from chassis.testing import bearer, closing, empty, migrated_database
+from order_service import MIGRATIONS, create_app
+from order_service.catalog import importer
+from order_service.catalog.importer import Product
+from order_service.orders.tables import metadata
+from order_service.settings import Settings
+
+ALICE, BOB = bearer("u-alice", "alice"), bearer("u-bob", "bob")
+
+
+@pytest.fixture(scope="session")
+def settings() -> Iterator[Settings]:
+    with migrated_database("order_service", MIGRATIONS) as url:
+        yield Settings(database_url=url, database_pool_size=40)
+
+
+@pytest.fixture(scope="session")
+def whole_app(settings: Settings) -> Iterator[Flask]:
+    with closing(create_app(settings)) as app:
+        yield app
+
+
+@pytest.fixture
+def app(whole_app: Flask) -> Flask:
+    empty(whole_app.extensions["database"], metadata)
+    whole_app.wsgi_app._pages.clear()  # type: ignore[attr-defined]
+    return whole_app
+
+
+@pytest.fixture
+def db(app: Flask) -> Database:
+    database: Database = app.extensions["database"]
+    return database
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def stock(app: Flask, settings: Settings) -> Callable[..., None]:
+    """Put products on the shelf: stock(p1=5), or a whole Product."""
+
+    def put(*products: Product, price_minor: int = 1000, currency: str = "EUR", **amounts: int) -> None:
+        simple = [
+            Product(key, f"Product {key}", "", "Things", price_minor, currency, amount)
+            for key, amount in amounts.items()
+        ]
+        importer.write(settings.database_url, [*products, *simple])
+
+    return put
+
+
+@pytest.fixture
+def place(client: FlaskClient) -> Callable[..., Any]:
+    """Place an order: place(p1=2), as Alice unless said otherwise."""
+
+    def place(who: dict[str, str] = ALICE, key: str | None = None, **items: int) -> Any:
+        headers = who | ({"Idempotency-Key": key} if key else {})
+        lines = [{"product_id": product_id, "qty": qty} for product_id, qty in items.items()]
+        return client.post("/orders", json={"items": lines}, headers=headers)
+
+    return place
+
+
+@pytest.fixture
+def left(client: FlaskClient) -> Callable[[str], int]:
+    """Tell how many of a product are left."""
+    return lambda product_id: client.get(f"/products/{product_id}").json["available"]  # type: ignore[index]
