@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -35,7 +35,7 @@ def _address(email: str) -> str:
 
 
 def _blank_is_none(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
+    return None if value == "" else value
 
 
 Username = Annotated[
@@ -57,15 +57,18 @@ Email = Annotated[
     AfterValidator(_address),
     Field(json_schema_extra={"format": "email"}),
 ]
-Name = Annotated[str, line(100)]
-BlankIsNone = BeforeValidator(_blank_is_none)
+# Clients of the first version send "" for what a person left out.
+OptionalName = Annotated[Annotated[str, line(100)] | None, AfterValidator(_blank_is_none)]
+OptionalEmail = Annotated[
+    Email | None, BeforeValidator(_blank_is_none, json_schema_input_type=Email | Literal[""] | None)
+]
 
 
 class RegisterBody(Shape):
     username: Username
     password: NewPassword
-    name: Annotated[Name | None, BlankIsNone] = None
-    email: Annotated[Email | None, BlankIsNone] = None
+    name: OptionalName = None
+    email: OptionalEmail = None
 
 
 class AccountOut(BaseModel):

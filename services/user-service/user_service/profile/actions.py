@@ -36,8 +36,6 @@ UPDATE sessions SET ended_at = coalesce(ended_at, now()), user_agent = NULL WHER
 
 def change_profile(db: Database, *, caller: Caller, changes: dict[str, Any]) -> dict[str, Any]:
     """Write these members of the caller's profile; return all of it."""
-    if not changes:
-        return queries.read_profile(db, caller=caller)
     if "email" in changes:
         changes = {**changes, "email_key": email_key(changes["email"])}
     with constraints(TAKEN):

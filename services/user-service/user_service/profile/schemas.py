@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from chassis.api import Shape, line
-from user_service.accounts.schemas import BlankIsNone, Email, Name, NewPassword, Password
+from user_service.accounts.schemas import NewPassword, OptionalEmail, OptionalName, Password
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(description="ISO 3166-1 alpha-2.")]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 ()./-]{2,30}$")]
@@ -27,10 +28,18 @@ class Address(Shape):
 class ProfileChanges(Shape):
     """What is absent stays as it is; null clears."""
 
-    name: Annotated[Name | None, BlankIsNone] = None
-    email: Annotated[Email | None, BlankIsNone] = None
-    phone: Annotated[Phone | None, BlankIsNone] = None
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    name: OptionalName = None
+    email: OptionalEmail = None
+    phone: Phone | None = None
     shipping_address: Address | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("no_change", "name at least one member to change")
+        return self
 
 
 class PasswordBody(Shape):
