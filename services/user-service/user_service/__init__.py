@@ -1,1 +1,30 @@
 """Registration, sign-in, profiles and signed tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+
+from chassis import fit, open_database
+from chassis.api import api
+from chassis.health import schema_check
+from user_service.accounts.passwords import Passwords
+from user_service.accounts.routes import accounts
+from user_service.profile.routes import profile
+from user_service.sessions.routes import sessions, sign_in
+from user_service.sessions.signing import issuer
+from user_service.settings import Settings
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+def create_app(settings: Settings) -> Flask:
+    app = api("user-service", title="User service", version="1.0.0")
+    database = open_database(settings)
+    fit(app, settings, database=database, checks={"database": schema_check(database, MIGRATIONS)})
+    app.extensions["passwords"] = Passwords()
+    app.extensions["issuer"] = issuer(settings)
+    for blueprint in (accounts, sign_in, sessions, profile):
+        app.register_api(blueprint)
+    return app

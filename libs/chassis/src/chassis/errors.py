@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import orjson
 from flask import Flask, Response
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException
 
 from chassis.logging import current_request_id
@@ -103,18 +104,20 @@ class HttpProblem(Problem):
 
 def invalid(failure: ValidationError) -> InvalidRequest:
     """Name every offending member; the short text tells the first."""
-    errors = [
-        {"member": ".".join(map(str, fault["loc"])), "code": fault["type"], "message": fault["msg"]}
-        for fault in failure.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    return InvalidRequest(_short_text(errors[0]), errors=errors)
+    faults = failure.errors(include_url=False, include_context=False)
+    errors = [{"member": _member(fault), "code": fault["type"], "message": fault["msg"]} for fault in faults]
+    return InvalidRequest(_short_text(faults[0]), errors=errors)
 
 
-def _short_text(fault: dict[str, str]) -> str:
-    member = fault["member"] or "body"
-    if fault["code"] in {"missing", "too_short", "string_too_short"} and "." not in member:
+def _member(fault: ErrorDetails) -> str:
+    return ".".join(map(str, fault["loc"]))
+
+
+def _short_text(fault: ErrorDetails) -> str:
+    member = _member(fault) or "body"
+    if "." not in member and (fault["type"] == "missing" or fault["input"] in ("", [])):
         return f"{member} required"
-    return f"{member}: {fault['message']}"
+    return f"{member}: {fault['msg']}"
 
 
 def answer_problems(app: Flask) -> None:

@@ -6,6 +6,7 @@ balancers can look away, then the listening socket closes, what is in flight is 
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -76,6 +77,9 @@ def main() -> None:
         drain_file = Path(scratch, "draining")
         os.environ[DRAIN_FILE] = str(drain_file)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = scratch
+        # The metrics library reads that when it is first imported, which in this process it has been already:
+        # a forked worker would inherit the metrics of a single process.
+        multiprocessing.set_start_method("spawn")
         granian = server(settings, Path.cwd().name)
         granian.on_startup(lambda: drain_on_signal(granian, drain_file, settings.drain_seconds))
         granian.serve()

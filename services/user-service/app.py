@@ -1,0 +1,6 @@
+"""The door: the server loads `app` from here."""
+
+from user_service import create_app
+from user_service.settings import Settings
+
+app = create_app(Settings())

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from chassis.database import Database
+from chassis.testing import empty, migrated_database
+from user_service import MIGRATIONS, create_app
+from user_service.accounts.passwords import Passwords
+from user_service.sessions.tables import metadata
+from user_service.settings import Settings
+
+PASSWORD = "correct horse"
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # tests of anything but the hashing itself
+
+
+@pytest.fixture(scope="session")
+def settings() -> Iterator[Settings]:
+    with migrated_database("user_service", MIGRATIONS) as url:
+        yield Settings(database_url=url, database_pool_size=20)
+
+
+@pytest.fixture(scope="session")
+def whole_app(settings: Settings) -> Iterator[Flask]:
+    app = create_app(settings)
+    yield app
+    app.extensions["database"].engine.dispose()
+
+
+@pytest.fixture
+def app(whole_app: Flask) -> Flask:
+    empty(whole_app.extensions["database"], metadata)
+    whole_app.extensions["passwords"] = Passwords(QUICK)
+    return whole_app
+
+
+@pytest.fixture
+def db(app: Flask) -> Database:
+    database: Database = app.extensions["database"]
+    return database
+
+
+@pytest.fixture
+def run(db: Database) -> Callable[..., Any]:
+    """Run SQL as the operator would; return all rows, or none where there are none to return."""
+
+    def run(sql: str, **parameters: Any) -> Any:
+        with db.transaction() as connection:
+            result = connection.execute(text(sql), parameters)
+            return result.all() if result.returns_rows else None
+
+    return run
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def register(client: FlaskClient) -> Callable[..., TestResponse]:
+    """Open an account: register("alice", email="alice@example.com")."""
+
+    def register(username: str = "alice", password: str = PASSWORD, **members: Any) -> TestResponse:
+        return client.post("/register", json={"username": username, "password": password, **members})
+
+    return register
+
+
+@pytest.fixture
+def login(client: FlaskClient) -> Callable[..., TestResponse]:
+    def login(username: str = "alice", password: str = PASSWORD, **headers: str) -> TestResponse:
+        return client.post("/login", json={"username": username, "password": password}, headers=headers)
+
+    return login
+
+
+@pytest.fixture
+def refresh(client: FlaskClient) -> Callable[[str], TestResponse]:
+    return lambda refresh_token: client.post("/token/refresh", json={"refresh_token": refresh_token})
+
+
+@pytest.fixture
+def sign_in(login: Callable[..., TestResponse]) -> Callable[..., dict[str, str]]:
+    """Sign in; return the headers of a signed-in caller."""
+    return lambda *who, **headers: {"Authorization": f"Bearer {login(*who, **headers).json['token']}"}  # type: ignore[index]
+
+
+@pytest.fixture
+def alice(register: Callable[..., TestResponse], sign_in: Callable[..., dict[str, str]]) -> dict[str, str]:
+    """Headers of Alice, who has an account."""
+    register("alice", name="Alice", email="Alice@example.com")
+    return sign_in("alice")

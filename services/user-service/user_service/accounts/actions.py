@@ -1,0 +1,36 @@
+"""Open accounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from chassis.database import Database, constraints
+from user_service.accounts import rules
+from user_service.accounts.passwords import Passwords
+
+REGISTER = text("""
+INSERT INTO users (username, username_digest, password_hash, name, email, email_key)
+VALUES (:username, :username_digest, :password_hash, :name, :email, :email_key)
+RETURNING id, username, name, email
+""")
+
+
+def register(
+    db: Database, passwords: Passwords, *, username: str, password: str, name: str | None, email: str | None
+) -> Row[Any]:
+    """Open an account; of several that race for a username, one gets it and the others hear UsernameTaken."""
+    rules.refuse_weak(password, username=username, email=email)
+    account = {
+        "username": username,
+        "username_digest": rules.username_digest(username),
+        "password_hash": passwords.hash(password),
+        "name": name,
+        "email": email,
+        "email_key": rules.email_key(email),
+    }
+    with constraints(rules.TAKEN):
+        row = db.first(REGISTER, account)
+    assert row is not None  # noqa: S101 - an INSERT returns its row, or raises
+    return row

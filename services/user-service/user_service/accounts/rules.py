@@ -1,0 +1,65 @@
+"""What a username, an email address and a password may be, and when two are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+from email_validator import validate_email
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from chassis.errors import Conflict, InvalidRequest
+
+COMMON_PASSWORDS = frozenset(FREQUENCY_LISTS["passwords"])
+
+# Letters and marks that show nothing, so that two names could look the same
+# (Unicode's Default_Ignorable_Code_Point outside category C, and the blank Braille pattern).
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+
+
+class UsernameTaken(Conflict):
+    code, error = "username_taken", "username already exists"
+
+
+class EmailTaken(Conflict):
+    code, error = "email_taken", "email already exists"
+
+
+TAKEN = {"users_username_unique": UsernameTaken, "users_email_unique": EmailTaken}
+
+
+class WeakPassword(InvalidRequest):
+    code = "weak_password"
+
+
+def normalised(text: str) -> str:
+    """Return the one way to write this text, however a keyboard composed it."""
+    return unicodedata.normalize("NFKC", text)
+
+
+def shows_every_character(username: str) -> bool:
+    """Tell whether all of the username can be seen: no spaces, control or format characters."""
+    categories = {unicodedata.category(character)[0] for character in username}
+    return not categories & {"C", "Z"} and not _INVISIBLE.search(username)
+
+
+def username_digest(username: str) -> bytes:
+    """Return what makes two usernames the same; it reserves the name of a deleted account without telling it."""
+    return hashlib.sha256(normalised(normalised(username).casefold()).encode()).digest()
+
+
+def email_key(email: str | None) -> str | None:
+    """Return what makes two email addresses the same; raise ValueError for what is none."""
+    return validate_email(email, check_deliverability=False).normalized.casefold() if email else None
+
+
+def refuse_weak(password: str, *, username: str, email: str | None) -> None:
+    """Refuse the passwords that are tried first."""
+    guess = normalised(password).casefold()
+    if guess in COMMON_PASSWORDS:
+        raise WeakPassword("password is among the most common ones")
+    if guess in {normalised(name).casefold() for name in (username, email) if name}:
+        raise WeakPassword("password equals the username or the email address")

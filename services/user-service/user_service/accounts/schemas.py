@@ -1,0 +1,78 @@
+"""Shapes of accounts on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from chassis.api import PRINTABLE, Shape, line
+from user_service.accounts import rules
+
+LONGEST_PASSWORD = 128
+LONGEST_USERNAME = 64
+
+
+def _normalised(value: Any) -> Any:
+    # Longer text is refused anyway, and normalising it could take seconds: the cost grows with the square.
+    short = isinstance(value, str) and len(value) <= 4 * LONGEST_USERNAME
+    return rules.normalised(value) if short else value
+
+
+def _visible(username: str) -> str:
+    if not rules.shows_every_character(username):
+        raise PydanticCustomError("username_characters", "spaces and invisible characters are not allowed")
+    return username
+
+
+def _address(email: str) -> str:
+    try:
+        rules.email_key(email)
+    except ValueError as reason:
+        raise PydanticCustomError("email", "{reason}", {"reason": str(reason)}) from reason
+    return email
+
+
+def _blank_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+Username = Annotated[
+    str,
+    StringConstraints(min_length=3, max_length=LONGEST_USERNAME),
+    AfterValidator(_visible),
+    BeforeValidator(_normalised),
+    Field(description="No spaces, no invisible characters. Case and Unicode variants of one name are the same name."),
+]
+NewPassword = Annotated[
+    str,
+    StringConstraints(min_length=8, max_length=LONGEST_PASSWORD),
+    Field(description="Not a common one, not the username or email address."),
+]
+Password = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_PASSWORD)]
+Email = Annotated[
+    str,
+    StringConstraints(max_length=254, pattern=PRINTABLE),
+    AfterValidator(_address),
+    Field(json_schema_extra={"format": "email"}),
+]
+# Clients of the first version send "" for what a person left out.
+OptionalName = Annotated[Annotated[str, line(100)] | None, AfterValidator(_blank_is_none)]
+OptionalEmail = Annotated[
+    Email | None, BeforeValidator(_blank_is_none, json_schema_input_type=Email | Literal[""] | None)
+]
+
+
+class RegisterBody(Shape):
+    username: Username
+    password: NewPassword
+    name: OptionalName = None
+    email: OptionalEmail = None
+
+
+class AccountOut(BaseModel):
+    id: str
+    username: str
+    name: str | None
+    email: str | None

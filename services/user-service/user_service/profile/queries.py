@@ -1,0 +1,62 @@
+"""Read one's own account; a session that has ended reads nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, TextClause, text
+
+from chassis.database import Database
+from chassis.errors import InvalidToken
+from chassis.tokens import Caller
+
+PROFILE = ("id", "username", "name", "email", "phone", "shipping_address")
+
+_SESSIONS = """(
+    SELECT json_agg(s ORDER BY s.created_at)
+    FROM (SELECT id, user_agent, created_at, last_used_at, expires_at, ended_at
+          FROM sessions WHERE user_id = users.id) AS s
+)"""
+
+
+def _of_caller(*columns: str) -> TextClause:
+    return text(
+        f"SELECT {', '.join(columns)} FROM users JOIN sessions live ON live.user_id = users.id"
+        " WHERE live.id = :session_id AND users.id = :user_id AND live.ended_at IS NULL"
+    )
+
+
+_PROFILE = [f"users.{column}" for column in PROFILE]
+READ = _of_caller(*_PROFILE)
+EXPORT = _of_caller(*_PROFILE, "users.created_at", "password_changed_at", f"{_SESSIONS} AS sessions")
+CREDENTIALS = _of_caller("username", "email", "password_hash", "password_changed_at")
+
+
+def read_profile(db: Database, *, caller: Caller) -> dict[str, Any]:
+    return profile_of(_read(db, READ, caller))
+
+
+def export(db: Database, *, caller: Caller) -> dict[str, Any]:
+    """Return everything that is held on the caller; hashes say nothing about a person and stay here."""
+    row = _read(db, EXPORT, caller)
+    return {
+        "profile": profile_of(row),
+        "registered_at": row.created_at,
+        "password_changed_at": row.password_changed_at,
+        "sessions": row.sessions,
+    }
+
+
+def credentials(db: Database, *, caller: Caller) -> Row[Any]:
+    return _read(db, CREDENTIALS, caller)
+
+
+def profile_of(row: Row[Any]) -> dict[str, Any]:
+    return {column: row._mapping[column] for column in PROFILE}
+
+
+def _read(db: Database, statement: TextClause, caller: Caller) -> Row[Any]:
+    row = db.first(statement, {"session_id": caller.session_id, "user_id": caller.user_id})
+    if row is None:
+        raise InvalidToken
+    return row

@@ -1,0 +1,91 @@
+"""Sign in, stay signed in, sign out."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
+
+from chassis.database import Database
+from chassis.errors import InvalidToken
+from chassis.tokens import Caller
+from user_service.accounts.passwords import Passwords
+from user_service.accounts.rules import username_digest
+from user_service.sessions import statements
+from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
+
+log = logging.getLogger(__name__)
+
+
+class Opened(NamedTuple):
+    """A session that goes on from here."""
+
+    caller: Caller
+    refresh_token: str
+
+
+def sign_in(
+    db: Database, passwords: Passwords, *, username: str, password: str, user_agent: str | None, lifetime: int
+) -> Opened:
+    """Open a session for whoever knows the password; `lifetime` is that of its refresh tokens, in seconds."""
+    user = db.first(statements.FIND_USER, {"digest": username_digest(username)})
+    # No connection is held while hashing, and an unknown user costs as much of it.
+    if not passwords.match(password, user and user.password_hash) or user is None:
+        raise InvalidCredentials
+    _upgrade_hash(db, passwords, user, password)
+    return _open(db, user, user_agent, lifetime)
+
+
+def _open(db: Database, user: Row[Any], user_agent: str | None, lifetime: int) -> Opened:
+    refresh_token = secrets.token_urlsafe(32)
+    session = db.first(
+        statements.OPEN,
+        {
+            "user_id": user.id,
+            "password_changed_at": user.password_changed_at,
+            "user_agent": user_agent,
+            "lifetime": lifetime,
+            "digest": _digest(refresh_token),
+        },
+    )
+    if session is None:
+        raise InvalidCredentials
+    return Opened(Caller(user.id, user.username, session.id), refresh_token)
+
+
+def _upgrade_hash(db: Database, passwords: Passwords, user: Row[Any], password: str) -> None:
+    if passwords.outdated(user.password_hash):
+        new = {"new": passwords.hash(password), "old": user.password_hash, "user_id": user.id}
+        db.first(statements.REHASH, new)
+
+
+def refresh(db: Database, *, refresh_token: str, lifetime: int) -> Opened:
+    """Trade a refresh token for the next one; a token that comes a second time ends its session.
+
+    Strictly so: when two requests race with one token, one wins and the session ends all the same, because
+    nobody can tell an impatient client from a thief.
+    """
+    successor = secrets.token_urlsafe(32)
+    session = db.first(
+        statements.REFRESH,
+        {"presented": _digest(refresh_token), "next": _digest(successor), "lifetime": lifetime},
+    )
+    if session is None:
+        raise InvalidRefreshToken
+    if session.ended_at is not None:
+        log.warning("refresh_token_reused", extra={"session_id": session.id, "user_id": session.user_id})
+        raise InvalidRefreshToken
+    return Opened(Caller(session.user_id, session.username, session.id), successor)
+
+
+def sign_out(db: Database, *, caller: Caller) -> None:
+    """End the caller's session."""
+    if db.first(statements.END, {"session_id": caller.session_id, "user_id": caller.user_id}) is None:
+        raise InvalidToken
+
+
+def _digest(refresh_token: str) -> bytes:
+    return hashlib.sha256(refresh_token.encode()).digest()

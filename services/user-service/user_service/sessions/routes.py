@@ -1,0 +1,66 @@
+"""Sessions: anybody may try to sign in; only a signed-in caller may sign out."""
+
+from __future__ import annotations
+
+from flask import Response, current_app, request
+
+from chassis.api import answers, public, reply, signed_in
+from chassis.database import current_database
+from chassis.tokens import caller
+from user_service.sessions import actions
+from user_service.sessions.schemas import LoginBody, RefreshBody, TokensOut
+from user_service.sessions.signing import Issuer
+
+sign_in = public("sign-in", __name__)
+sessions = signed_in("sessions", __name__)
+
+LONGEST_USER_AGENT = 200
+
+
+@sign_in.post("/login", responses=answers({200: TokensOut}, 400, 401, 413, 415))
+def login(body: LoginBody) -> Response:
+    """Sign in with username and password."""
+    opened = actions.sign_in(
+        current_database(),
+        current_app.extensions["passwords"],
+        **body.model_dump(),
+        user_agent=_user_agent(),
+        lifetime=_issuer().refresh_seconds,
+    )
+    return reply(_tokens(opened))
+
+
+@sign_in.post("/token/refresh", responses=answers({200: TokensOut}, 400, 401, 413, 415))
+def refresh(body: RefreshBody) -> Response:
+    """Trade a refresh token for a new token and the next refresh token."""
+    lifetime = _issuer().refresh_seconds
+    opened = actions.refresh(current_database(), refresh_token=body.refresh_token, lifetime=lifetime)
+    return reply(_tokens(opened))
+
+
+@sessions.post("/logout", responses=answers({204: None}, 401))
+def logout() -> Response:
+    """End this session: its token and its refresh token are worth nothing from now on."""
+    actions.sign_out(current_database(), caller=caller())
+    return Response(status=204)
+
+
+def _issuer() -> Issuer:
+    issuer: Issuer = current_app.extensions["issuer"]
+    return issuer
+
+
+def _tokens(opened: actions.Opened) -> dict[str, str | int]:
+    issuer = _issuer()
+    return {
+        "token": issuer.signer.sign(opened.caller),
+        "token_type": "Bearer",
+        "expires_in": issuer.token_seconds,
+        "refresh_token": opened.refresh_token,
+    }
+
+
+def _user_agent() -> str | None:
+    """Return what the client says it is, fit to be stored and shown."""
+    sent = request.user_agent.string[:LONGEST_USER_AGENT]
+    return "".join(filter(str.isprintable, sent)) or None

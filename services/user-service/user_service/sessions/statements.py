@@ -1,0 +1,61 @@
+"""The statements that open, continue and end sessions: one each, so that each happens whole or not at all."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+FIND_USER = text("""
+SELECT id, username, password_hash, password_changed_at FROM users WHERE username_digest = :digest
+""")
+
+# FOR SHARE looks again after waiting for a password change or a deletion: a session that was
+# granted to the old password must not open after that change has ended all sessions.
+OPEN = text("""
+WITH owner AS (
+    SELECT id FROM users WHERE id = :user_id AND password_changed_at = :password_changed_at FOR SHARE
+),
+forgotten AS (
+    DELETE FROM sessions USING owner WHERE user_id = owner.id AND expires_at < now()
+),
+session AS (
+    INSERT INTO sessions (user_id, user_agent, expires_at)
+    SELECT id, :user_agent, now() + make_interval(secs => :lifetime) FROM owner
+    RETURNING id
+),
+first_token AS (
+    INSERT INTO refresh_tokens (digest, session_id) SELECT :digest, id FROM session
+)
+SELECT id FROM session
+""")
+
+REHASH = text("""
+UPDATE users SET password_hash = :new WHERE id = :user_id AND password_hash = :old RETURNING id
+""")
+
+# Counting the uses is what decides: of two requests with one token the second waits for the first
+# one's row lock and then counts to two, on whichever process it runs.
+REFRESH = text("""
+WITH presented AS (
+    UPDATE refresh_tokens SET uses = uses + 1 WHERE digest = :presented RETURNING session_id, uses
+),
+session AS (
+    UPDATE sessions
+    SET last_used_at = now(), expires_at = now() + make_interval(secs => :lifetime),
+        ended_at = CASE WHEN uses > 1 THEN now() END
+    FROM presented
+    WHERE id = session_id AND ended_at IS NULL AND expires_at > now()
+    RETURNING id, user_id, ended_at
+),
+next_token AS (
+    INSERT INTO refresh_tokens (digest, session_id) SELECT :next, id FROM session WHERE ended_at IS NULL
+),
+forgotten AS (
+    DELETE FROM refresh_tokens USING session
+    WHERE session_id = session.id AND uses > 0 AND created_at < now() - make_interval(secs => :lifetime)
+)
+SELECT session.id, user_id, username, session.ended_at FROM session JOIN users ON users.id = user_id
+""")
+
+END = text("""
+UPDATE sessions SET ended_at = now() WHERE id = :session_id AND user_id = :user_id AND ended_at IS NULL RETURNING id
+""")

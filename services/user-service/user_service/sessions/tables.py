@@ -1,0 +1,30 @@
+"""The sessions' tables."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, DateTime, ForeignKey, Index, Integer, LargeBinary, Table, Text, func, text
+
+from user_service.accounts.tables import metadata, new_id
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True, server_default=text(new_id("s"))),
+    Column("user_id", Text, ForeignKey("users.id"), nullable=False),
+    Column("user_agent", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("last_used_at", DateTime(timezone=True), nullable=False, server_default=func.now()),  # by a refresh
+    Column("expires_at", DateTime(timezone=True), nullable=False),  # as its newest refresh token does
+    Column("ended_at", DateTime(timezone=True)),
+)
+Index("sessions_by_user", sessions.c.user_id)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),  # SHA-256 of 256 random bits: needs no salt
+    Column("session_id", Text, ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False),
+    Column("uses", Integer, nullable=False, server_default="0"),  # a second one ends the session
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+Index("refresh_tokens_by_session", refresh_tokens.c.session_id)
