@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 Call = Callable[..., Any]
@@ -78,6 +80,22 @@ def test_deletion_needs_the_password(client: FlaskClient, alice: Headers) -> Non
     assert (wrong.status_code, wrong.json["code"]) == (403, "wrong_password")
     assert (missing.status_code, missing.json["error"]) == (400, "password required")
     assert client.get("/profile", headers=alice).json["username"] == "alice"
+
+
+def test_an_account_whose_password_changes_meanwhile_is_not_deleted(
+    app: Flask, client: FlaskClient, alice: Headers, run: Call
+) -> None:
+    # given
+    def match(*_: Any) -> bool:
+        run("UPDATE users SET password_changed_at = clock_timestamp()")
+        return True
+
+    app.extensions["passwords"] = Mock(match=match)
+    # when
+    answer = client.delete("/profile", headers=alice, json=RIGHT)
+    # then
+    assert (answer.status_code, answer.json["error"]) == (401, "invalid token")
+    assert run("SELECT username, deleted_at FROM users") == [("alice", None)]
 
 
 def test_deletion_touches_nobody_else(client: FlaskClient, register: Call, sign_in: Call, alice: Headers) -> None:
