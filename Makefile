@@ -7,7 +7,7 @@ PROJECTS := libs/chassis services/user-service services/order-service tools/loca
 MANIFESTS := $(addsuffix /pyproject.toml,$(PROJECTS))
 UV_VERSION := 0.13.9
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog test check format deps deps-check
+.PHONY: help setup up reset catalog test check format deps deps-check openapi
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,12 +42,16 @@ check: $(READY) deps-check ## lint, types, import contracts, generated files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@tools/openapi check
 
 format: $(READY) ## format the code
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 deps: ## resolve the dependencies again, to the newest that fit (network)
 	@tools/deps upgrade
+
+openapi: $(READY) ## write the OpenAPI documents below docs/api
+	@tools/openapi write
 
 deps-check: $(READY)
 	@tools/deps check

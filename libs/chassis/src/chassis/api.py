@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, ClassVar
@@ -159,20 +158,3 @@ def page(documents: Sequence[str], next_key: str | None) -> Response:
         query = urlencode({**request.args.to_dict(), "after": next_key})
         answer.headers["Link"] = f'<{quote(request.path)}?{query}>; rel="next"'
     return answer
-
-
-def pack_key(*parts: str | int) -> str:
-    """Write the place where a page ended as an opaque key."""
-    return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
-
-
-def unpack_key(key: str, *kinds: type) -> list[Any]:
-    """Read a key back; anything that we did not write ourselves is refused."""
-    try:
-        parts = orjson.loads(urlsafe_b64decode(key + "=" * (-len(key) % 4)))
-        fits = isinstance(parts, list) and [type(part) for part in parts] == list(kinds)
-    except ValueError:
-        fits = False
-    if not fits or any("\x00" in part for part in parts if isinstance(part, str)):
-        raise InvalidRequest("after: not a key that a Link header of this list gave out")
-    return list(parts)

@@ -63,7 +63,7 @@ def health(service: str, env: str, checks: dict[str, Check]) -> Blueprint:
     def readyz() -> Response:
         """Ready to serve: every check passes and shutdown has not begun."""
         results = {"shutdown": "begun"} if draining() else {name: check() for name, check in checks.items()}
-        if set(results.values()) != {"ok"}:
+        if any(result != "ok" for result in results.values()):
             raise NotReady(checks=results)
         return jsonify(status="ready", service=service, checks=results)
 

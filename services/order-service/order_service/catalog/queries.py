@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import TextClause, text
 
-from chassis.api import pack_key, unpack_key
 from chassis.database import Database
 from chassis.errors import NotFound
+from chassis.keyset import pack_key, unpack_key
 from order_service import money
 
 DOCUMENT = f"""to_json((SELECT d FROM (SELECT

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
-from chassis.api import pack_key, unpack_key
 from chassis.database import Database
-from chassis.errors import InvalidRequest, NotFound
+from chassis.errors import NotFound
+from chassis.keyset import BadKey, pack_key, unpack_key
 from order_service.orders import documents
 
 _ORDER_ID = re.compile(r"o-([0-9a-f]{32})")
@@ -46,7 +46,7 @@ def _last_seen(key: str) -> UUID:
     try:
         return UUID(*unpack_key(key, str))
     except ValueError as failure:
-        raise InvalidRequest("after: not a key that a Link header of this list gave out") from failure
+        raise BadKey from failure
 
 
 @cache

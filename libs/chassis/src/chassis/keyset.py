@@ -1,0 +1,31 @@
+"""Keyset pages: the place where a page ended, as an opaque key that leads to the next one."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+import orjson
+
+from chassis.errors import InvalidRequest
+
+
+class BadKey(InvalidRequest):
+    error = "after: not a key that a Link header of this list gave out"
+
+
+def pack_key(*parts: str | int) -> str:
+    """Write the place where a page ended as an opaque key."""
+    return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+
+
+def unpack_key(key: str, *kinds: type) -> list[Any]:
+    """Read a key back; anything that we did not write ourselves is refused."""
+    try:
+        parts = orjson.loads(urlsafe_b64decode(key + "=" * (-len(key) % 4)))
+        fits = isinstance(parts, list) and [type(part) for part in parts] == list(kinds)
+    except ValueError:
+        fits = False
+    if not fits or any("\x00" in part for part in parts if isinstance(part, str)):
+        raise BadKey
+    return list(parts)

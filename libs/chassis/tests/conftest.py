@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+from flask import Flask, Response, request
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from chassis import fit, open_database
+from chassis.api import Shape, answers, api, public, reply, signed_in
+from chassis.database import Database, constraints, current_database
+from chassis.errors import Conflict
+from chassis.settings import Settings
+from chassis.testing import closing, fresh_database
+from chassis.tokens import caller
+
+
+class ToySettings(Settings):
+    service: ClassVar[str] = "toy-service"
+
+
+class Taken(Conflict):
+    error = "taken"
+
+
+class Thing(Shape):
+    name: str
+
+
+everyone = public("everyone", __name__)
+members = signed_in("members", __name__)
+
+
+@everyone.post("/things", responses=answers({201: Thing}, 400, 409))
+def add(body: Thing) -> Response:
+    statement = text("INSERT INTO things VALUES (:name) RETURNING name")
+    with constraints({"things_pkey": Taken}):
+        current_database().first(statement, {"name": body.name})
+    return reply({"name": body.name}, 201)
+
+
+@everyone.get("/sql")
+def run() -> Response:
+    row = current_database().first(text(request.args["run"]))
+    return reply(list(row) if row else None)
+
+
+@everyone.get("/bug")
+def bug() -> Response:
+    raise RuntimeError("password=hunter2 leaked")
+
+
+@members.get("/me")
+def me() -> Response:
+    return reply(caller()._asdict())
+
+
+@pytest.fixture(scope="session")
+def settings() -> Iterator[ToySettings]:
+    with fresh_database("toy") as url:
+        yield ToySettings(database_url=url, database_statement_timeout_ms=500)
+
+
+@pytest.fixture
+def app(settings: ToySettings) -> Iterator[Flask]:
+    app = api("toy-service", "Toy", "1")
+    database: Database = open_database(settings)
+    fit(app, settings, database=database, checks={})
+    app.register_api(everyone)
+    app.register_api(members)
+    with database.transaction() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS things"))
+        connection.execute(text("CREATE TABLE things (name text PRIMARY KEY)"))
+    with closing(app):
+        yield app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def lines(capfd: pytest.CaptureFixture[str]) -> Any:
+    """Read the log lines written so far."""
+    import orjson
+
+    return lambda: [orjson.loads(line) for line in capfd.readouterr().out.splitlines()]

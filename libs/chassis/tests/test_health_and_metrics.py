@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from chassis.health import DRAIN_FILE, health, schema_check
+from chassis.settings import Settings
+
+
+def test_healthz_says_who_is_alive_and_where(client: FlaskClient) -> None:
+    assert client.get("/healthz").json == {"status": "ok", "service": "toy-service", "env": "local"}
+
+
+def test_ready_until_shutdown_begins(client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drain_file = tmp_path / "draining"
+    monkeypatch.setenv(DRAIN_FILE, str(drain_file))
+    assert client.get("/readyz").status_code == 200
+    drain_file.touch()
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["checks"]) == (503, {"shutdown": "begun"})  # type: ignore[index]
+    assert client.get("/healthz").status_code == 200
+
+
+def test_not_ready_says_which_check_fails(client: FlaskClient, app: Flask) -> None:
+    other = Flask("other")
+    other.register_blueprint(health("other", "local", {"database": lambda: "ok", "schema": lambda: "too old"}))
+    from chassis.errors import answer_problems
+
+    answer_problems(other)
+    answer = other.test_client().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json is not None
+    assert answer.json["checks"] == {"database": "ok", "schema": "too old"}
+
+
+def test_the_schema_must_be_at_the_last_script_or_newer(app: Flask, settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "versions" / "0002_second.py").touch()
+    (tmp_path / "versions" / "0001_first.py").touch()
+    check = schema_check(app.extensions["database"], tmp_path)
+    assert check() == "unavailable, or not migrated"
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num text)")
+        for version, verdict in (
+            ("0001", "schema is at 0001, this version needs 0002"),
+            ("0002", "ok"),
+            ("0003", "ok"),
+        ):
+            connection.execute("TRUNCATE alembic_version")
+            connection.execute("INSERT INTO alembic_version VALUES (%s)", [version])
+            assert check() == verdict
+        connection.execute("DROP TABLE alembic_version")
+
+
+def test_requests_are_counted_by_route_template_not_by_url(client: FlaskClient) -> None:
+    client.get("/sql?run=SELECT 42")
+    client.get("/no/such/page")
+    scraped = client.get("/metrics").text
+    assert 'route="/sql"' in scraped
+    assert 'route="(none)"' in scraped
+    assert "SELECT 42" not in scraped
+    assert "database_pool_size 8.0" in scraped

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+from chassis.settings import LOCAL_SECRET, Settings
+
+URL = "postgresql://localhost/toy"
+STRONG = "k" * 32
+
+
+class Toy(Settings):
+    service: ClassVar[str] = "toy-service"
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Toy.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("TOKEN_SECRETS", " new , old ,")
+    monkeypatch.setenv("TOKEN_TTL_SECONDS", "60")
+    settings = Toy()
+    assert (settings.database_url, settings.token_secrets, settings.token_ttl_seconds) == (URL, ("new", "old"), 60)
+
+
+def test_a_service_without_a_database_does_not_start() -> None:
+    with pytest.raises(SystemExit, match=r"toy-service: cannot start.*\n  DATABASE_URL: Field required"):
+        Toy()
+
+
+@pytest.mark.parametrize("env", ["dev", "stage", "prod"])
+@pytest.mark.parametrize("secret", ["", LOCAL_SECRET, "short", f"{STRONG},short"])
+def test_outside_local_a_weak_secret_is_refused_by_name(env: str, secret: str) -> None:
+    with pytest.raises(SystemExit, match="TOKEN_SECRETS") as refusal:
+        Toy(app_env=env, database_url=URL, token_secrets=secret, allow_demo_tokens=True)
+    assert "short," not in str(refusal.value)
+    assert STRONG not in str(refusal.value)
+
+
+@pytest.mark.parametrize("env", ["stage", "prod"])
+def test_demo_tokens_are_refused_where_they_are_not_allowed_on_purpose(env: str) -> None:
+    with pytest.raises(SystemExit, match="ALLOW_DEMO_TOKENS=1"):
+        Toy(app_env=env, database_url=URL, token_secrets=STRONG)
+    assert Toy(app_env=env, database_url=URL, token_secrets=STRONG, allow_demo_tokens=True).app_env == env
+
+
+def test_an_unknown_environment_is_refused() -> None:
+    with pytest.raises(SystemExit, match="APP_ENV"):
+        Toy(app_env="production", database_url=URL)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from chassis.errors import InvalidToken
+from chassis.tokens import Caller, DemoTokens, Remembering
+
+ALICE = Caller("u-1", "alice", "s-1")
+KEY, OLD_KEY, OTHER_KEY = "k" * 32, "o" * 32, "x" * 32
+
+
+def test_a_signed_token_tells_who_is_calling() -> None:
+    tokens = DemoTokens((KEY,), 900)
+    assert tokens.verify(tokens.sign(ALICE))[0] == ALICE
+
+
+def test_the_newest_key_signs_and_older_ones_still_verify() -> None:
+    rotated = DemoTokens((KEY, OLD_KEY), 900)
+    assert rotated.verify(DemoTokens((OLD_KEY,), 900).sign(ALICE))[0] == ALICE
+    assert DemoTokens((KEY,), 900).verify(rotated.sign(ALICE))[0] == ALICE
+    with pytest.raises(InvalidToken):
+        rotated.verify(DemoTokens((OTHER_KEY,), 900).sign(ALICE))
+
+
+class CountingVerifier:
+    def __init__(self, expires_at: float) -> None:
+        self.calls = 0
+        self.expires_at = expires_at
+
+    def verify(self, token: str) -> tuple[Caller, float]:
+        self.calls += 1
+        if token == "bad":
+            raise InvalidToken
+        return ALICE, self.expires_at
+
+
+def test_a_token_is_verified_once_and_again_when_it_has_expired() -> None:
+    now = [1000.0]
+    verifier = CountingVerifier(expires_at=1010)
+    tokens = Remembering(verifier, clock=lambda: now[0])
+    assert [tokens.caller("t"), tokens.caller("t")] == [ALICE, ALICE]
+    assert verifier.calls == 1
+    now[0] = 1010.0
+    tokens.caller("t")
+    assert verifier.calls == 2
+
+
+def test_a_refusal_is_not_remembered() -> None:
+    verifier = CountingVerifier(expires_at=1e12)
+    tokens = Remembering(verifier)
+    for _ in range(2):
+        with pytest.raises(InvalidToken):
+            tokens.caller("bad")
+    assert verifier.calls == 2
+
+
+def test_the_memory_of_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chassis.tokens._MOST_REMEMBERED", 10)
+    verifier = CountingVerifier(expires_at=1e12)
+    tokens = Remembering(verifier)
+    for number in range(25):
+        tokens.caller(f"t{number}")
+    assert len(tokens._known) <= 10

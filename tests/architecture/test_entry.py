@@ -1,0 +1,58 @@
+"""Every route says who may enter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+import order_service
+import user_service
+from order_service.settings import Settings as OrderSettings
+from user_service.settings import Settings as UserSettings
+
+NOWHERE = "postgresql://127.0.0.1:1/nowhere"
+# Whoever adds a line here decides that anybody on the internet may call it.
+PUBLIC = {
+    "user-service": {"POST /register", "POST /login", "POST /token/refresh"},
+    "order-service": {"GET /products", "GET /products/<product_id>"},
+}
+OPERATIONS = {"GET /healthz", "GET /readyz", "GET /metrics"}
+DOCUMENTATION = ("/openapi", "/static")
+
+
+MAKERS = {
+    "user-service": lambda: user_service.create_app(UserSettings(database_url=NOWHERE)),
+    "order-service": lambda: order_service.create_app(OrderSettings(database_url=NOWHERE)),
+}
+
+
+def routes(app: Flask) -> Iterator[tuple[str, str]]:
+    for rule in app.url_map.iter_rules():
+        if not rule.rule.startswith(DOCUMENTATION):
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+                yield method, rule.rule
+
+
+@pytest.mark.parametrize("service", MAKERS)
+def test_only_the_listed_routes_are_open_to_anybody(service: str) -> None:
+    app = MAKERS[service]()
+    entered = set()
+    for method, rule in routes(app):
+        answer = app.test_client().open(rule.replace("<", "").replace(">", ""), method=method)
+        if answer.status_code != 401:
+            entered.add(f"{method} {rule}")
+    assert entered == PUBLIC[service] | OPERATIONS
+
+
+@pytest.mark.parametrize("service", MAKERS)
+def test_every_signed_in_route_is_documented_as_such(service: str) -> None:
+    app = MAKERS[service]()
+    documented = {
+        f"{method.upper()} {path.replace('{', '<').replace('}', '>')}": bool(operation.get("security"))
+        for path, item in app.api_doc["paths"].items()  # type: ignore[attr-defined]
+        for method, operation in item.items()
+    }
+    served = {f"{method} {rule}" for method, rule in routes(app)} - OPERATIONS
+    assert documented == {route: route not in PUBLIC[service] for route in served}

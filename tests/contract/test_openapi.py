@@ -1,0 +1,92 @@
+"""Schemathesis throws what the OpenAPI documents allow, and what they forbid, at both services.
+
+No 5xx, no undocumented status or content type, every answer of the documented shape, nothing accepted that the
+document forbids.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from argon2 import PasswordHasher
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+import order_service
+import user_service
+from chassis.testing import bearer, closing, migrated_database
+from order_service.catalog import importer
+from order_service.catalog.importer import Product
+from order_service.settings import Settings as OrderSettings
+from user_service.accounts.passwords import Passwords
+from user_service.settings import Settings as UserSettings
+
+DOCUMENTS = Path(__file__).parents[2] / "docs" / "api"
+THOROUGH = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+
+
+def operations(service: str) -> list[tuple[str, str]]:
+    document = json.loads((DOCUMENTS / f"{service}.openapi.json").read_text())
+    return [(path, method) for path, item in document["paths"].items() for method in item]
+
+
+def attack(app: Flask, operation: tuple[str, str], mode: GenerationMode, caller: Callable[[], dict[str, str]]) -> None:
+    path, method = operation
+    schema = schemathesis.openapi.from_wsgi("/openapi/openapi.json", app)
+
+    @THOROUGH
+    @given(case=schema[path][method].as_strategy(generation_mode=mode))
+    def run(case: Any) -> None:
+        # Some rules a schema cannot tell: products that exist, page keys that we gave out, common passwords.
+        case.call_and_validate(headers=caller(), excluded_checks=[positive_data_acceptance])
+
+    run()
+
+
+@pytest.fixture(scope="module")
+def order_app() -> Iterator[Flask]:
+    with migrated_database("order_openapi", order_service.MIGRATIONS) as url:
+        importer.write(url, [Product(f"p{n}", f"Product {n}", "", "Things", 100, "EUR", 10**6) for n in range(5)])
+        with closing(order_service.create_app(OrderSettings(database_url=url))) as app:
+            yield app
+
+
+@pytest.fixture(scope="module")
+def user_app() -> Iterator[Flask]:
+    with (
+        migrated_database("user_openapi", user_service.MIGRATIONS) as url,
+        closing(user_service.create_app(UserSettings(database_url=url))) as app,
+    ):
+        app.extensions["passwords"] = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield app
+
+
+def signed_up(app: Flask) -> dict[str, str]:
+    """Open an account and sign in: what a case did to the last one must not spare the next."""
+    client = app.test_client()
+    account = {"username": "schema-tester", "password": "correct horse battery"}
+    client.post("/register", json=account)
+    answer = client.post("/login", json=account)
+    return {"Authorization": f"Bearer {answer.json['token']}"} if answer.json and "token" in answer.json else {}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("operation", operations("order-service"), ids=" ".join)
+def test_order_service_keeps_to_its_document(
+    order_app: Flask, operation: tuple[str, str], mode: GenerationMode
+) -> None:
+    attack(order_app, operation, mode, lambda: bearer("u-schema"))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("operation", operations("user-service"), ids=" ".join)
+def test_user_service_keeps_to_its_document(user_app: Flask, operation: tuple[str, str], mode: GenerationMode) -> None:
+    attack(user_app, operation, mode, lambda: signed_up(user_app))
