@@ -8,7 +8,6 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
-from werkzeug.test import TestResponse
 
 from chassis.database import Database
 from chassis.testing import empty, migrated_database
@@ -65,36 +64,36 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def register(client: FlaskClient) -> Callable[..., TestResponse]:
+def register(client: FlaskClient) -> Callable[..., Any]:
     """Open an account: register("alice", email="alice@example.com")."""
 
-    def register(username: str = "alice", password: str = PASSWORD, **members: Any) -> TestResponse:
+    def register(username: str = "alice", password: str = PASSWORD, **members: Any) -> Any:
         return client.post("/register", json={"username": username, "password": password, **members})
 
     return register
 
 
 @pytest.fixture
-def login(client: FlaskClient) -> Callable[..., TestResponse]:
-    def login(username: str = "alice", password: str = PASSWORD, **headers: str) -> TestResponse:
+def login(client: FlaskClient) -> Callable[..., Any]:
+    def login(username: str = "alice", password: str = PASSWORD, **headers: str) -> Any:
         return client.post("/login", json={"username": username, "password": password}, headers=headers)
 
     return login
 
 
 @pytest.fixture
-def refresh(client: FlaskClient) -> Callable[[str], TestResponse]:
+def refresh(client: FlaskClient) -> Callable[[str], Any]:
     return lambda refresh_token: client.post("/token/refresh", json={"refresh_token": refresh_token})
 
 
 @pytest.fixture
-def sign_in(login: Callable[..., TestResponse]) -> Callable[..., dict[str, str]]:
+def sign_in(login: Callable[..., Any]) -> Callable[..., dict[str, str]]:
     """Sign in; return the headers of a signed-in caller."""
-    return lambda *who, **headers: {"Authorization": f"Bearer {login(*who, **headers).json['token']}"}  # type: ignore[index]
+    return lambda *who, **headers: {"Authorization": f"Bearer {login(*who, **headers).json['token']}"}
 
 
 @pytest.fixture
-def alice(register: Callable[..., TestResponse], sign_in: Callable[..., dict[str, str]]) -> dict[str, str]:
+def alice(register: Callable[..., Any], sign_in: Callable[..., dict[str, str]]) -> dict[str, str]:
     """Headers of Alice, who has an account."""
     register("alice", name="Alice", email="Alice@example.com")
     return sign_in("alice")

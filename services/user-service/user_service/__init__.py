@@ -10,9 +10,9 @@ from chassis import fit, open_database
 from chassis.api import api
 from chassis.health import schema_check
 from user_service.accounts.passwords import Passwords
-from user_service.accounts.routes import accounts
-from user_service.profile.routes import profile
-from user_service.sessions.routes import sessions, sign_in
+from user_service.accounts.routes import registration
+from user_service.profile.routes import own_profile
+from user_service.sessions.routes import own_sessions, sign_in
 from user_service.sessions.signing import issuer
 from user_service.settings import Settings
 
@@ -25,6 +25,6 @@ def create_app(settings: Settings) -> Flask:
     fit(app, settings, database=database, checks={"database": schema_check(database, MIGRATIONS)})
     app.extensions["passwords"] = Passwords()
     app.extensions["issuer"] = issuer(settings)
-    for blueprint in (accounts, sign_in, sessions, profile):
+    for blueprint in (registration, sign_in, own_sessions, own_profile):
         app.register_api(blueprint)
     return app

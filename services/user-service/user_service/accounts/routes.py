@@ -9,10 +9,10 @@ from chassis.database import current_database
 from user_service.accounts import actions
 from user_service.accounts.schemas import AccountOut, RegisterBody
 
-accounts = public("accounts", __name__)
+registration = public("registration", __name__)
 
 
-@accounts.post("/register", responses=answers({201: AccountOut}, 400, 409, 413, 415))
+@registration.post("/register", responses=answers({201: AccountOut}, 400, 409, 413, 415))
 def register(body: RegisterBody) -> Response:
     """Open an account."""
     account = actions.register(current_database(), current_app.extensions["passwords"], **body.model_dump())

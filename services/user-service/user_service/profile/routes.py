@@ -10,23 +10,23 @@ from chassis.tokens import caller
 from user_service.profile import actions, queries
 from user_service.profile.schemas import DeletionBody, ExportOut, PasswordBody, ProfileChanges, ProfileOut
 
-profile = signed_in("profile", __name__)
+own_profile = signed_in("profile", __name__)
 
 
-@profile.get("/profile", responses=answers({200: ProfileOut}, 401))
+@own_profile.get("/profile", responses=answers({200: ProfileOut}, 401))
 def show() -> Response:
     """Show the caller's profile."""
     return reply(queries.read_profile(current_database(), caller=caller()))
 
 
-@profile.patch("/profile", responses=answers({200: ProfileOut}, 400, 401, 409, 413, 415))
+@own_profile.patch("/profile", responses=answers({200: ProfileOut}, 400, 401, 409, 413, 415))
 def change(body: ProfileChanges) -> Response:
     """Change the caller's profile; what is absent stays, null clears."""
     changes = body.model_dump(exclude_unset=True)
     return reply(actions.change_profile(current_database(), caller=caller(), changes=changes))
 
 
-@profile.post("/profile/password", responses=answers({204: None}, 400, 401, 403, 413, 415))
+@own_profile.post("/profile/password", responses=answers({204: None}, 400, 401, 403, 413, 415))
 def change_password(body: PasswordBody) -> Response:
     """Set a new password; all other sessions end."""
     passwords = current_app.extensions["passwords"]
@@ -36,7 +36,7 @@ def change_password(body: PasswordBody) -> Response:
     return Response(status=204)
 
 
-@profile.delete("/profile", responses=answers({204: None}, 400, 401, 403, 413, 415))
+@own_profile.delete("/profile", responses=answers({204: None}, 400, 401, 403, 413, 415))
 def delete(body: DeletionBody) -> Response:
     """Delete the account and the personal data; the username stays reserved."""
     passwords = current_app.extensions["passwords"]
@@ -44,7 +44,7 @@ def delete(body: DeletionBody) -> Response:
     return Response(status=204)
 
 
-@profile.get("/profile/export", responses=answers({200: ExportOut}, 401))
+@own_profile.get("/profile/export", responses=answers({200: ExportOut}, 401))
 def export() -> Response:
     """Export all that is held on the caller."""
     return reply(queries.export(current_database(), caller=caller()))

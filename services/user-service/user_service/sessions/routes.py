@@ -12,7 +12,7 @@ from user_service.sessions.schemas import LoginBody, RefreshBody, TokensOut
 from user_service.sessions.signing import Issuer
 
 sign_in = public("sign-in", __name__)
-sessions = signed_in("sessions", __name__)
+own_sessions = signed_in("sessions", __name__)
 
 LONGEST_USER_AGENT = 200
 
@@ -38,7 +38,7 @@ def refresh(body: RefreshBody) -> Response:
     return reply(_tokens(opened))
 
 
-@sessions.post("/logout", responses=answers({204: None}, 401))
+@own_sessions.post("/logout", responses=answers({204: None}, 401))
 def logout() -> Response:
     """End this session: its token and its refresh token are worth nothing from now on."""
     actions.sign_out(current_database(), caller=caller())

@@ -1,0 +1,198 @@
+"""Who may enter, with what token, and what a body must be, on every route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from itsdangerous import URLSafeTimedSerializer
+
+from chassis.settings import LOCAL_SECRET
+from chassis.testing import bearer
+from chassis.tokens import Caller, DemoTokens
+from user_service import create_app
+from user_service.accounts.passwords import Passwords
+from user_service.settings import Settings
+
+Call = Callable[..., Any]
+Headers = dict[str, str]
+
+SIGNED_IN = [
+    ("GET", "/profile"),
+    ("PATCH", "/profile"),
+    ("DELETE", "/profile"),
+    ("GET", "/profile/export"),
+    ("POST", "/profile/password"),
+    ("POST", "/logout"),
+]
+PUBLIC = [("POST", "/register"), ("POST", "/login"), ("POST", "/token/refresh")]
+
+
+def claims(headers: Headers) -> Caller:
+    return DemoTokens((LOCAL_SECRET,), 900).verify(headers["Authorization"].removeprefix("Bearer "))[0]
+
+
+@pytest.mark.parametrize(("method", "path"), SIGNED_IN)
+def test_without_a_token_nobody_enters(client: FlaskClient, method: str, path: str) -> None:
+    answer = client.open(path, method=method)
+    assert (answer.status_code, answer.json["error"]) == (401, "missing bearer token")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(("method", "path"), SIGNED_IN)
+def test_with_a_bad_token_nobody_enters(client: FlaskClient, method: str, path: str) -> None:
+    answer = client.open(path, method=method, headers={"Authorization": "Bearer nonsense"})
+    assert (answer.status_code, answer.json["error"]) == (401, "invalid token")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/profile", None),
+        ("PATCH", "/profile", {"name": "x"}),
+        ("DELETE", "/profile", {"password": "correct horse"}),
+        ("GET", "/profile/export", None),
+        ("POST", "/profile/password", {"current_password": "correct horse", "new_password": "battery staple"}),
+        ("POST", "/logout", None),
+    ],
+)
+def test_with_the_token_of_an_ended_session_nobody_enters(
+    *, client: FlaskClient, alice: Headers, run: Call, method: str, path: str, body: dict[str, str] | None
+) -> None:
+    # given
+    run("UPDATE sessions SET ended_at = now()")
+    before = run("SELECT users FROM users")
+    # when
+    answer = client.open(path, method=method, headers=alice, json=body)
+    # then
+    assert (answer.status_code, answer.json["error"]) == (401, "invalid token")
+    assert run("SELECT users FROM users") == before
+
+
+def test_the_document_describes_every_route_and_who_may_enter(app: Flask, client: FlaskClient) -> None:
+    # given
+    operational = ("/healthz", "/readyz", "/metrics", "/openapi", "/static")
+    routes = {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        if not rule.rule.startswith(operational)
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    # when
+    paths = client.get("/openapi/openapi.json").json["paths"]
+    needs_token = {
+        (method.upper(), path): operation.get("security") == [{"bearer": []}]
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+    }
+    # then
+    assert needs_token == dict.fromkeys(SIGNED_IN, True) | dict.fromkeys(PUBLIC, False)
+    assert routes == needs_token.keys()
+
+
+def test_a_token_is_refused_when_it_is_expired_tampered_cut_or_signed_by_another(
+    client: FlaskClient, alice: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    caller, good = claims(alice), alice["Authorization"]
+    unsigned, _, signature = good.rpartition(".")
+    salted = URLSafeTimedSerializer(LOCAL_SECRET, salt="other")
+    with monkeypatch.context() as an_hour_ago:
+        an_hour_ago.setattr("itsdangerous.timed.TimestampSigner.get_timestamp", lambda _: 1_000_000_000)
+        expired = bearer(*caller)["Authorization"]
+    bad = {
+        "expired": expired,
+        "tampered payload": good[:12] + ("A" if good[12] != "A" else "B") + good[13:],
+        "tampered signature": f"{unsigned}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}",
+        "truncated": good[:-1],
+        "unsigned": unsigned,
+        "wrong salt": f"Bearer {salted.dumps({'sub': caller.user_id, 'username': 'alice', 'sid': caller.session_id})}",
+        "other key": bearer(*caller, secret="another secret of thirty-two letters")["Authorization"],
+        "other claims": f"Bearer {DemoTokens((LOCAL_SECRET,), 900)._serializer.dumps({'sub': caller.user_id})}",
+    }
+    # when
+    answers = {flaw: client.get("/profile", headers={"Authorization": token}) for flaw, token in bad.items()}
+    # then
+    assert client.get("/profile", headers=bearer(*caller)).status_code == 200
+    refusals = {flaw: (answer.status_code, answer.json["error"]) for flaw, answer in answers.items()}
+    assert refusals == dict.fromkeys(bad, (401, "invalid token"))
+
+
+def test_a_token_is_refused_when_user_and_session_do_not_belong_together(
+    client: FlaskClient, alice: Headers, register: Call
+) -> None:
+    # given
+    bob = register("bob").json["id"]
+    # when
+    answer = client.get("/profile", headers=bearer(bob, "bob", claims(alice).session_id))
+    # then
+    assert (answer.status_code, answer.json["error"]) == (401, "invalid token")
+
+
+def test_the_newest_secret_signs_and_older_ones_still_verify(
+    settings: Settings, client: FlaskClient, alice: Headers
+) -> None:
+    # given
+    new, credentials = "a newer secret of at least 32 letters", {"username": "alice", "password": "correct horse"}
+    rotated = create_app(settings.model_copy(update={"token_secrets": (new, LOCAL_SECRET)}))
+    retired = create_app(settings.model_copy(update={"token_secrets": (new,)}))
+    # when
+    token = rotated.test_client().post("/login", json=credentials).json["token"]
+    fresh = {"Authorization": f"Bearer {token}"}
+    # then
+    assert rotated.test_client().get("/profile", headers=alice).status_code == 200
+    assert rotated.test_client().get("/profile", headers=fresh).status_code == 200
+    assert retired.test_client().get("/profile", headers=fresh).status_code == 200
+    assert retired.test_client().get("/profile", headers=alice).status_code == 401
+    assert client.get("/profile", headers=fresh).status_code == 401
+    for app in (rotated, retired):
+        app.extensions["database"].engine.dispose()
+
+
+@pytest.mark.parametrize("path", ["/register", "/login", "/token/refresh", "/profile/password"])
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b"null", "application/json", 400),
+        (b"", "application/json", 400),
+        (b"\xff\xfe", "application/json", 400),
+        (b'{"username": "\\ud800", "password": "correct horse"}', "application/json", 400),
+        (b'{"a":' * 3000, "application/json", 400),
+        (b'{"username": 1e999}', "application/json", 400),
+        (b"username=alice", "application/x-www-form-urlencoded", 415),
+        (b"{}", "", 415),
+        (b" " * 65_537, "application/json", 413),
+    ],
+)
+def test_a_malformed_body_is_refused_as_a_problem(
+    *, client: FlaskClient, alice: Headers, path: str, body: bytes, content_type: str, status: int
+) -> None:
+    answer = client.post(path, data=body, content_type=content_type, headers=alice)
+    assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
+    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
+
+
+def test_healthz_answers_what_the_contract_says(client: FlaskClient) -> None:
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ok", "service": "user-service", "env": "local"})
+
+
+def test_readyz_tells_whether_the_schema_is_there(client: FlaskClient, run: Call) -> None:
+    assert client.get("/readyz").status_code == 200
+    run("UPDATE alembic_version SET version_num = '0000'")
+    behind = client.get("/readyz")
+    run("UPDATE alembic_version SET version_num = '0001'")
+    assert (behind.status_code, behind.json["code"]) == (503, "not_ready")
+
+
+def test_the_service_hashes_with_full_strength(settings: Settings) -> None:
+    app = create_app(settings)
+    assert isinstance(app.extensions["passwords"], Passwords)
+    assert app.extensions["passwords"].hash("correct horse").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    app.extensions["database"].engine.dispose()

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event, Thread
+from time import sleep
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from chassis.database import Database
+from chassis.tokens import DemoTokens
+from user_service.accounts.passwords import Passwords
+from user_service.settings import Settings
+
+Call = Callable[..., Any]
+
+
+def test_signing_in_answers_a_token_and_a_refresh_token(register: Call, login: Call, settings: Settings) -> None:
+    # given
+    user_id = register("Alice").json["id"]
+    # when
+    answer = login("Alice")
+    # then
+    body = answer.json
+    caller, _ = DemoTokens(settings.token_secrets, 900).verify(body.pop("token"))
+    assert answer.status_code == 200
+    assert (caller.user_id, caller.username) == (user_id, "Alice")
+    assert len(body.pop("refresh_token")) == 43
+    assert body == {"token_type": "Bearer", "expires_in": 900}
+
+
+@pytest.mark.parametrize("variant", ["alice", "ALICE", "ａｌｉｃｅ"])
+def test_any_variant_of_the_username_signs_in(register: Call, login: Call, variant: str) -> None:
+    register("Alice")
+    assert login(variant).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("username", "password"),
+    [
+        ("alice", "wrong horse"),
+        ("alice", "Correct horse"),
+        ("alice", "x"),
+        ("nobody", "correct horse"),
+        ("ali\x00ce", "correct horse"),
+        ("a" * 256, "correct horse"),
+        ("' OR 1=1 --", "correct horse"),
+    ],
+)
+def test_whatever_is_wrong_the_answer_is_the_same(
+    register: Call, login: Call, run: Call, username: str, password: str
+) -> None:
+    # given
+    register("alice")
+    # when
+    answer = login(username, password)
+    # then
+    body = answer.json
+    del body["request_id"]
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert body == {
+        "type": "urn:b2c:problem:invalid_credentials",
+        "title": "Unauthorized",
+        "status": 401,
+        "code": "invalid_credentials",
+        "error": "invalid credentials",
+    }
+    assert run("SELECT count(*) FROM sessions") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({}, "username required"),
+        ({"username": "alice"}, "password required"),
+        ({"username": "alice", "password": None}, "password: Input should be a valid string"),
+        ({"username": ["alice"], "password": "correct horse"}, "username: Input should be a valid string"),
+        ({"username": "a" * 257, "password": "correct horse"}, "username: String should have at most 256 characters"),
+    ],
+)
+def test_a_body_of_another_shape_is_refused(client: FlaskClient, body: dict[str, Any], error: str) -> None:
+    answer = client.post("/login", json=body)
+    assert (answer.status_code, answer.json["error"]) == (400, error)
+
+
+def test_a_huge_password_is_refused_before_it_is_hashed(app: Flask, register: Call, login: Call) -> None:
+    # given
+    register("alice")
+    app.extensions["passwords"] = Mock()
+    # when
+    answer = login("alice", "x" * 60_000)
+    # then
+    assert answer.status_code == 400
+    app.extensions["passwords"].match.assert_not_called()
+
+
+def test_an_unknown_user_costs_one_verification_as_a_known_one_does(app: Flask, register: Call, login: Call) -> None:
+    # given
+    register("alice")
+    passwords = app.extensions["passwords"] = Mock(wraps=app.extensions["passwords"])
+    # when
+    login("alice", "wrong horse")
+    login("nobody", "wrong horse")
+    # then
+    (_, known), (_, unknown) = (call.args for call in passwords.match.call_args_list)
+    assert known.startswith("$argon2id$")
+    assert unknown is None
+
+
+def test_a_hash_of_older_parameters_is_renewed_by_signing_in(
+    app: Flask, register: Call, login: Call, run: Call
+) -> None:
+    # given
+    register("alice")
+    app.extensions["passwords"] = Passwords()
+    # when
+    wrong, right = login("alice", "wrong horse"), login("alice")
+    # then
+    assert (wrong.status_code, right.status_code) == (401, 200)
+    [(stored,)] = run("SELECT password_hash FROM users")
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert login("alice").status_code == 200
+    assert run("SELECT password_hash FROM users") == [(stored,)]
+
+
+def test_a_password_that_is_being_changed_while_it_is_checked_opens_no_session(
+    app: Flask, register: Call, login: Call, db: Database, run: Call
+) -> None:
+    # given
+    register("alice")
+    changed = Event()
+
+    def change() -> None:
+        with db.transaction() as connection:
+            connection.execute(text("UPDATE users SET password_changed_at = clock_timestamp()"))
+            changed.set()
+            sleep(0.3)  # the sign-in gets as far as it can before this is committed
+
+    def match(*_: Any) -> bool:
+        Thread(target=change).start()
+        return changed.wait(5)
+
+    app.extensions["passwords"] = Mock(match=match, outdated=lambda _: False)
+    # when
+    answer = login("alice")
+    # then
+    assert (answer.status_code, answer.json["error"]) == (401, "invalid credentials")
+    assert run("SELECT count(*) FROM sessions") == [(0,)]
+
+
+def test_no_secret_is_stored_as_it_is(register: Call, login: Call, run: Call) -> None:
+    # given
+    register("alice")
+    refresh_token = login("alice").json["refresh_token"]
+    # when
+    [rows] = run("SELECT users::text, sessions::text, refresh_tokens::text FROM users, sessions, refresh_tokens")
+    stored = " ".join(rows)
+    # then
+    assert "alice" in stored
+    assert "correct horse" not in stored
+    assert refresh_token not in stored
+    assert refresh_token.encode().hex() not in stored
+
+
+def test_signing_in_forgets_the_sessions_that_nobody_can_continue(register: Call, login: Call, run: Call) -> None:
+    # given
+    register("alice")
+    for _ in range(3):
+        login("alice")
+    run("UPDATE sessions SET expires_at = now() - interval '1 second' WHERE id <> (SELECT max(id) FROM sessions)")
+    # when
+    login("alice")
+    # then
+    assert run("SELECT count(*) FROM sessions") == [(2,)]
+    assert run("SELECT count(*) FROM refresh_tokens") == [(2,)]
+
+
+def test_signing_in_takes_two_statements(register: Call, login: Call, db: Database, count_statements: Call) -> None:
+    register("alice")
+    with count_statements(db) as statements:
+        login("alice")
+    assert len(statements) == 2

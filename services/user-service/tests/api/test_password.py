@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event, Thread
+from time import sleep
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from chassis.database import Database
+from user_service.sessions import statements
+
+Call = Callable[..., Any]
+Headers = dict[str, str]
+
+CHANGE = {"current_password": "correct horse", "new_password": "battery staple"}
+
+
+def test_a_new_password_replaces_the_old_one(client: FlaskClient, login: Call, alice: Headers) -> None:
+    answer = client.post("/profile/password", headers=alice, json=CHANGE)
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert login("alice", "correct horse").status_code == 401
+    assert login("alice", "battery staple").status_code == 200
+
+
+def test_a_new_password_ends_all_other_sessions_and_their_refresh_tokens(
+    client: FlaskClient, login: Call, refresh: Call, sign_in: Call, alice: Headers
+) -> None:
+    # given
+    other, stolen = sign_in("alice"), login("alice").json["refresh_token"]
+    # when
+    client.post("/profile/password", headers=alice, json=CHANGE)
+    # then
+    assert client.get("/profile", headers=alice).status_code == 200
+    assert client.get("/profile", headers=other).json["error"] == "invalid token"
+    assert refresh(stolen).status_code == 401
+
+
+def test_a_new_password_ends_nobody_elses_sessions(
+    client: FlaskClient, register: Call, sign_in: Call, alice: Headers
+) -> None:
+    # given
+    register("bob")
+    bob = sign_in("bob")
+    # when
+    client.post("/profile/password", headers=alice, json=CHANGE)
+    # then
+    assert client.get("/profile", headers=bob).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("flaw", "status", "code", "error"),
+    [
+        ({"current_password": "wrong horse"}, 403, "wrong_password", "wrong password"),
+        ({"new_password": "password1"}, 400, "weak_password", "password is among the most common ones"),
+        (
+            {"new_password": "ALICE@example.com"},
+            *(400, "weak_password", "password equals the username or the email address"),
+        ),
+        ({"new_password": "short"}, 400, "invalid_request", "new_password: String should have at least 8 characters"),
+        ({"current_password": ""}, 400, "invalid_request", "current_password required"),
+    ],
+)
+def test_a_change_that_is_not_right_is_refused_and_ends_nothing(
+    *, client: FlaskClient, login: Call, sign_in: Call, alice: Headers,
+    flaw: dict[str, str], status: int, code: str, error: str
+) -> None:  # fmt: skip
+    # given
+    other = sign_in("alice")
+    # when
+    answer = client.post("/profile/password", headers=alice, json=CHANGE | flaw)
+    # then
+    assert (answer.status_code, answer.json["code"], answer.json["error"]) == (status, code, error)
+    assert client.get("/profile", headers=other).status_code == 200
+    assert login("alice").status_code == 200
+
+
+def test_a_new_password_ends_a_session_that_is_just_being_opened_with_the_old_one(
+    client: FlaskClient, alice: Headers, db: Database, run: Call
+) -> None:
+    # given
+    [(user_id, changed_at)] = run("SELECT id, password_changed_at FROM users")
+    session = {
+        "user_id": user_id,
+        "password_changed_at": changed_at,
+        "user_agent": None,
+        "lifetime": 60,
+        "digest": b"x",
+    }
+    opened = Event()
+
+    def open_slowly() -> None:
+        with db.transaction() as connection:
+            connection.execute(statements.OPEN, session)
+            opened.set()
+            sleep(0.3)  # the change gets as far as it can before this is committed
+
+    Thread(target=open_slowly).start()
+    opened.wait(5)
+    # when
+    answer = client.post("/profile/password", headers=alice, json=CHANGE)
+    # then
+    assert answer.status_code == 204
+    assert run("SELECT ended_at IS NULL FROM sessions ORDER BY created_at") == [(True,), (False,)]
+
+
+def test_of_two_changes_at_once_the_second_is_told_to_sign_in_again(
+    app: Flask, client: FlaskClient, alice: Headers, run: Call
+) -> None:
+    # given
+    def match(*_: Any) -> bool:
+        run("UPDATE users SET password_hash = 'the first', password_changed_at = clock_timestamp()")
+        return True
+
+    app.extensions["passwords"] = Mock(match=match, hash=lambda _: "the second")
+    # when
+    answer = client.post("/profile/password", headers=alice, json=CHANGE)
+    # then
+    assert (answer.status_code, answer.json["error"]) == (401, "invalid token")
+    assert run("SELECT password_hash FROM users") == [("the first",)]

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from chassis.database import Database
+
+Call = Callable[..., Any]
+Tokens = dict[str, Any]
+
+
+@pytest.fixture
+def signed_in(register: Call, login: Call) -> Tokens:
+    """What Alice's sign-in answered."""
+    register("alice")
+    tokens: Tokens = login("alice").json
+    return tokens
+
+
+def bearer(tokens: Tokens) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens['token']}"}
+
+
+def test_refreshing_answers_as_signing_in_does_and_keeps_the_session(
+    client: FlaskClient, refresh: Call, signed_in: Tokens, run: Call
+) -> None:
+    # when
+    answer = refresh(signed_in["refresh_token"])
+    # then
+    assert answer.status_code == 200
+    assert (answer.json["token_type"], answer.json["expires_in"]) == ("Bearer", 900)
+    assert answer.json["refresh_token"] != signed_in["refresh_token"]
+    assert client.get("/profile", headers=bearer(answer.json)).status_code == 200
+    assert run("SELECT count(*) FROM sessions") == [(1,)]
+
+
+def test_refreshing_prolongs_the_session_and_notes_its_use(refresh: Call, signed_in: Tokens, run: Call) -> None:
+    # given
+    run("UPDATE sessions SET last_used_at = last_used_at - interval '1 day', expires_at = now() + interval '1 hour'")
+    # when
+    refresh(signed_in["refresh_token"])
+    # then
+    [(idle, left)] = run("SELECT now() - last_used_at, expires_at - now() FROM sessions")
+    assert idle.total_seconds() < 60
+    assert 29 < left.total_seconds() / 86_400 <= 30
+
+
+def test_a_refresh_token_works_once_and_a_second_use_ends_the_session(
+    client: FlaskClient, refresh: Call, signed_in: Tokens, run: Call
+) -> None:
+    # given
+    successor = refresh(signed_in["refresh_token"]).json
+    # when
+    again = refresh(signed_in["refresh_token"])
+    # then
+    assert (again.status_code, again.json["code"]) == (401, "invalid_refresh_token")
+    assert again.json["error"] == "invalid refresh token"
+    assert refresh(successor["refresh_token"]).status_code == 401
+    assert client.get("/profile", headers=bearer(successor)).json["error"] == "invalid token"
+    assert run("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(0,)]
+
+
+def test_reuse_ends_only_the_session_that_it_concerns(
+    client: FlaskClient, refresh: Call, login: Call, signed_in: Tokens
+) -> None:
+    # given
+    other = login("alice").json
+    # when
+    refresh(signed_in["refresh_token"])
+    refresh(signed_in["refresh_token"])
+    # then
+    assert client.get("/profile", headers=bearer(other)).status_code == 200
+    assert refresh(other["refresh_token"]).status_code == 200
+
+
+def test_of_racing_refreshes_with_one_token_one_wins_and_the_session_ends(
+    app: Flask, signed_in: Tokens, run: Call
+) -> None:
+    # given
+    def race(_: int) -> int:
+        body = {"refresh_token": signed_in["refresh_token"]}
+        return app.test_client().post("/token/refresh", json=body).status_code
+
+    # when
+    with ThreadPoolExecutor(8) as racers:
+        outcomes = Counter(racers.map(race, range(8)))
+    # then
+    assert outcomes == {200: 1, 401: 7}
+    assert run("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(0,)]
+    assert run("SELECT count(*) FROM refresh_tokens") == [(2,)]
+
+
+@pytest.mark.parametrize("refresh_token", ["x", "é" * 40, "A" * 256, "' OR 1=1 --"])
+def test_an_unknown_refresh_token_is_refused(refresh: Call, signed_in: Tokens, refresh_token: str) -> None:
+    answer = refresh(refresh_token)
+    assert (answer.status_code, answer.json["error"]) == (401, "invalid refresh token")
+
+
+def test_an_expired_refresh_token_is_refused(refresh: Call, signed_in: Tokens, run: Call) -> None:
+    run("UPDATE sessions SET expires_at = now() - interval '1 second'")
+    assert refresh(signed_in["refresh_token"]).json["error"] == "invalid refresh token"
+
+
+@pytest.mark.parametrize("body", [{}, {"refresh_token": ""}])
+def test_a_refresh_without_a_token_is_a_bad_request(client: FlaskClient, body: dict[str, Any]) -> None:
+    answer = client.post("/token/refresh", json=body)
+    assert (answer.status_code, answer.json["error"]) == (400, "refresh_token required")
+
+
+def test_a_spent_refresh_token_is_kept_only_as_long_as_one_could_live(
+    refresh: Call, signed_in: Tokens, run: Call
+) -> None:
+    # given
+    third = refresh(refresh(signed_in["refresh_token"]).json["refresh_token"]).json["refresh_token"]
+    run("""UPDATE refresh_tokens SET created_at = now() - interval '31 days'
+           WHERE created_at = (SELECT min(created_at) FROM refresh_tokens)""")
+    # when
+    refresh(third)
+    # then
+    assert run("SELECT uses FROM refresh_tokens ORDER BY created_at") == [(1,), (1,), (0,)]
+
+
+def test_signing_out_ends_this_session_and_no_other(
+    client: FlaskClient, login: Call, refresh: Call, signed_in: Tokens
+) -> None:
+    # given
+    other = login("alice").json
+    # when
+    answer = client.post("/logout", headers=bearer(signed_in))
+    # then
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert client.get("/profile", headers=bearer(signed_in)).json["error"] == "invalid token"
+    assert client.post("/logout", headers=bearer(signed_in)).json["error"] == "invalid token"
+    assert refresh(signed_in["refresh_token"]).status_code == 401
+    assert client.get("/profile", headers=bearer(other)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("shop-app/1.0 (Android)", "shop-app/1.0 (Android)"),
+        ("", None),
+        ("a\t\x7fb\x9f", "ab"),
+        ("x" * 5000, "x" * 200),
+    ],
+)
+def test_a_session_remembers_the_device_as_far_as_it_can_be_shown(
+    register: Call, login: Call, run: Call, sent: str, kept: str | None
+) -> None:
+    register("alice")
+    login("alice", **{"User-Agent": sent})
+    assert run("SELECT user_agent FROM sessions") == [(kept,)]
+
+
+def test_refreshing_and_signing_out_take_one_statement_each(
+    client: FlaskClient, refresh: Call, signed_in: Tokens, db: Database, count_statements: Call
+) -> None:
+    with count_statements(db) as statements:
+        refresh(signed_in["refresh_token"])
+        client.post("/logout", headers=bearer(signed_in))
+    assert len(statements) == 2
