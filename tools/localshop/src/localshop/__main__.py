@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -14,11 +12,8 @@ import click
 from localshop import ROOT, Trouble
 from localshop.preflight import own_databases
 from localshop.shop import Shop
+from localshop.signals import until_asked_to_stop
 from localshop.welcome import welcome
-
-
-class Stopped(BaseException):
-    """Somebody asked the shop to stop."""
 
 
 def say(part: str, what: str) -> None:
@@ -63,24 +58,6 @@ def catalog(shop: Shop, file: Path) -> None:
     if not file.is_file():
         raise Trouble(f"there is no file {file}")
     sys.exit(shop.import_catalog(file))
-
-
-@contextmanager
-def until_asked_to_stop() -> Iterator[None]:
-    """Leave the block in good order on the first Ctrl-C, SIGTERM or closing of the terminal; ignore later ones."""
-    signals = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: the shop is to outlive the terminal
-        signals.append(signal.SIGHUP)
-
-    def stop(*_: object) -> None:
-        for number in signals:
-            signal.signal(number, signal.SIG_IGN)
-        raise Stopped
-
-    for number in signals:
-        signal.signal(number, stop)
-    with suppress(Stopped):
-        yield
 
 
 if __name__ == "__main__":

@@ -16,41 +16,16 @@ from typing import Any
 import psutil
 
 from localshop import Trouble
+from localshop.signals import pause
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def complete(
-    command: Sequence[str | Path],
-    *,
-    cwd: Path,
-    environment: Mapping[str, str] | None = None,
-    account: pwd.struct_passwd | None = None,
-) -> str:
-    """Run `command` to its end; return the last line it wrote, or raise the line that says why it failed."""
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-        preexec_fn=_end_with_parent(signal.SIGKILL),
-        **_identity(account),
-    )
-    if done.returncode:
-        raise Trouble(gist(done.stdout))
-    return gist(done.stdout)
-
-
 class Child:
     """A process with a session of its own: Ctrl-C reaches the shop alone, and the shop decides the order of stopping.
 
-    Start it from a thread that lives as long as it shall: Linux ends it together with that thread.
+    Launch it from a thread that lives as long as it shall: Linux ends it together with that thread.
     """
 
     def __init__(
@@ -59,20 +34,21 @@ class Child:
         command: Sequence[str | Path],
         *,
         log: Path,
-        cwd: Path,
+        cwd: Path = Path("/"),
         environment: Mapping[str, str] | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.name = name
         self.log = log
-        self._command = command
         self.cwd = cwd
         self.environment = environment
+        self._command = command
         self._stop_signal = stop_signal
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
     def launch(self, account: pwd.struct_passwd | None = None) -> None:
+        """Start it, as another user when an account is given."""
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
@@ -86,6 +62,18 @@ class Child:
                 preexec_fn=_end_with_parent(self._stop_signal),  # noqa: PLW1509 - it only makes two system calls
                 **_identity(account),
             )
+
+    def complete(self, account: pwd.struct_passwd | None = None) -> str:
+        """Start it and wait for its end; return the line of its log that says how it went."""
+        self.launch(account)
+        try:
+            while self.running:
+                pause(0.02)
+        finally:
+            self.kill()
+        if self._process is None or self._process.returncode:
+            raise self.trouble("failed")
+        return self._gist()
 
     @property
     def running(self) -> bool:
@@ -122,10 +110,15 @@ class Child:
 
     def trouble(self, what: str) -> Trouble:
         """Return an error that carries the line of the log that says why."""
+        return Trouble(f"{self.name} {what}: {self._gist()} (more in {self.log})")
+
+    def _gist(self) -> str:
+        """Return the last line since the start that complains, or else the last."""
         with self.log.open("rb") as log:
             log.seek(self._log_start)
-            reason = gist(log.read().decode(errors="replace"))
-        return Trouble(f"{self.name} {what}: {reason} (more in {self.log})")
+            lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+        complaints = [line for line in lines if any(word in line for word in ("FATAL", "PANIC", "error:"))]
+        return (complaints or lines or ["it said nothing"])[-1]
 
 
 def _descendants(pid: int) -> list[psutil.Process]:
@@ -151,10 +144,3 @@ def _end_with_parent(farewell: signal.Signals) -> Callable[[], None]:
 def _identity(account: pwd.struct_passwd | None) -> dict[str, Any]:
     """Return what makes subprocess become `account`; nothing for None."""
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
-
-
-def gist(output: str) -> str:
-    """Return the line that says why: the last that complains, or else the last."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it said nothing"]
-    complaints = [line for line in lines if any(word in line for word in ("FATAL", "PANIC", "error:"))]
-    return (complaints or lines)[-1]

@@ -24,7 +24,8 @@ import psycopg
 from psycopg import sql
 
 from localshop import Trouble
-from localshop.child import Child, complete
+from localshop.child import Child
+from localshop.signals import pause
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, which only get_server() uses
@@ -52,7 +53,7 @@ class Postgres(Child):
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         command = (str(BIN / "postgres"), "-D", str(self.folder), *options)
-        super().__init__("PostgreSQL", command, log=log, cwd=Path("/"), stop_signal=signal.SIGINT)
+        super().__init__("PostgreSQL", command, log=log, stop_signal=signal.SIGINT)
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={quote(str(self.sockets))}&port=5432"
@@ -67,7 +68,7 @@ class Postgres(Child):
         self._refuse_unusable(account)
         self.end_leftover()
         if self.is_new:
-            _create(self.folder, account)
+            self._create(account)
         _make_socket_folder(self.sockets, account)
         self.launch(account)
         self._wait_until_it_answers()
@@ -113,13 +114,24 @@ class Postgres(Child):
             kind = f"was made by PostgreSQL {version}" if version.isdigit() else "is broken"
             raise Trouble(f"{self.folder} {kind} and PostgreSQL {VERSION} cannot use it: {START_OVER}")
 
+    def _create(self, account: pwd.struct_passwd | None) -> None:
+        """Make a new server. It gets its name last: an interrupted attempt is not taken for a server."""
+        attempt = self.folder.with_name(self.folder.name + ".new")
+        shutil.rmtree(attempt, ignore_errors=True)
+        _make_private_folder(attempt, account)
+        # The same order and case rules on every machine, whatever LANG says.
+        locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+        command = (BIN / "initdb", "-U", "postgres", "--auth=trust", *locale, "-D", attempt)
+        Child("initdb", command, log=self.log, stop_signal=signal.SIGKILL).complete(account)
+        attempt.rename(self.folder)
+
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while self.running and time.monotonic() < deadline:
             try:
                 return psycopg.connect(self.url("postgres"), connect_timeout=2).close()
             except psycopg.OperationalError:
-                time.sleep(0.05)
+                pause(0.05)
         raise self.trouble(f"cannot start on {self.folder}; if nothing else helps, {START_OVER}")
 
 
@@ -139,19 +151,6 @@ def _account(folder: Path) -> pwd.struct_passwd | None:
     return pwd.getpwnam(ACCOUNT)
 
 
-def _create(folder: Path, account: pwd.struct_passwd | None) -> None:
-    """Make a new server. It gets its name last: an interrupted attempt is not taken for a server."""
-    attempt = folder.with_name(folder.name + ".new")
-    shutil.rmtree(attempt, ignore_errors=True)
-    attempt.mkdir(mode=0o700)
-    if account:
-        os.chown(attempt, account.pw_uid, account.pw_gid)
-    # The same order and case rules on every machine, whatever LANG says.
-    locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-    complete((BIN / "initdb", "-U", "postgres", "--auth=trust", *locale, "-D", attempt), cwd=Path("/"), account=account)
-    attempt.rename(folder)
-
-
 def _socket_folder(folder: Path) -> Path:
     if len(str(folder / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT:
         return folder
@@ -160,9 +159,13 @@ def _socket_folder(folder: Path) -> Path:
 
 def _make_socket_folder(folder: Path, account: pwd.struct_passwd | None) -> None:
     if not folder.exists():
-        folder.mkdir(mode=0o700)
-        if account:
-            os.chown(folder, account.pw_uid, account.pw_gid)
+        _make_private_folder(folder, account)
     found = folder.lstat()  # below /tmp anybody may have put something of this name
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != (account.pw_uid if account else os.geteuid()):
         raise Trouble(f"{folder} is someone else's: remove it, PostgreSQL's socket belongs there")
+
+
+def _make_private_folder(folder: Path, account: pwd.struct_passwd | None) -> None:
+    folder.mkdir(mode=0o700)
+    if account:
+        os.chown(folder, account.pw_uid, account.pw_gid)

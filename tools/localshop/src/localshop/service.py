@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-import httpx
-
-from localshop import ROOT, Trouble
-from localshop.child import Child, complete
+from localshop import ROOT
+from localshop.child import Child
+from localshop.signals import pause
 
 READY_SECONDS = 30
 
@@ -44,21 +47,24 @@ class Service(Child):
                 raise self.trouble("ended while it was starting")
             if self.is_ready():
                 return
-            time.sleep(0.05)
+            pause(0.05)
         raise self.trouble(f"is not ready after {READY_SECONDS} seconds")
 
     def is_ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == httpx.codes.OK
-        except httpx.TransportError:
-            return False
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
+            try:
+                connection.request("GET", "/readyz")
+                return connection.getresponse().status == HTTPStatus.OK
+            except (OSError, HTTPException):
+                return False
 
     def run(self, *arguments: str | Path) -> str:
         """Run its command line; return the last line that it wrote."""
-        try:
-            return complete(self._command_line(arguments), cwd=self.cwd, environment=self.environment)
-        except Trouble as failure:
-            raise Trouble(f"{self.name} {arguments[0]} failed: {failure.message}") from None
+        name, command = f"{self.name} {arguments[0]}", self._command_line(arguments)
+        once = Child(
+            name, command, log=self.log, cwd=self.cwd, environment=self.environment, stop_signal=signal.SIGKILL
+        )
+        return once.complete()
 
     def run_in_terminal(self, *arguments: str | Path) -> int:
         """Run its command line as if it were typed here; return its exit code."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +13,7 @@ from localshop.child import Child
 from localshop.postgres import VERSION, Postgres
 from localshop.preflight import claimed, erase, require_free, why_unreachable
 from localshop.service import Service
+from localshop.signals import pause
 
 DEMO_CATALOG = ROOT / "services/order-service/demo/products.csv"
 
@@ -117,7 +117,7 @@ class Shop:
             for part in self.parts:
                 if not part.running:
                     return part
-            time.sleep(0.2)
+            pause(0.2)
 
     def _open_databases(self) -> None:
         if self.postgres is None:
@@ -140,7 +140,8 @@ class Shop:
         service.launch()
 
     def _stop_parts(self) -> None:
-        self._say("stopping", ", ".join(part.name for part in reversed(self.parts) if part.running))
+        if running := [part.name for part in reversed(self.parts) if part.running]:
+            self._say("stopping", ", ".join(running))
         for service in self.services:
             service.ask_to_stop()
         for part in reversed(self.parts):
