@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import shutil
-import socket
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from localshop.shop import Shop
+from localshop.testing import free_ports, fresh_folder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,17 +17,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """Return a data folder that does not exist yet, on a short path that PostgreSQL's account may enter."""
-    folder = Path(tempfile.mkdtemp(prefix="test-shop-"))
-    yield folder / "data"
-    shutil.rmtree(folder)
+    with fresh_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
 def ports() -> tuple[int, int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
-        return probes[0].getsockname()[1], probes[1].getsockname()[1]
+    return free_ports()
 
 
 @pytest.fixture

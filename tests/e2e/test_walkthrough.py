@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -13,15 +14,25 @@ import pytest
 
 from chassis.testing import fresh_database
 from localshop.shop import Shop
+from localshop.testing import free_ports, fresh_folder
 from localshop.welcome import welcome
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
-@pytest.fixture
-def two_databases() -> Iterator[tuple[str, str]]:
-    with fresh_database("e2e_user") as user, fresh_database("e2e_order") as order:
-        yield user, order
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    """Run a shop on databases that somebody else runs, as USER_DATABASE_URL and ORDER_DATABASE_URL ask for."""
+    user_port, order_port = free_ports()
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    with (
+        fresh_folder() as data,
+        fresh_database(f"e2e_user_{worker}") as user,
+        fresh_database(f"e2e_order_{worker}") as order,
+        Shop(data, user_port=user_port, order_port=order_port, databases=(user, order)) as shop,
+    ):
+        yield shop
+        assert [path.name for path in data.iterdir()] == ["logs"]
 
 
 def register_and_sign_in(shop: Shop, username: str) -> dict[str, str]:
@@ -36,16 +47,7 @@ def members(answer: httpx.Response, *names: str) -> dict[str, Any]:
     return {name: answer.json()[name] for name in names}
 
 
-def test_a_customer_registers_signs_in_orders_and_reads_back_on_databases_of_the_operator(
-    data: Path, ports: tuple[int, int], two_databases: tuple[str, str]
-) -> None:
-    with Shop(data, user_port=ports[0], order_port=ports[1], databases=two_databases) as shop:
-        walk(shop)
-
-    assert [path.name for path in data.iterdir()] == ["logs"]
-
-
-def walk(shop: Shop) -> None:
+def test_a_customer_registers_signs_in_orders_and_reads_back_and_a_stranger_finds_nothing(shop: Shop) -> None:
     user, order = shop.user.url, shop.order.url
     alice = {"username": "alice", "name": "Alice", "email": "alice@example.org"}
 
@@ -65,7 +67,9 @@ def walk(shop: Shop) -> None:
     assert first == [("p1", "Wireless Mouse", 19.99), ("p2", "Mechanical Keyboard", 59.49), ("p3", "USB-C Hub", 24.9)]
 
     items = [{"product_id": "p1", "qty": 2}, {"product_id": "p3", "qty": 1}]
-    placed = [httpx.post(f"{order}/{path}", json={"items": items}, headers=signed_in) for path in PLACING]
+    placed = [
+        httpx.post(f"{order}/{path}", json={"items": items}, headers=signed_in) for path in ("create_order", "orders")
+    ]
     for answer in placed:
         assert (answer.status_code, answer.json()["total"]) == (201, 64.88)
         assert [line["line_total"] for line in answer.json()["items"]] == [39.98, 24.9]
@@ -80,7 +84,6 @@ def walk(shop: Shop) -> None:
     assert (stranger.status_code, stranger.json()["error"]) == (404, "not found")
 
 
-PLACING = ("create_order", "orders")
 MARKED_BLOCK = re.compile(r"<!-- walk-through -->\s*```sh\n(.*?)```", re.DOTALL)
 INDENTED_LINE = re.compile(r"^  ((?:curl|TOKEN=).*)$", re.MULTILINE)
 

@@ -1,32 +1,25 @@
 from __future__ import annotations
 
-import shutil
 import signal
-import socket
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from localshop.__main__ import cli
+from localshop.testing import free_ports, fresh_folder
 
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """Return a data folder that does not exist yet, on a short path that PostgreSQL's account may enter."""
-    folder = Path(tempfile.mkdtemp(prefix="test-shop-"))
-    yield folder / "data"
-    shutil.rmtree(folder)
+    with fresh_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
 def ports() -> tuple[int, int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
-        return probes[0].getsockname()[1], probes[1].getsockname()[1]
+    return free_ports()
 
 
 @pytest.fixture
