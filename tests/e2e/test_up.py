@@ -31,7 +31,7 @@ def start(data: Path, ports: tuple[int, int]) -> Iterator[Callable[[], Up]]:
     yield begin
     for up in started:
         up.terminate()
-        up.communicate(timeout=20)
+        up.communicate(timeout=40)
 
 
 def read_until(up: Up, text: str) -> list[psutil.Process]:
@@ -46,8 +46,8 @@ def read_until(up: Up, text: str) -> list[psutil.Process]:
 
 
 def survivors(processes: list[psutil.Process], data: Path) -> list[psutil.Process]:
-    """Return who is alive ten seconds later, of these processes and of all that know the data folder."""
-    _, alive = psutil.wait_procs(processes, timeout=10)
+    """Return who is alive twenty seconds later, of these processes and of all that know the data folder."""
+    _, alive = psutil.wait_procs(processes, timeout=20)
     alive = [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
     related = [
         other for other in psutil.process_iter(["cmdline"]) if str(data) in " ".join(other.info["cmdline"] or [])
@@ -63,7 +63,7 @@ def test_ctrl_c_and_a_closed_terminal_end_a_shop_that_is_still_starting(
     processes = read_until(up, "PostgreSQL     version 18 is running")
 
     os.killpg(up.pid, number)
-    up.communicate(timeout=20)
+    up.communicate(timeout=40)
 
     assert up.returncode == 0
     assert survivors(processes, data) == []
@@ -87,7 +87,7 @@ def test_kill_9_leaves_no_process_behind_and_the_next_shop_opens_and_ends_on_sig
     up = start()
     processes = read_until(up, "Ctrl-C stops it")
     up.terminate()
-    said, _ = up.communicate(timeout=20)
+    said, _ = up.communicate(timeout=40)
 
     # then it stops everything itself
     assert up.returncode == 0
@@ -101,7 +101,7 @@ def test_the_shop_ends_when_a_service_does_and_says_which(start: Callable[[], Up
     service = next(process for process in processes if process.cwd().endswith("/services/user-service"))
 
     service.kill()
-    said, _ = up.communicate(timeout=20)
+    said, _ = up.communicate(timeout=40)
 
     assert up.returncode == 1
     assert said.splitlines()[-1].startswith("Error: user-service ended by itself: ")

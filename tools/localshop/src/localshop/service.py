@@ -17,7 +17,7 @@ from localshop import ROOT
 from localshop.child import Child
 from localshop.signals import pause
 
-READY_SECONDS = 30
+READY_SECONDS = 60  # a laptop that is busy with something else
 
 
 class Service(Child):

@@ -25,11 +25,11 @@ Try it from another terminal: register, then sign in and look around, then order
 
   {_post(f"{user}/register", ACCOUNT | {"name": "Ada", "email": "ada@example.org"})}
 
-  TOKEN=$({_post(f"{user}/login", ACCOUNT)} | {PICK}); curl -s '{order}/products?limit=3'
+  TOKEN=$({_post(f"{user}/login", ACCOUNT)} | {PICK}); curl -sw '\\n' '{order}/products?limit=3'
 
   {_post(f"{order}/orders", ORDER)} -H "Authorization: Bearer $TOKEN"
 """
 
 
 def _post(url: str, body: dict[str, Any]) -> str:
-    return f"curl -s {url} -H 'Content-Type: application/json' -d '{json.dumps(body)}'"
+    return f"curl -sw '\\n' {url} -H 'Content-Type: application/json' -d '{json.dumps(body)}'"
