@@ -1,4 +1,4 @@
-"""The yardstick: what the first version was, ten lines of Flask that answer from dictionaries, on its development server."""
+"""The yardstick: the first version in ten lines of Flask, answering from dictionaries on the development server."""
 
 from flask import Flask, jsonify, request
 
