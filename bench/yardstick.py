@@ -1,0 +1,21 @@
+"""The yardstick: what the first version was, ten lines of Flask that answer from dictionaries, on its development server."""
+
+from flask import Flask, jsonify, request
+
+app = Flask(__name__)
+PRODUCTS = [{"id": f"p{n}", "name": f"Product {n}", "price": 19.99} for n in range(1, 21)]
+PROFILE = {"id": "1", "username": "ada", "name": "Ada", "email": "ada@example.org"}
+ORDERS: dict[str, object] = {}
+app.add_url_rule("/products", "products", lambda: jsonify(PRODUCTS))
+app.add_url_rule("/profile", "profile", lambda: jsonify(PROFILE))
+
+
+@app.post("/create_order")
+def create_order() -> tuple[object, int]:
+    order = {"order_id": str(len(ORDERS)), "user": "ada", "items": request.json["items"], "total": 64.88}
+    ORDERS[order["order_id"]] = order
+    return jsonify(order), 201
+
+
+if __name__ == "__main__":
+    app.run(port=5900, threaded=True)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localshop.shop import Shop
+from localshop.testing import free_ports, fresh_folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    with fresh_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def ports() -> tuple[int, int]:
+    return free_ports()
+
+
+@pytest.fixture
+def shop(data: Path, ports: tuple[int, int]) -> Iterator[Shop]:
+    """Run a shop of the test's own, with the code of `make up`."""
+    with Shop(data, user_port=ports[0], order_port=ports[1]) as shop:
+        yield shop

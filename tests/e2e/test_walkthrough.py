@@ -1,0 +1,127 @@
+"""A customer's way through the shop, and the commands that the shop and its README give to newcomers."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from chassis.testing import fresh_database
+from localshop.shop import Shop
+from localshop.testing import free_ports, fresh_folder
+from localshop.welcome import welcome
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    """Run a shop on databases that somebody else runs, as USER_DATABASE_URL and ORDER_DATABASE_URL ask for."""
+    user_port, order_port = free_ports()
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    with (
+        fresh_folder() as data,
+        fresh_database(f"e2e_user_{worker}") as user,
+        fresh_database(f"e2e_order_{worker}") as order,
+        Shop(data, user_port=user_port, order_port=order_port, databases=(user, order)) as shop,
+    ):
+        yield shop
+        assert [path.name for path in data.iterdir()] == ["logs"]
+
+
+def register_and_sign_in(shop: Shop, username: str) -> dict[str, str]:
+    """Return the headers of a new customer."""
+    account = {"username": username, "password": "violet-harbour-42"}
+    httpx.post(f"{shop.user.url}/register", json=account).raise_for_status()
+    token = httpx.post(f"{shop.user.url}/login", json=account).raise_for_status().json()["token"]
+    return {"Authorization": f"Bearer {token}"}
+
+
+def members(answer: httpx.Response, *names: str) -> dict[str, Any]:
+    return {name: answer.json()[name] for name in names}
+
+
+def test_a_customer_registers_signs_in_orders_and_reads_back_and_a_stranger_finds_nothing(shop: Shop) -> None:
+    user, order = shop.user.url, shop.order.url
+    alice = {"username": "alice", "name": "Alice", "email": "alice@example.org"}
+
+    registered = httpx.post(f"{user}/register", json=alice | {"password": "violet-harbour-42"})
+    assert registered.status_code == 201
+    assert members(registered, *alice) == alice
+    again = httpx.post(f"{user}/register", json=alice | {"password": "violet-harbour-42"})
+    assert (again.status_code, again.json()["error"]) == (409, "username already exists")
+
+    login = httpx.post(f"{user}/login", json={"username": "alice", "password": "violet-harbour-42"})
+    assert login.status_code == 200
+    signed_in = {"Authorization": f"Bearer {login.json()['token']}"}
+    assert members(httpx.get(f"{user}/profile", headers=signed_in), *alice) == alice
+
+    products = httpx.get(f"{order}/products").json()
+    first = [(product["id"], product["name"], product["price"]) for product in products[:3]]
+    assert first == [("p1", "Wireless Mouse", 19.99), ("p2", "Mechanical Keyboard", 59.49), ("p3", "USB-C Hub", 24.9)]
+
+    items = [{"product_id": "p1", "qty": 2}, {"product_id": "p3", "qty": 1}]
+    placed = [
+        httpx.post(f"{order}/{path}", json={"items": items}, headers=signed_in) for path in ("create_order", "orders")
+    ]
+    for answer in placed:
+        assert (answer.status_code, answer.json()["total"]) == (201, 64.88)
+        assert [line["line_total"] for line in answer.json()["items"]] == [39.98, 24.9]
+
+    ids = [answer.json()["order_id"] for answer in placed]
+    listed = httpx.get(f"{order}/orders", headers=signed_in).json()
+    assert [entry["order_id"] for entry in listed] == ids[::-1]
+    read = httpx.get(f"{order}/orders/{ids[0]}", headers=signed_in)
+    assert (read.status_code, read.json()["total"]) == (200, 64.88)
+
+    stranger = httpx.get(f"{order}/orders/{ids[0]}", headers=register_and_sign_in(shop, "mallory"))
+    assert (stranger.status_code, stranger.json()["error"]) == (404, "not found")
+
+
+MARKED_BLOCK = re.compile(r"<!-- walk-through -->\s*```sh\n(.*?)```", re.DOTALL)
+INDENTED_LINE = re.compile(r"^  ((?:curl|TOKEN=).*)$", re.MULTILINE)
+
+
+def commands_of_readme() -> str:
+    """Return the README's walk-through: the sh block below the comment that marks it."""
+    (block,) = MARKED_BLOCK.findall(README.read_text())
+    return str(block)
+
+
+def commands_of_make_up(shop: Shop) -> str:
+    """Return the lines to try that `make up` shows."""
+    lines = INDENTED_LINE.findall(welcome(shop))
+    assert len(lines) == 3
+    return "\n".join(lines)
+
+
+def run_as_newcomer(commands: str, shop: Shop, folder: Path) -> str:
+    """Run shell commands that speak to 5001 and 5002 against the shop; return what they wrote."""
+    here = commands.replace("localhost", "127.0.0.1")
+    here = here.replace(":5001", f":{shop.user.port}").replace(":5002", f":{shop.order.port}")
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder)}
+    done = subprocess.run(
+        ["sh", "-eu", "-c", here], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_commands_of_the_readme_place_an_order_of_64_88_and_list_it(shop: Shop, tmp_path: Path) -> None:
+    written = run_as_newcomer(commands_of_readme(), shop, tmp_path)
+
+    assert written.count('"username":"grace"') == 2
+    assert written.count('"total":64.88') == 2
+
+
+def test_the_commands_that_make_up_shows_place_an_order_of_64_88(shop: Shop, tmp_path: Path) -> None:
+    written = run_as_newcomer(commands_of_make_up(shop), shop, tmp_path)
+
+    assert written.count('"username":"ada"') == 1
+    assert written.count('"total":64.88') == 1

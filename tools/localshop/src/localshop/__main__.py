@@ -1,0 +1,64 @@
+"""The command line behind `make up`, `make reset` and `make catalog`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from localshop import ROOT, Trouble
+from localshop.preflight import own_databases
+from localshop.shop import Shop
+from localshop.signals import until_asked_to_stop
+from localshop.welcome import welcome
+
+
+def say(part: str, what: str) -> None:
+    with suppress(OSError):  # the terminal may be closed; that is no reason to leave processes behind
+        click.echo(f"  {part:<14} {what}")
+
+
+@click.group()
+@click.option("--data", type=click.Path(path_type=Path), default=ROOT / ".data", show_default=True)
+@click.option("--user-port", default=5001, show_default=True)
+@click.option("--order-port", default=5002, show_default=True)
+@click.pass_context
+def cli(context: click.Context, data: Path, user_port: int, order_port: int) -> None:
+    """Run the whole shop on this machine."""
+    databases = own_databases(os.environ)
+    context.obj = Shop(data.absolute(), user_port=user_port, order_port=order_port, databases=databases, say=say)
+
+
+@cli.command()
+@click.pass_obj
+def up(shop: Shop) -> None:
+    """Run the shop until Ctrl-C."""
+    with until_asked_to_stop(), shop:
+        with suppress(OSError):
+            click.echo(welcome(shop))
+        raise shop.wait().trouble("ended by itself")
+
+
+@cli.command()
+@click.pass_obj
+def reset(shop: Shop) -> None:
+    """Delete all data of the shop, which must not be running."""
+    shop.erase()
+    say("reset", f"{shop.data} is gone; the next `make up` starts from nothing")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def catalog(shop: Shop, file: Path) -> None:
+    """Import products from a CSV FILE into the running shop."""
+    if not file.is_file():
+        raise Trouble(f"there is no file {file}")
+    sys.exit(shop.import_catalog(file))
+
+
+if __name__ == "__main__":
+    cli()

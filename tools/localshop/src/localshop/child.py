@@ -1,0 +1,146 @@
+"""Child processes that end with the shop, however the shop ends."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from localshop import Trouble
+from localshop.signals import pause
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class Child:
+    """A process with a session of its own: Ctrl-C reaches the shop alone, and the shop decides the order of stopping.
+
+    Launch it from a thread that lives as long as it shall: Linux ends it together with that thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        cwd: Path = Path("/"),
+        environment: Mapping[str, str] | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self.cwd = cwd
+        self.environment = environment
+        self._command = command
+        self._stop_signal = stop_signal
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+
+    def launch(self, account: pwd.struct_passwd | None = None) -> None:
+        """Start it, as another user when an account is given."""
+        with self.log.open("ab") as log:
+            self._log_start = log.tell()
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self.cwd,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_end_with_parent(self._stop_signal),  # noqa: PLW1509 - it only makes two system calls
+                **_identity(account),
+            )
+
+    def complete(self, account: pwd.struct_passwd | None = None) -> str:
+        """Start it and wait for its end; return the line of its log that says how it went."""
+        self.launch(account)
+        try:
+            while self.running:
+                pause(0.02)
+        finally:
+            self.kill()
+        if self._process is None or self._process.returncode:
+            raise self.trouble("failed")
+        return self._gist()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def ask_to_stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(self._stop_signal)
+
+    def stop(self, grace_seconds: float = 15) -> None:
+        """Ask, wait, then kill whatever is left."""
+        self.ask_to_stop()
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(grace_seconds)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill -9 the process and all that it started."""
+        if self._process is None:
+            return
+        family = _descendants(self._process.pid)  # PostgreSQL gives each of its own a session, so the group is not all
+        with suppress(ProcessLookupError, PermissionError):  # macOS says "not permitted" about a group that is gone
+            os.killpg(self._process.pid, signal.SIGKILL)
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
+        psutil.wait_procs(family, timeout=5)
+
+    def trouble(self, what: str) -> Trouble:
+        """Return an error that carries the line of the log that says why."""
+        return Trouble(f"{self.name} {what}: {self._gist()} (more in {self.log})")
+
+    def _gist(self) -> str:
+        """Return the last line since the start that complains, or else the last."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+        complaints = [line for line in lines if any(word in line for word in ("FATAL", "PANIC", "error:"))]
+        return (complaints or lines or ["it said nothing"])[-1]
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return list(psutil.Process(pid).children(recursive=True))
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _end_with_parent(farewell: signal.Signals) -> Callable[[], None]:
+    """Return what a forked child does so that the kernel sends it `farewell` when its parent is gone."""
+    parent = os.getpid()
+
+    def prepare() -> None:
+        if _LIBC is not None:
+            _LIBC.prctl(_PR_SET_PDEATHSIG, farewell)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
+
+
+def _identity(account: pwd.struct_passwd | None) -> dict[str, Any]:
+    """Return what makes subprocess become `account`; nothing for None."""
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}

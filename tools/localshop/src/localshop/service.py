@@ -1,0 +1,74 @@
+"""One of the two services, run from its folder in this repository."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from localshop import ROOT
+from localshop.child import Child
+from localshop.signals import pause
+
+READY_SECONDS = 60  # a laptop that is busy with something else
+
+
+class Service(Child):
+    """The server processes of one service, and its command line."""
+
+    def __init__(self, name: str, *, port: int, database_url: str, log: Path, environment: Mapping[str, str]) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.database_url = database_url
+        fixed = {"APP_ENV": "local", "HOST": "127.0.0.1", "PORT": str(port), "DATABASE_URL": database_url}
+        super().__init__(
+            name,
+            (sys.executable, "-m", "chassis.serve"),
+            log=log,
+            cwd=ROOT / "services" / name,
+            environment=os.environ | environment | fixed,
+        )
+
+    def start(self) -> None:
+        self.launch()
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            if not self.running:
+                raise self.trouble("ended while it was starting")
+            if self.is_ready():
+                return
+            pause(0.05)
+        raise self.trouble(f"is not ready after {READY_SECONDS} seconds")
+
+    def is_ready(self) -> bool:
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
+            try:
+                connection.request("GET", "/readyz")
+                return connection.getresponse().status == HTTPStatus.OK
+            except (OSError, HTTPException):
+                return False
+
+    def run(self, *arguments: str | Path) -> str:
+        """Run its command line; return the last line that it wrote."""
+        name, command = f"{self.name} {arguments[0]}", self._command_line(arguments)
+        once = Child(
+            name, command, log=self.log, cwd=self.cwd, environment=self.environment, stop_signal=signal.SIGKILL
+        )
+        return once.complete()
+
+    def run_in_terminal(self, *arguments: str | Path) -> int:
+        """Run its command line as if it were typed here; return its exit code."""
+        return subprocess.call(self._command_line(arguments), cwd=self.cwd, env=self.environment)
+
+    def _command_line(self, arguments: tuple[str | Path, ...]) -> tuple[str | Path, ...]:
+        return (sys.executable, "-m", self.name.replace("-", "_"), *arguments)

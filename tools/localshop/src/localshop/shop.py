@@ -1,0 +1,148 @@
+"""The shop: PostgreSQL and both services, started, stopped and killed together or one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from localshop import ROOT, Trouble
+from localshop.child import Child
+from localshop.postgres import VERSION, Postgres
+from localshop.preflight import claimed, erase, require_free, why_unreachable
+from localshop.service import Service
+from localshop.signals import pause
+
+DEMO_CATALOG = ROOT / "services/order-service/demo/products.csv"
+
+
+def _quietly(_part: str, _what: str) -> None:
+    """Say nothing."""
+
+
+class Shop:
+    """A whole shop on loopback: `with Shop(folder, user_port=..., order_port=...) as shop:` runs it.
+
+    `user`, `order` and `postgres` can each be stopped, killed (-9) and started again. `postgres` is None when
+    `databases` names others to use instead, user-service's first. `environment` is added to both services' own.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        user_port: int = 5001,
+        order_port: int = 5002,
+        databases: tuple[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        say: Callable[[str, str], None] = _quietly,
+    ) -> None:
+        embedded = Postgres(data / "postgres", data / "logs" / "postgres.log")
+        user_database, order_database = databases or (embedded.url("user_service"), embedded.url("order_service"))
+        common = {"USER_SERVICE_URL": f"http://127.0.0.1:{user_port}", **(environment or {})}
+        self.data = data
+        self.postgres = None if databases else embedded
+        self._embedded = embedded
+        self.user = self._service("user-service", user_port, user_database, common)
+        self.order = self._service("order-service", order_port, order_database, common)
+        self._say = say
+        self._undo = ExitStack()
+
+    def _service(self, name: str, port: int, database_url: str, environment: Mapping[str, str]) -> Service:
+        log = self.data / "logs" / f"{name}.log"
+        return Service(name, port=port, database_url=database_url, log=log, environment=environment)
+
+    @property
+    def services(self) -> tuple[Service, Service]:
+        return self.user, self.order
+
+    @property
+    def parts(self) -> tuple[Child, ...]:
+        return (self.postgres, *self.services) if self.postgres else self.services
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything, in order; when a step fails, stop what has started."""
+        with ExitStack() as undo:
+            undo.enter_context(claimed(self.data))
+            for service in self.services:
+                require_free(service.port)
+            (self.data / "logs").mkdir(exist_ok=True)
+            undo.callback(self._stop_parts)
+            self._open_databases()
+            for service in self.services:
+                self._open(service)
+            for service in self.services:
+                service.wait_until_ready()
+                self._say(service.name, "ready")
+            self._undo = undo.pop_all()
+
+    def stop(self) -> None:
+        """Stop the services, then PostgreSQL."""
+        self._undo.close()
+
+    def kill(self) -> None:
+        """Kill -9 everything at once, as a crash of the machine would; `start()` starts it again."""
+        for part in self.parts:
+            part.kill()
+        self._undo.close()
+
+    def erase(self) -> None:
+        """Delete all data of a shop that is not running."""
+        with ExitStack() as undo:
+            if self.data.is_dir():
+                undo.enter_context(claimed(self.data))
+                self._embedded.end_leftover()
+            erase(self.data)
+
+    def import_catalog(self, file: Path) -> int:
+        """Import a catalogue into the running shop, with a progress bar; return the exit code."""
+        if why_unreachable(self.order.database_url) or not self.order.is_ready():
+            raise Trouble("the shop is not running: start it with `make up`, then import from another terminal")
+        return self.order.run_in_terminal("catalog", file.resolve())
+
+    def wait(self) -> Child:
+        """Wait until a part ends that nobody asked to; return it."""
+        while True:
+            for part in self.parts:
+                if not part.running:
+                    return part
+            pause(0.2)
+
+    def _open_databases(self) -> None:
+        if self.postgres is None:
+            for service in self.services:
+                if reason := why_unreachable(service.database_url):
+                    raise Trouble(f"the database given for {service.name} does not answer: {reason}")
+            self._say("PostgreSQL", "using the servers that the environment names")
+            return
+        self._say("PostgreSQL", f"{'creating' if self.postgres.is_new else 'starting'} {self.postgres.folder}")
+        self.postgres.start()
+        self.postgres.create_databases("user_service", "order_service")
+        self._say("PostgreSQL", f"version {VERSION} is running")
+
+    def _open(self, service: Service) -> None:
+        self._say(service.name, "migrating its database")
+        service.run("migrate")
+        if service is self.order:
+            self._say("catalogue", service.run("catalog", "--if-empty", DEMO_CATALOG))
+        self._say(service.name, f"starting on {service.url}")
+        service.launch()
+
+    def _stop_parts(self) -> None:
+        if running := [part.name for part in reversed(self.parts) if part.running]:
+            self._say("stopping", ", ".join(running))
+        for service in self.services:
+            service.ask_to_stop()
+        for part in reversed(self.parts):
+            part.stop()

@@ -1,0 +1,37 @@
+"""Ctrl-C, SIGTERM and a closed terminal: noticed between steps, so that none of them is left half done."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+
+class Stopped(BaseException):
+    """Somebody asked the shop to stop."""
+
+
+_asked: list[int] = []
+
+
+def pause(seconds: float) -> None:
+    """Sleep; raise Stopped when that is asked for.
+
+    The handler itself raises nothing: an exception out of nowhere is lost inside a fork or a destructor.
+    """
+    time.sleep(seconds)
+    if _asked:
+        raise Stopped
+
+
+@contextmanager
+def until_asked_to_stop() -> Iterator[None]:
+    """Leave the block at its next pause() once somebody asks; asking again changes nothing."""
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: the shop is to outlive the terminal
+        signals.append(signal.SIGHUP)
+    for number in signals:
+        signal.signal(number, lambda number, _frame: _asked.append(number))
+    with suppress(Stopped):
+        yield

@@ -1,0 +1,27 @@
+"""What tests and measurements need to run a shop of their own beside others."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def fresh_folder() -> Iterator[Path]:
+    """Yield a data folder that does not exist yet, on a short path that PostgreSQL's account may enter; delete it."""
+    parent = Path(tempfile.mkdtemp(prefix="test-shop-"))
+    try:
+        yield parent / "data"
+    finally:
+        shutil.rmtree(parent)
+
+
+def free_ports() -> tuple[int, int]:
+    """Return two ports that nobody listens on now."""
+    with ExitStack() as stack:
+        user, order = (stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
+        return user.getsockname()[1], order.getsockname()[1]

@@ -1,0 +1,35 @@
+"""What the terminal shows once the shop is open."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from localshop.shop import Shop
+
+ACCOUNT = {"username": "ada", "password": "violet-harbour-42"}
+ORDER = {"items": [{"product_id": "p1", "qty": 2}, {"product_id": "p3", "qty": 1}]}
+PICK = """python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])'"""
+
+
+def welcome(shop: Shop) -> str:
+    user, order = shop.user.url, shop.order.url
+    return f"""
+The shop is open. Ctrl-C stops it; its data stays in {shop.data}
+
+  user-service   {user}   docs: {user}/openapi/
+  order-service  {order}   docs: {order}/openapi/
+  logs           {shop.data / "logs"}
+
+Try it from another terminal: register, then sign in and look around, then order
+
+  {_post(f"{user}/register", ACCOUNT | {"name": "Ada", "email": "ada@example.org"})}
+
+  TOKEN=$({_post(f"{user}/login", ACCOUNT)} | {PICK}); curl -sw '\\n' '{order}/products?limit=3'
+
+  {_post(f"{order}/orders", ORDER)} -H "Authorization: Bearer $TOKEN"
+"""
+
+
+def _post(url: str, body: dict[str, Any]) -> str:
+    return f"curl -sw '\\n' {url} -H 'Content-Type: application/json' -d '{json.dumps(body)}'"

@@ -1,0 +1,99 @@
+"""The embedded PostgreSQL, with real servers."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from localshop.postgres import Postgres
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def server(data: Path) -> Iterator[Postgres]:
+    data.mkdir()
+    server = Postgres(data / "postgres", data / "postgres.log")
+    yield server
+    server.kill()
+
+
+def one(server: Postgres, query: str, database: str = "postgres") -> object:
+    with psycopg.connect(server.url(database)) as connection:
+        row = connection.execute(query).fetchone()
+        assert row is not None
+        return row[0]
+
+
+def test_a_new_server_keeps_what_it_acknowledges_and_counts_in_unicode(server: Postgres) -> None:
+    server.start()
+    server.create_databases("shop")
+    server.create_databases("shop")  # there already
+
+    durable = [one(server, f"SHOW {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")]
+    assert durable == ["on", "on", "on"]
+    assert one(server, "SHOW server_version").startswith("18.")  # type: ignore[attr-defined]
+    assert one(server, "SHOW max_connections") == "200"
+    assert one(server, "SHOW listen_addresses") == ""
+    assert one(server, "SHOW server_encoding", "shop") == "UTF8"
+    assert one(server, "SELECT lower('ÄΣ')", "shop") == "äσ"
+    assert server.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_killed_server_starts_again_although_its_number_belongs_to_a_stranger_now(server: Postgres) -> None:
+    # given a server that was killed, and a process of its account that has its number
+    server.start()
+    server.kill()
+    owner = server.folder.stat().st_uid
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, user=owner) as stranger:
+        pid_file = server.folder / "postmaster.pid"
+        pid_file.write_text(pid_file.read_text().replace(pid_file.read_text().split()[0], str(stranger.pid), 1))
+
+        server.start()
+
+        assert one(server, "SELECT 1") == 1
+        assert stranger.poll() is None
+
+
+def test_a_server_that_was_left_behind_is_ended_and_its_data_is_there(server: Postgres) -> None:
+    # given a server whose shop forgot it
+    server.start()
+    with psycopg.connect(server.url("postgres")) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    forgotten = psutil.Process(server.pid)
+
+    successor = Postgres(server.folder, server.log)
+    successor.start()
+
+    assert not forgotten.is_running() or forgotten.status() == psutil.STATUS_ZOMBIE
+    assert one(successor, "SELECT answer FROM kept") == 42
+    successor.stop()
+
+
+def test_an_interrupted_creation_is_begun_anew(server: Postgres) -> None:
+    attempt = server.folder.with_name("postgres.new")
+    attempt.mkdir()
+    (attempt / "PG_VERSION").write_text("18\n")
+
+    server.start()
+
+    assert one(server, "SELECT 1") == 1
+    assert not attempt.exists()
+
+
+def test_a_folder_with_a_long_path_gets_its_socket_elsewhere(data: Path) -> None:
+    deep = data / ("long-" * 20)
+    deep.mkdir(parents=True)
+    server = Postgres(deep / "postgres", deep / "postgres.log")
+
+    server.start()
+
+    assert one(server, "SELECT 1") == 1
+    assert server.sockets.stat().st_mode & 0o777 == 0o700
+    server.stop()
+    server.sockets.rmdir()
