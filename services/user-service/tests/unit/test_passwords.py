@@ -4,7 +4,7 @@ from unittest.mock import Mock
 
 import pytest
 from argon2 import PasswordHasher, Type, extract_parameters
-from argon2.exceptions import VerifyMismatchError
+from argon2.exceptions import VerificationError, VerifyMismatchError
 
 from user_service.accounts.passwords import Passwords
 
@@ -49,6 +49,12 @@ def test_without_a_stored_hash_a_dummy_is_verified_and_nothing_matches() -> None
 def test_even_the_dummys_own_password_matches_nothing() -> None:
     hasher = Mock(**{"hash.return_value": "dummy", "verify.return_value": True})
     assert Passwords(hasher).match("the dummy's", None) is False
+
+
+def test_a_verification_that_fails_for_another_reason_is_no_wrong_password() -> None:
+    hasher = Mock(**{"hash.return_value": "dummy", "verify.side_effect": VerificationError("Memory allocation error")})
+    with pytest.raises(VerificationError):
+        Passwords(hasher).match("correct horse", "stored")
 
 
 def test_a_hash_with_other_parameters_is_outdated(passwords: Passwords) -> None:

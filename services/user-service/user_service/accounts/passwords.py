@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from argon2 import PasswordHasher, Type
-from argon2.exceptions import VerificationError
+from argon2.exceptions import VerifyMismatchError
 
 from user_service.accounts.rules import normalised
 
@@ -25,7 +25,7 @@ class Passwords:
         """Tell whether the password belongs to the stored hash; without one, say no and take as long."""
         try:
             return self._hasher.verify(stored or self._nobodys, normalised(password)) and stored is not None
-        except VerificationError:
+        except VerifyMismatchError:
             return False
 
     def outdated(self, stored: str) -> bool:
