@@ -23,7 +23,7 @@ The shop is open. Ctrl-C stops it; its data stays in {shop.data}
 
 Try it from another terminal: register, then sign in and look around, then order
 
-  {_post(f"{user}/register", ACCOUNT | {"name": "Ada", "email": "ada@example.org"})}
+  {_post(f"{user}/register", ACCOUNT)}
 
   TOKEN=$({_post(f"{user}/login", ACCOUNT)} | {PICK}); curl -sw '\\n' '{order}/products?limit=3'
 
