@@ -59,7 +59,8 @@ def database_url(name: str) -> str:
 
 @contextmanager
 def fresh_database(name: str) -> Iterator[str]:
-    """Create an empty database on the test server; yield its URL; drop it."""
+    """Create an empty database on the test server, this test process's own; yield its URL; drop it."""
+    name = f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     with psycopg.connect(os.environ[SERVER_URL], autocommit=True) as connection:
         identifier = sql.Identifier(name)
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier))
@@ -70,7 +71,7 @@ def fresh_database(name: str) -> Iterator[str]:
 
 @contextmanager
 def migrated_database(name: str, scripts: Path) -> Iterator[str]:
-    with fresh_database(f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}") as url:
+    with fresh_database(name) as url:
         migrations.upgrade(url, scripts)
         yield url
 
