@@ -15,7 +15,7 @@ from user_service.settings import Settings as UserSettings
 NOWHERE = "postgresql://127.0.0.1:1/nowhere"
 # Whoever adds a line here decides that anybody on the internet may call it.
 PUBLIC = {
-    "user-service": {"POST /register", "POST /login", "POST /token/refresh"},
+    "user-service": {"POST /register", "POST /login", "POST /token/refresh", "GET /.well-known/jwks.json"},
     "order-service": {"GET /products", "GET /products/<product_id>"},
 }
 OPERATIONS = {"GET /healthz", "GET /readyz", "GET /metrics"}

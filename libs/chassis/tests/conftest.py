@@ -14,7 +14,7 @@ from chassis.database import Database, constraints, current_database
 from chassis.errors import Conflict
 from chassis.settings import Settings
 from chassis.testing import closing, fresh_database
-from chassis.tokens import caller
+from chassis.tokens import DemoTokens, caller
 
 
 class ToySettings(Settings):
@@ -67,7 +67,8 @@ def settings() -> Iterator[ToySettings]:
 def app(settings: ToySettings) -> Iterator[Flask]:
     app = api("toy-service", "Toy", "1")
     database: Database = open_database(settings)
-    fit(app, settings, database=database, checks={})
+    tokens = DemoTokens(settings.token_secrets, settings.token_ttl_seconds)
+    fit(app, settings, database=database, checks={}, tokens=tokens)
     app.register_api(everyone)
     app.register_api(members)
     with database.transaction() as connection:

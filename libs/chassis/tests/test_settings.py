@@ -44,9 +44,18 @@ def test_outside_local_a_weak_secret_is_refused_by_name(env: str, secret: str) -
 
 @pytest.mark.parametrize("env", ["stage", "prod"])
 def test_demo_tokens_are_refused_where_they_are_not_allowed_on_purpose(env: str) -> None:
+    strong = {"database_url": URL, "token_secrets": STRONG, "service_credential": STRONG}
     with pytest.raises(SystemExit, match="ALLOW_DEMO_TOKENS=1"):
-        Toy(app_env=env, database_url=URL, token_secrets=STRONG)
-    assert Toy(app_env=env, database_url=URL, token_secrets=STRONG, allow_demo_tokens=True).app_env == env
+        Toy(app_env=env, **strong)
+    assert Toy(app_env=env, **strong, allow_demo_tokens=True).app_env == env
+    assert Toy(app_env=env, database_url=URL, service_credential=STRONG, token_kind="jwt").app_env == env
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    with pytest.raises(SystemExit) as refusal:
+        Toy(app_env="prod", database_url=URL)
+    for name in ("SERVICE_CREDENTIAL", "TOKEN_SECRETS", "TOKEN_KIND"):
+        assert f"\n  {name}" in str(refusal.value)
 
 
 def test_an_unknown_environment_is_refused() -> None:

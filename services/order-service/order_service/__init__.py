@@ -6,12 +6,13 @@ from pathlib import Path
 
 from flask import Flask
 
-from chassis import fit, open_database
+from chassis import fit, nobody_has_ended, open_database
 from chassis.api import api
 from chassis.health import schema_check
 from chassis.pages import PageCache
 from order_service.catalog.routes import catalog
 from order_service.orders.routes import orders
+from order_service.sessions.trust import refuse_orders_on_old_news, trust
 from order_service.settings import Settings
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -20,8 +21,20 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 def create_app(settings: Settings) -> Flask:
     app = api("order-service", title="Order service", version="1.0.0")
     database = open_database(settings)
-    fit(app, settings, database=database, checks={"database": schema_check(database, MIGRATIONS)})
+    tokens, follower = trust(settings, database)
+    fit(
+        app,
+        settings,
+        database=database,
+        checks={"database": schema_check(database, MIGRATIONS)},
+        tokens=tokens,
+        has_ended=follower.has_ended if follower else nobody_has_ended,
+        details=(lambda: {"session_feed_age_seconds": round(follower.age_seconds, 1)}) if follower else dict,
+    )
     app.register_api(catalog)
     app.register_api(orders)
     app.wsgi_app = PageCache(app, "/products", app.extensions["record"])  # type: ignore[method-assign]
+    if follower:
+        refuse_orders_on_old_news(app, follower, settings.session_feed_max_age_seconds)
+        follower.start()
     return app

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
+
+from pydantic import Field
 
 from chassis import settings
 
 
 class Settings(settings.Settings):
     service: ClassVar[str] = "order-service"
+
+    user_service_url: str | None = Field(default=None, pattern=r"^https?://", description="where its feed and keys are")
+    session_feed_max_age_seconds: int = Field(
+        default=900, ge=0, description="placing is refused when the feed is older; 0: never"
+    )
+
+    def faults(self) -> Iterator[str]:
+        yield from super().faults()
+        if self.user_service_url is None and (self.app_env != "local" or self.token_kind == "jwt"):
+            yield "USER_SERVICE_URL is needed: for the keys that verify tokens, and the sessions that ended"

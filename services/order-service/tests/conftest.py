@@ -12,7 +12,7 @@ from chassis.testing import bearer, closing, empty, migrated_database
 from order_service import MIGRATIONS, create_app
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
-from order_service.orders.tables import metadata
+from order_service.catalog.tables import metadata
 from order_service.settings import Settings
 
 ALICE, BOB = bearer("u-alice", "alice"), bearer("u-bob", "bob")

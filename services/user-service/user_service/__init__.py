@@ -12,7 +12,7 @@ from chassis.health import schema_check
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.routes import registration
 from user_service.profile.routes import own_profile
-from user_service.sessions.routes import own_sessions, sign_in
+from user_service.sessions.routes import for_services, own_sessions, sign_in
 from user_service.sessions.signing import issuer
 from user_service.settings import Settings
 
@@ -22,9 +22,11 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 def create_app(settings: Settings) -> Flask:
     app = api("user-service", title="User service", version="1.0.0")
     database = open_database(settings)
-    fit(app, settings, database=database, checks={"database": schema_check(database, MIGRATIONS)})
+    tokens = issuer(settings)
+    checks = {"database": schema_check(database, MIGRATIONS)}
+    fit(app, settings, database=database, checks=checks, tokens=tokens.verifier)
     app.extensions["passwords"] = Passwords()
-    app.extensions["issuer"] = issuer(settings)
-    for blueprint in (registration, sign_in, own_sessions, own_profile):
+    app.extensions["issuer"] = tokens
+    for blueprint in (registration, sign_in, own_sessions, own_profile, for_services):
         app.register_api(blueprint)
     return app

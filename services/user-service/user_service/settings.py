@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
@@ -15,3 +17,9 @@ class Settings(settings.Settings):
     service: ClassVar[str] = "user-service"
 
     refresh_ttl_seconds: int = Field(default=30 * DAY, ge=60, le=365 * DAY, description="since the last refresh")
+    token_keys_file: Path | None = Field(default=None, description="private keys of TOKEN_KIND=jwt")
+
+    def faults(self) -> Iterator[str]:
+        yield from super().faults()
+        if self.token_kind == "jwt" and self.token_keys_file is None:
+            yield "TOKEN_KIND=jwt needs TOKEN_KEYS_FILE; `user-service keys generate FILE` makes one"

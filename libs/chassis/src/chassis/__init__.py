@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from flask import Flask
 
 from chassis import logging
 from chassis.database import Database, answer_database_failures
 from chassis.errors import answer_problems
-from chassis.health import Check, health
+from chassis.health import Check, Details, health
 from chassis.metrics import metrics
 from chassis.observe import observe, recorder
 from chassis.settings import Settings
-from chassis.tokens import DemoTokens, Remembering
+from chassis.tokens import Remembering, TokenVerifier
 
 __all__ = ["fit", "open_database"]
 
@@ -26,16 +26,32 @@ def open_database(settings: Settings) -> Database:
     )
 
 
-def fit(app: Flask, settings: Settings, *, database: Database, checks: Mapping[str, Check]) -> None:
+def nobody_has_ended(_session_id: str) -> bool:
+    """Say of every session that it goes on: for a service whose statements look at the sessions themselves."""
+    return False
+
+
+def fit(
+    app: Flask,
+    settings: Settings,
+    *,
+    database: Database,
+    checks: Mapping[str, Check],
+    tokens: TokenVerifier,
+    has_ended: Callable[[str], bool] = nobody_has_ended,
+    details: Details = dict,
+) -> None:
     """Give a service its logs, errors, metrics, health, tokens and database: the one call that it makes."""
     logging.configure(settings.service, settings.app_env, settings.log_level)
-    if settings.app_env in {"stage", "prod"}:
+    if settings.token_kind == "demo" and settings.app_env in {"stage", "prod"}:
         app.logger.warning("demo_tokens_in_use", extra={"hint": "shared-secret tokens are meant for demonstrations"})
     app.extensions["database"] = database
-    app.extensions["tokens"] = Remembering(DemoTokens(settings.token_secrets, settings.token_ttl_seconds))
+    app.extensions["tokens"] = Remembering(tokens)
+    app.extensions["has_ended"] = has_ended
+    app.extensions["service_credentials"] = settings.service_credential
     app.extensions["record"] = recorder(settings.service, settings.app_env, settings.log_level)
     observe(app, app.extensions["record"])
     answer_problems(app)
     answer_database_failures(app)
-    app.register_blueprint(health(settings.service, settings.app_env, dict(checks)))
+    app.register_blueprint(health(settings.service, settings.app_env, dict(checks), details))
     app.register_blueprint(metrics)

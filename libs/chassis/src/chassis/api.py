@@ -15,6 +15,7 @@ from flask_openapi3.types import ResponseDict
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from chassis.errors import MEDIA_TYPE, InvalidRequest, UnsupportedMediaType, invalid
+from chassis.peers import enter_as_peer
 from chassis.tokens import enter
 
 LARGEST_BODY = 64 * 1024
@@ -103,7 +104,10 @@ def api(service: str, title: str, version: str) -> Api:
     return Api(
         service,
         info=Info(title=title, version=version),
-        security_schemes={"bearer": {"type": "http", "scheme": "bearer"}},
+        security_schemes={
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "service": {"type": "http", "scheme": "bearer", "description": "The services' own credential."},
+        },
         validation_error_status=400,
         validation_error_model=ProblemOut,
         validation_error_callback=_refuse,
@@ -124,6 +128,13 @@ def signed_in(name: str, import_name: str) -> APIBlueprint:
     """Return a blueprint that only callers with a valid token may enter, before anything of the request is read."""
     blueprint = APIBlueprint(name, import_name, abp_tags=[Tag(name=name)], abp_security=[{"bearer": []}])
     blueprint.before_request(enter)
+    return blueprint
+
+
+def peers_only(name: str, import_name: str) -> APIBlueprint:
+    """Return a blueprint that only other services of the shop may enter, by their own credential."""
+    blueprint = APIBlueprint(name, import_name, abp_tags=[Tag(name=name)], abp_security=[{"service": []}])
+    blueprint.before_request(enter_as_peer)
     return blueprint
 
 

@@ -24,6 +24,9 @@ class NotReady(Unavailable):
 Check = Callable[[], str]
 """Return "ok", or what is wrong."""
 
+Details = Callable[[], dict[str, object]]
+"""Return what an operator wants to see beside the checks; none of it decides."""
+
 
 def schema_check(database: Database, scripts: Path) -> Check:
     """Check that the database answers and that its schema is at least at the last of the numbered scripts."""
@@ -51,7 +54,7 @@ def draining() -> bool:
     return bool(file) and Path(str(file)).exists()
 
 
-def health(service: str, env: str, checks: dict[str, Check]) -> Blueprint:
+def health(service: str, env: str, checks: dict[str, Check], details: Details = dict) -> Blueprint:
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/healthz")
@@ -64,7 +67,7 @@ def health(service: str, env: str, checks: dict[str, Check]) -> Blueprint:
         """Ready to serve: every check passes and shutdown has not begun."""
         results = {"shutdown": "begun"} if draining() else {name: check() for name, check in checks.items()}
         if any(result != "ok" for result in results.values()):
-            raise NotReady(checks=results)
-        return jsonify(status="ready", service=service, checks=results)
+            raise NotReady(checks=results, details=details())
+        return jsonify(status="ready", service=service, checks=results, details=details())
 
     return blueprint

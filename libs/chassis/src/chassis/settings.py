@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-LOCAL_SECRET = "local-only-secret-never-use-this-elsewhere"  # noqa: S105 - refused outside local
+LOCAL_SECRET = "local-only-secret-never-use-this-elsewhere"
 SHORTEST_SECRET = 32
 
 
@@ -29,9 +30,13 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(default=8, ge=1, le=200)
     database_statement_timeout_ms: int = Field(default=5000, ge=100, le=60_000)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    token_kind: Literal["demo", "jwt"] = "demo"
     token_secrets: CommaSeparated = (LOCAL_SECRET,)
+    token_issuer: str = "b2c-user-service"
+    token_audience: str = "b2c-shop"
     token_ttl_seconds: int = Field(default=900, ge=10, le=86_400)
     allow_demo_tokens: bool = False
+    service_credential: CommaSeparated = (LOCAL_SECRET,)
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -42,25 +47,27 @@ class Settings(BaseSettings):
             raise SystemExit(f"{self.service}: cannot start, the environment is not right:{reasons}") from None
 
     @model_validator(mode="after")
-    def _strong_secrets(self) -> Self:
+    def _fits(self) -> Self:
+        if faults := list(self.faults()):
+            raise ValueError("\n  ".join(faults))
+        return self
+
+    def faults(self) -> Iterator[str]:
+        """Say what is wrong with these values together; a service adds its own."""
         if self.app_env != "local":
-            require_strong("TOKEN_SECRETS", *self.token_secrets or ("",))
-        return self
-
-    @model_validator(mode="after")
-    def _demo_tokens_on_purpose(self) -> Self:
-        if self.app_env in {"stage", "prod"} and not self.allow_demo_tokens:
-            raise ValueError(f"demo tokens are refused in {self.app_env}; ALLOW_DEMO_TOKENS=1 allows them")
-        return self
+            yield from weaknesses("SERVICE_CREDENTIAL", self.service_credential)
+            if self.token_kind == "demo":
+                yield from weaknesses("TOKEN_SECRETS", self.token_secrets)
+        if self.app_env in {"stage", "prod"} and self.token_kind == "demo" and not self.allow_demo_tokens:
+            yield f"TOKEN_KIND=demo is refused in {self.app_env}: set TOKEN_KIND=jwt (ALLOW_DEMO_TOKENS=1 lets it pass)"
 
 
-def require_strong(name: str, *secrets: str) -> None:
-    """Refuse a secret that is missing, short, or the one that everybody can read in the source."""
-    for secret in secrets:
-        if not secret or secret == LOCAL_SECRET:
-            raise ValueError(f"{name} is missing or the local default; set a random one of its own")
-        if len(secret) < SHORTEST_SECRET:
-            raise ValueError(f"{name} holds a secret shorter than {SHORTEST_SECRET} characters")
+def weaknesses(name: str, secrets: tuple[str, ...]) -> Iterator[str]:
+    """Say why secrets cannot be used: missing, short, or the one that everybody can read in the source."""
+    if not secrets or LOCAL_SECRET in secrets:
+        yield f"{name} is missing or the local default: set a random one of its own"
+    elif min(map(len, secrets)) < SHORTEST_SECRET:
+        yield f"{name} holds a secret shorter than {SHORTEST_SECRET} characters"
 
 
 def _reason(fault: dict[str, Any]) -> str:

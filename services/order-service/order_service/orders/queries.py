@@ -32,6 +32,12 @@ def get_order(db: Database, *, buyer_id: str, order_id: str) -> str:
     return str(row.document)
 
 
+def export(db: Database, *, buyer_id: str) -> str:
+    """Return the document of everything that is held on a buyer."""
+    row = db.first(EXPORT, {"buyer_id": buyer_id})
+    return str(row.document) if row else ""
+
+
 def list_orders(
     db: Database, *, buyer_id: str, status: str | None, limit: int, after: str | None
 ) -> tuple[Sequence[str], str | None]:
@@ -59,4 +65,10 @@ def _page(*, filtered: bool, continued: bool) -> TextClause:
     )
 
 
+EXPORT = text(f"""
+SELECT json_build_object('user_id', CAST(:buyer_id AS text), 'orders', coalesce(json_agg(
+    {documents.order()}::jsonb || jsonb_build_object('idempotency_key', o.idempotency_key) ORDER BY o.id
+), '[]'))::text AS document
+FROM orders o WHERE o.buyer_id = :buyer_id
+""")
 ONE = text(f"SELECT {documents.order()} AS document FROM orders o WHERE o.id = :id AND o.buyer_id = :buyer_id")

@@ -8,7 +8,7 @@ from chassis.api import answers, conditional, document, page, signed_in
 from chassis.database import current_database
 from chassis.tokens import caller
 from order_service.orders import actions, queries, rules
-from order_service.orders.schemas import OrderOut, OrderPath, OrderQuery, OrdersOut, PlaceHeaders, PlaceOrder
+from order_service.orders.schemas import ExportOut, OrderOut, OrderPath, OrderQuery, OrdersOut, PlaceHeaders, PlaceOrder
 
 orders = signed_in("orders", __name__)
 
@@ -42,6 +42,12 @@ def list_orders(query: OrderQuery) -> Response:
     """List the caller's own orders, newest first."""
     documents, next_key = queries.list_orders(current_database(), buyer_id=caller().user_id, **query.model_dump())
     return conditional(page(documents, next_key))
+
+
+@orders.get("/orders/export", responses=answers({200: ExportOut}, 401))
+def export() -> Response:
+    """Export all that is held on the caller here; user-service exports the account."""
+    return document(queries.export(current_database(), buyer_id=caller().user_id))
 
 
 @orders.get("/orders/<order_id>", responses=answers({200: OrderOut}, 401, 404))

@@ -76,3 +76,12 @@ class OrderOut(BaseModel):
 
 class OrdersOut(RootModel[list[OrderOut]]):
     pass
+
+
+class HeldOrder(OrderOut):
+    idempotency_key: str | None
+
+
+class ExportOut(BaseModel):
+    user_id: str
+    orders: list[HeldOrder]

@@ -27,8 +27,12 @@ SIGNED_IN = [
     ("GET", "/profile/export"),
     ("POST", "/profile/password"),
     ("POST", "/logout"),
+    ("GET", "/sessions"),
+    ("DELETE", "/sessions"),
+    ("DELETE", "/sessions/{session_id}"),
 ]
-PUBLIC = [("POST", "/register"), ("POST", "/login"), ("POST", "/token/refresh")]
+PUBLIC = [("POST", "/register"), ("POST", "/login"), ("POST", "/token/refresh"), ("GET", "/.well-known/jwks.json")]
+FOR_SERVICES = [("GET", "/ended-sessions")]
 
 
 def claims(headers: Headers) -> Caller:
@@ -84,14 +88,19 @@ def test_the_document_describes_every_route_and_who_may_enter(app: Flask, client
     }
     # when
     paths = client.get("/openapi/openapi.json").json["paths"]
-    needs_token = {
-        (method.upper(), path): operation.get("security") == [{"bearer": []}]
+    entry = {
+        (method.upper(), path): operation.get("security")
         for path, operations in paths.items()
         for method, operation in operations.items()
     }
     # then
-    assert needs_token == dict.fromkeys(SIGNED_IN, True) | dict.fromkeys(PUBLIC, False)
-    assert routes == needs_token.keys()
+    customers, services = [{"bearer": []}], [{"service": []}]
+    assert entry == {
+        **dict.fromkeys(SIGNED_IN, customers),
+        **dict.fromkeys(PUBLIC, None),
+        **dict.fromkeys(FOR_SERVICES, services),
+    }
+    assert routes == {(method, path.replace("{", "<").replace("}", ">")) for method, path in entry}
 
 
 def test_a_token_is_refused_when_it_is_expired_tampered_cut_or_signed_by_another(

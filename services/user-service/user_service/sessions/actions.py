@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from chassis.database import Database
-from chassis.errors import InvalidToken
+from chassis.errors import InvalidToken, NotFound
 from chassis.tokens import Caller
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import username_digest
@@ -83,8 +83,28 @@ def refresh(db: Database, *, refresh_token: str, lifetime: int) -> Opened:
 
 def sign_out(db: Database, *, caller: Caller) -> None:
     """End the caller's session."""
-    if db.first(statements.END, {"session_id": caller.session_id, "user_id": caller.user_id}) is None:
+    if db.first(statements.END, _ids(caller)) is None:
         raise InvalidToken
+
+
+def end_session(db: Database, *, caller: Caller, session_id: str) -> None:
+    """End one of the caller's sessions; another's is not found."""
+    outcome = db.first(statements.END_ONE, {**_ids(caller), "ending": session_id})
+    if outcome is None or not outcome.signed_in:
+        raise InvalidToken
+    if not outcome.found:
+        raise NotFound
+
+
+def end_others(db: Database, *, caller: Caller) -> None:
+    """End all of the caller's sessions but the one that asks."""
+    outcome = db.first(statements.END_OTHERS, _ids(caller))
+    if outcome is None or not outcome.signed_in:
+        raise InvalidToken
+
+
+def _ids(caller: Caller) -> dict[str, str]:
+    return {"session_id": caller.session_id, "user_id": caller.user_id}
 
 
 def _digest(refresh_token: str) -> bytes:

@@ -1,18 +1,28 @@
-"""Sessions: anybody may try to sign in; only a signed-in caller may sign out."""
+"""Sessions: anybody may try to sign in; a signed-in caller may end theirs; services follow which have ended."""
 
 from __future__ import annotations
 
 from flask import Response, current_app, request
 
-from chassis.api import answers, public, reply, signed_in
+from chassis.api import answers, peers_only, public, reply, signed_in
 from chassis.database import current_database
 from chassis.tokens import caller
-from user_service.sessions import actions
-from user_service.sessions.schemas import LoginBody, RefreshBody, TokensOut
+from user_service.sessions import actions, queries
+from user_service.sessions.schemas import (
+    FeedOut,
+    FeedQuery,
+    KeysOut,
+    LoginBody,
+    RefreshBody,
+    SessionPath,
+    SessionsOut,
+    TokensOut,
+)
 from user_service.sessions.signing import Issuer
 
 sign_in = public("sign-in", __name__)
 own_sessions = signed_in("sessions", __name__)
+for_services = peers_only("for services", __name__)
 
 LONGEST_USER_AGENT = 200
 
@@ -43,6 +53,40 @@ def logout() -> Response:
     """End this session: its token and its refresh token are worth nothing from now on."""
     actions.sign_out(current_database(), caller=caller())
     return Response(status=204)
+
+
+@own_sessions.get("/sessions", responses=answers({200: SessionsOut}, 401))
+def list_sessions() -> Response:
+    """List the caller's sessions that go on, newest first."""
+    return reply(queries.list_sessions(current_database(), caller=caller()))
+
+
+@own_sessions.delete("/sessions/<session_id>", responses=answers({204: None}, 401, 404))
+def end_session(path: SessionPath) -> Response:
+    """End one of the caller's sessions."""
+    actions.end_session(current_database(), caller=caller(), session_id=path.session_id)
+    return Response(status=204)
+
+
+@own_sessions.delete("/sessions", responses=answers({204: None}, 401))
+def end_other_sessions() -> Response:
+    """End all of the caller's sessions but this one."""
+    actions.end_others(current_database(), caller=caller())
+    return Response(status=204)
+
+
+@sign_in.get("/.well-known/jwks.json", responses=answers({200: KeysOut}))
+def keys() -> Response:
+    """Publish the keys that verify our tokens."""
+    answer = reply(_issuer().jwks())
+    answer.headers["Cache-Control"] = "public, max-age=60"
+    return answer
+
+
+@for_services.get("/ended-sessions", responses=answers({200: FeedOut}, 400, 401))
+def ended_sessions(query: FeedQuery) -> Response:
+    """Tell another service which sessions have ended, and which accounts are to be erased, since a version."""
+    return reply(queries.list_endings(current_database(), after=query.after, limit=query.limit))
 
 
 def _issuer() -> Issuer:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, RootModel, StringConstraints
 
-from chassis.api import Shape
+from chassis.api import Path, Query, Shape
 from user_service.accounts.schemas import Password
 
 
@@ -24,3 +25,42 @@ class TokensOut(BaseModel):
     token_type: Literal["Bearer"]
     expires_in: int = Field(description="Seconds until the token expires.")
     refresh_token: str = Field(description="Good for one POST /token/refresh. Using it twice ends the session.")
+
+
+class SessionPath(Path):
+    session_id: str
+
+
+class SessionOut(BaseModel):
+    id: str
+    device: str | None = Field(description="What the client called itself when it signed in.")
+    created_at: datetime
+    last_used_at: datetime = Field(description="When it was opened, or last refreshed.")
+    current: bool
+
+
+class SessionsOut(RootModel[list[SessionOut]]):
+    pass
+
+
+class KeysOut(BaseModel):
+    """JWK set, RFC 7517."""
+
+    keys: list[dict[str, Any]]
+
+
+class FeedQuery(Query):
+    after: int = Field(default=0, ge=0, le=2**63 - 1, description="The version that the caller has seen.")
+    limit: int = Field(default=1000, ge=1, le=1000)
+
+
+class EndingOut(BaseModel):
+    version: int
+    at: datetime
+    session_id: str | None = Field(description="A session that ended,")
+    user_id: str | None = Field(description="or an account whose personal data is to be erased.")
+
+
+class FeedOut(BaseModel):
+    version: int = Field(description="The last version in here; to be sent as `after` next time.")
+    endings: list[EndingOut]

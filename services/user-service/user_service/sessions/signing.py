@@ -1,10 +1,12 @@
-"""Issue the tokens that callers show to all services."""
+"""Issue the tokens that callers show to all services: of the demo kind, or JWTs."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from chassis.tokens import Caller, DemoTokens
+from chassis.jwts import JwtSigner, JwtVerifier
+from chassis.tokens import Caller, DemoTokens, TokenVerifier
+from user_service.sessions.keys import BadKeys, KeyRing
 from user_service.settings import Settings
 
 
@@ -14,13 +16,28 @@ class Signer(Protocol):
 
 
 class Issuer(NamedTuple):
-    """Who signs, and how long what is issued lasts."""
+    """Who signs and who verifies, and how long what is issued lasts."""
 
     signer: Signer
+    verifier: TokenVerifier
     token_seconds: int
     refresh_seconds: int
+    ring: KeyRing | None = None
+
+    def jwks(self) -> dict[str, Any]:
+        """Return the keys that verify our tokens: none of the demo kind, whose secret is nobody's to know."""
+        return self.ring.jwks() if self.ring else {"keys": []}
 
 
 def issuer(settings: Settings) -> Issuer:
-    signer = DemoTokens(settings.token_secrets, settings.token_ttl_seconds)
-    return Issuer(signer, settings.token_ttl_seconds, settings.refresh_ttl_seconds)
+    lasts = settings.token_ttl_seconds, settings.refresh_ttl_seconds
+    if settings.token_kind == "demo" or settings.token_keys_file is None:
+        demo = DemoTokens(settings.token_secrets, settings.token_ttl_seconds)
+        return Issuer(demo, demo, *lasts)
+    try:
+        ring = KeyRing(settings.token_keys_file)
+    except BadKeys as failure:
+        raise SystemExit(f"user-service: cannot start: TOKEN_KEYS_FILE: {failure}") from None
+    names = {"issuer": settings.token_issuer, "audience": settings.token_audience}
+    signer = JwtSigner(ring, ttl_seconds=settings.token_ttl_seconds, **names)
+    return Issuer(signer, JwtVerifier(ring, **names), *lasts, ring)

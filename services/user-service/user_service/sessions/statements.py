@@ -56,6 +56,27 @@ forgotten AS (
 SELECT session.id, user_id, username, session.ended_at FROM session JOIN users ON users.id = user_id
 """)
 
+_CALLER_IS_SIGNED_IN = """
+    EXISTS (SELECT FROM sessions WHERE id = :session_id AND user_id = :user_id AND ended_at IS NULL)
+"""
+
+END_ONE = text(f"""
+WITH ended AS (
+    UPDATE sessions SET ended_at = now()
+    WHERE id = :ending AND user_id = :user_id AND ended_at IS NULL AND {_CALLER_IS_SIGNED_IN}
+    RETURNING id
+)
+SELECT {_CALLER_IS_SIGNED_IN} AS signed_in, EXISTS (SELECT FROM ended) AS found
+""")
+
+END_OTHERS = text(f"""
+WITH ended AS (
+    UPDATE sessions SET ended_at = now()
+    WHERE id <> :session_id AND user_id = :user_id AND ended_at IS NULL AND {_CALLER_IS_SIGNED_IN}
+)
+SELECT {_CALLER_IS_SIGNED_IN} AS signed_in
+""")
+
 END = text("""
 UPDATE sessions SET ended_at = now() WHERE id = :session_id AND user_id = :user_id AND ended_at IS NULL RETURNING id
 """)

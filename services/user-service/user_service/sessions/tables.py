@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, ForeignKey, Index, Integer, LargeBinary, Table, Text, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    func,
+    text,
+)
 
 from user_service.accounts.tables import metadata, new_id
 
@@ -28,3 +42,15 @@ refresh_tokens = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 Index("refresh_tokens_by_session", refresh_tokens.c.session_id)
+
+# Written by triggers (migration 0002), whatever ends a session or erases an account.
+endings = Table(
+    "endings",
+    metadata,
+    Column("version", BigInteger, Identity(always=True), primary_key=True),  # in the order of the commits
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("session_id", Text),  # a session that ended, or
+    Column("user_id", Text),  # an account whose data other services are to erase
+    CheckConstraint("num_nonnulls(session_id, user_id) = 1", name="endings_are_of_one_kind"),
+)
+Index("endings_by_time", endings.c.at)

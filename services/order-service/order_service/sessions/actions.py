@@ -1,0 +1,71 @@
+"""Learn what the feed says: remember ended sessions, erase the personal data of deleted accounts."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from chassis.database import Database
+
+REMEMBER = text("""
+INSERT INTO ended_sessions (session_id, ended_at)
+SELECT * FROM unnest(CAST(:session_ids AS text[]), CAST(:times AS timestamptz[])) ON CONFLICT DO NOTHING
+""")
+# No token lives longer than a day, and what has expired needs no remembering.
+FORGET = text("DELETE FROM ended_sessions WHERE ended_at < now() - interval '2 days'")
+NOTE_ERASED = text("""
+INSERT INTO erased_buyers (buyer_id, erased_at)
+SELECT buyer_id, now() FROM unnest(CAST(:buyer_ids AS text[])) AS buyer_id ON CONFLICT DO NOTHING
+""")
+# The books keep what was sold and for how much; nothing says any more to whom. The receipt and the key go too: they
+# may hold a name. Buyers erased a moment ago are looked at again: an order may have been on its way.
+ERASE = text("""
+UPDATE orders SET buyer_name = NULL, ship_to = NULL, receipt = NULL, fingerprint = NULL, idempotency_key = NULL
+FROM erased_buyers
+WHERE orders.buyer_id = erased_buyers.buyer_id
+  AND num_nonnulls(buyer_name, ship_to, receipt, idempotency_key) > 0
+  AND (orders.buyer_id = ANY (CAST(:buyer_ids AS text[])) OR erased_at > now() - interval '5 minutes')
+""")
+ADVANCE = text("""
+INSERT INTO session_feed (version) VALUES (:version)
+ON CONFLICT (singleton) DO UPDATE SET version = greatest(session_feed.version, excluded.version)
+""")
+LEARNED = text("""
+SELECT version, (SELECT coalesce(array_agg(session_id), '{}') FROM ended_sessions) AS session_ids FROM session_feed
+""")
+
+
+class Learned(NamedTuple):
+    version: int
+    session_ids: list[str]
+
+
+def learn(db: Database, *, endings: list[dict[str, Any]]) -> Learned:
+    """Write down one page of the feed, all of it or nothing; hearing it again changes nothing."""
+    sessions = [ending for ending in endings if ending["session_id"]]
+    session_ids = [ending["session_id"] for ending in sessions]
+    version = endings[-1]["version"]
+    with db.transaction() as connection:
+        connection.execute(REMEMBER, {"session_ids": session_ids, "times": [ending["at"] for ending in sessions]})
+        connection.execute(FORGET)
+        _erase(connection, [ending["user_id"] for ending in endings if ending["user_id"]])
+        connection.execute(ADVANCE, {"version": version})
+    return Learned(version, session_ids)
+
+
+def _erase(connection: Connection, buyer_ids: list[str]) -> None:
+    connection.execute(NOTE_ERASED, {"buyer_ids": buyer_ids})
+    connection.execute(ERASE, {"buyer_ids": buyer_ids})
+
+
+def erase_late_orders(db: Database) -> None:
+    """Erase orders that were on their way while their buyer's account was deleted."""
+    with db.transaction() as connection:
+        _erase(connection, [])
+
+
+def recall(db: Database) -> Learned:
+    """Return what has been learned so far, by whichever process."""
+    row = db.first(LEARNED)
+    return Learned(row.version, list(row.session_ids)) if row else Learned(0, [])

@@ -1,0 +1,106 @@
+"""Follow user-service's feed of ended sessions, in the background of every worker process."""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import threading
+import time
+from typing import Any
+
+from prometheus_client import Gauge
+from sqlalchemy.exc import SQLAlchemyError
+
+from chassis.database import Database
+from chassis.jwks import RemoteKeys
+from chassis.logging import stamp_request_id
+from chassis.peers import Peer, PeerFailure
+from order_service.sessions import actions
+
+log = logging.getLogger(__name__)
+
+PATH = "/ended-sessions"
+POLL_SECONDS = 0.5
+KEYS_SECONDS = 30  # a key that the issuer withdrew is forgotten after this long
+LATE_ORDERS_SECONDS = 60
+
+SYNCED_AT = Gauge(
+    "session_feed_synced_timestamp_seconds",
+    "When the feed of ended sessions was last followed to its end.",
+    multiprocess_mode="livemin",
+)
+
+
+class Follower:
+    """Knows which sessions have ended, and how old that knowledge is.
+
+    `keys` are refreshed on the way; None where tokens are of the demo kind.
+    """
+
+    def __init__(self, database: Database, peer: Peer, keys: RemoteKeys | None) -> None:
+        self._database = database
+        self._peer = peer
+        self._keys = keys
+        self._ended: set[str] = set()
+        self._version = -1  # nothing recalled yet
+        self._synced_at = time.monotonic()
+        self._keys_at = self._late_until = 0.0
+        self._reachable = True
+
+    def has_ended(self, session_id: str) -> bool:
+        return session_id in self._ended
+
+    @property
+    def age_seconds(self) -> float:
+        """How long ago the feed was last followed to its end; since the start, when it never was."""
+        return time.monotonic() - self._synced_at
+
+    def start(self) -> None:
+        threading.Thread(target=self._follow, name="session-feed", daemon=True).start()
+
+    def step(self) -> None:
+        """Catch up with the feed; raise PeerFailure or SQLAlchemyError, and then try again later."""
+        if self._version < 0:
+            self._accept(actions.recall(self._database))
+        while endings := self._next_page():
+            self._accept(actions.learn(self._database, endings=endings))
+            if any(ending["user_id"] for ending in endings):
+                self._late_until = time.monotonic() + LATE_ORDERS_SECONDS
+        if time.monotonic() < self._late_until:
+            actions.erase_late_orders(self._database)
+        self._synced_at = time.monotonic()
+        SYNCED_AT.set_to_current_time()
+        self._refresh_keys()
+
+    def _next_page(self) -> list[dict[str, Any]]:
+        endings = self._peer.get(PATH, after=self._version).get("endings")
+        if not isinstance(endings, list):
+            raise PeerFailure("the feed is not one")
+        return endings
+
+    def _accept(self, learned: actions.Learned) -> None:
+        self._ended.update(learned.session_ids)
+        self._version = learned.version
+
+    def _refresh_keys(self) -> None:
+        if self._keys and time.monotonic() - self._keys_at > KEYS_SECONDS:
+            self._keys.refresh()
+            self._keys_at = time.monotonic()
+
+    def _follow(self) -> None:
+        while True:
+            stamp_request_id(None, fallback=f"feed-{secrets.token_hex(8)}")
+            try:
+                self.step()
+                self._note(reachable=True)
+            except (PeerFailure, SQLAlchemyError) as failure:
+                self._note(reachable=False, why=str(failure))
+            except Exception:
+                log.exception("session_feed_failed")  # whatever it was, the next step must still be tried
+            time.sleep(POLL_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+
+    def _note(self, *, reachable: bool, why: str = "") -> None:
+        if reachable != self._reachable:
+            log.warning("session_feed_back" if reachable else "session_feed_lost", extra={"failure": why})
+        self._reachable = reachable

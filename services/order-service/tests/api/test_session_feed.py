@@ -1,0 +1,207 @@
+"""What this service does with the feed of ended sessions. The two real services together: tests/e2e/test_trust.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from chassis.database import Database
+from chassis.peers import Peer, PeerFailure
+from chassis.testing import bearer, closing
+from order_service import create_app
+from order_service.sessions import trust as wiring
+from order_service.sessions.follower import Follower
+from order_service.settings import Settings
+
+PHONE, LAPTOP = bearer("u-alice", "alice", "s-phone"), bearer("u-alice", "alice", "s-laptop")
+SHIP_TO = {"recipient": "Alice Liddell", "street": "1 Main St", "city": "Oxford", "postal_code": "OX1", "country": "GB"}
+
+
+class Feed(Peer):
+    """user-service's feed, two endings a page; or user-service is away."""
+
+    def __init__(self) -> None:
+        self.endings: list[dict[str, Any]] = []
+        self.away = False
+
+    def ended(self, *, session_id: str | None = None, user_id: str | None = None) -> None:
+        version = len(self.endings) + 1
+        at = "2999-01-01T00:00:00Z"
+        self.endings.append({"version": version, "at": at, "session_id": session_id, "user_id": user_id})
+
+    def get(self, path: str, **query: str | int) -> dict[str, Any]:
+        assert path == "/ended-sessions"
+        if self.away:
+            raise PeerFailure("away")
+        return {"endings": [ending for ending in self.endings if ending["version"] > int(query["after"])][:2]}
+
+
+@pytest.fixture
+def feed() -> Feed:
+    return Feed()
+
+
+@pytest.fixture
+def follower(db: Database, feed: Feed) -> Follower:
+    return Follower(db, feed, None)
+
+
+@pytest.fixture
+def following(app: Flask, follower: Follower) -> Iterator[FlaskClient]:
+    """Return a client of the app, which now asks this follower."""
+    before = app.extensions["has_ended"]
+    app.extensions["has_ended"] = follower.has_ended
+    yield app.test_client()
+    app.extensions["has_ended"] = before
+
+
+def test_a_token_of_an_ended_session_is_refused_and_another_of_the_same_customer_is_not(
+    following: FlaskClient, feed: Feed, follower: Follower
+) -> None:
+    feed.ended(session_id="s-phone")
+    follower.step()
+    assert following.get("/orders", headers=PHONE).json["error"] == "invalid token"  # type: ignore[index]
+    assert following.get("/orders", headers=LAPTOP).status_code == 200
+
+
+def test_the_feed_is_followed_to_its_end_over_many_pages(feed: Feed, follower: Follower) -> None:
+    for number in range(7):
+        feed.ended(session_id=f"s-{number}")
+    follower.step()
+    assert all(follower.has_ended(f"s-{number}") for number in range(7))
+
+
+def test_what_was_learned_stands_while_user_service_is_away_and_after_a_restart(
+    db: Database, feed: Feed, follower: Follower
+) -> None:
+    feed.ended(session_id="s-phone")
+    follower.step()
+    feed.away = True
+    for known_by in (follower, Follower(db, feed, None)):
+        with pytest.raises(PeerFailure):
+            known_by.step()
+        assert known_by.has_ended("s-phone")
+
+
+def test_hearing_the_feed_again_changes_nothing(db: Database, feed: Feed, follower: Follower) -> None:
+    feed.ended(session_id="s-phone")
+    feed.ended(user_id="u-bob")
+    follower.step()
+    twin = Follower(db, feed, None)
+    twin._version = 0
+    twin.step()
+    row = db.first(text("SELECT (SELECT count(*) FROM ended_sessions), (SELECT version FROM session_feed)"))
+    assert tuple(row or ()) == (1, 2)
+
+
+def order_with_a_name(client: FlaskClient) -> Any:
+    body = {"items": [{"product_id": "p1"}], "ship_to": SHIP_TO}
+    return client.post("/orders", json=body, headers=PHONE | {"Idempotency-Key": "for-Alice"})
+
+
+def everything(db: Database) -> str:
+    rows = db.all(text("SELECT to_json(o)::text AS row FROM orders o"))
+    return "".join(row.row for row in rows)
+
+
+def test_erasing_a_customer_leaves_the_books_and_nothing_that_names_them(
+    client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, follower: Follower
+) -> None:
+    stock(p1=5)
+    placed = order_with_a_name(client)
+    others = client.post("/orders", json={"items": [{"product_id": "p1"}]}, headers=bearer("u-bob", "bob"))
+    feed.ended(user_id="u-alice")
+    follower.step()
+    left = everything(db)
+    assert not [secret for secret in ('alice"', "Alice", *SHIP_TO.values()) if secret in left.replace("u-alice", "")]
+    erased = client.get(placed.headers["Location"], headers=PHONE).json
+    assert erased == {**placed.json, "user": None, "ship_to": None}
+    assert client.get(others.headers["Location"], headers=bearer("u-bob", "bob")).data == others.data
+
+
+def test_an_order_that_was_on_its_way_during_the_erasure_is_erased_too(
+    client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, follower: Follower
+) -> None:
+    stock(p1=5)
+    feed.ended(user_id="u-alice")
+    follower.step()
+    order_with_a_name(client)
+    follower.step()
+    assert "Oxford" not in everything(db)
+
+
+def test_the_age_of_the_feed_grows_only_while_it_cannot_be_followed(
+    feed: Feed, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("order_service.sessions.follower.time.monotonic", lambda: now[0])
+    follower.step()
+    now[0] += 5
+    assert follower.age_seconds == 5
+    feed.away = True
+    with pytest.raises(PeerFailure):
+        follower.step()
+    assert follower.age_seconds == 5
+    feed.away = False
+    follower.step()
+    assert follower.age_seconds == 0
+
+
+@pytest.fixture
+def lonely(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], FlaskClient]]:
+    """Return a maker of apps whose user-service does not answer and whose feed is an hour old."""
+    monkeypatch.setattr(Follower, "age_seconds", 3600.0)
+    monkeypatch.setattr(Follower, "start", lambda _: None)
+    apps = []
+
+    def make(max_age: int) -> FlaskClient:
+        changes = {"user_service_url": "http://127.0.0.1:1", "session_feed_max_age_seconds": max_age}
+        app = closing(create_app(settings.model_copy(update=changes)))
+        apps.append(app)
+        return app.__enter__().test_client()
+
+    yield make
+    for app in apps:
+        app.__exit__(None, None, None)
+
+
+def test_on_news_that_is_too_old_no_order_is_placed_but_everything_else_goes_on(
+    app: Flask, stock: Callable[..., None], lonely: Callable[[int], FlaskClient]
+) -> None:
+    stock(p1=5)
+    client = lonely(900)
+    for route in ("/orders", "/create_order"):
+        answer = client.post(route, json={"items": [{"product_id": "p1"}]}, headers=PHONE)
+        assert (answer.status_code, answer.json["code"]) == (503, "session_feed_too_old")  # type: ignore[index]
+        assert answer.headers["Retry-After"] == "1"
+    assert client.get("/orders", headers=PHONE).json == []
+    assert client.get("/readyz").json["details"] == {"session_feed_age_seconds": 3600.0}  # type: ignore[index]
+
+
+@pytest.mark.parametrize("max_age", [0, 7200])
+def test_how_old_the_news_may_be_is_a_setting(
+    app: Flask, stock: Callable[..., None], lonely: Callable[[int], FlaskClient], max_age: int
+) -> None:
+    stock(p1=5)
+    answer = lonely(max_age).post("/orders", json={"items": [{"product_id": "p1"}]}, headers=PHONE)
+    assert answer.status_code == 201
+
+
+def test_the_two_placing_routes_are_the_guarded_ones(app: Flask) -> None:
+    posts = {rule.endpoint for rule in app.url_map.iter_rules() if rule.rule in {"/orders", "/create_order"}}
+    assert posts - {"orders.list_orders"} == wiring.PLACING
+
+
+def test_the_export_holds_everything_and_only_the_callers(client: FlaskClient, stock: Callable[..., None]) -> None:
+    stock(p1=5)
+    placed = order_with_a_name(client).json
+    client.post("/orders", json={"items": [{"product_id": "p1"}]}, headers=bearer("u-bob", "bob"))
+    assert client.get("/orders/export", headers=PHONE).json == {
+        "user_id": "u-alice",
+        "orders": [{**placed, "idempotency_key": "for-Alice"}],
+    }

