@@ -92,8 +92,7 @@ def test_a_postgres_folder_of_another_user_is_refused(localshop: Localshop, data
     assert line.startswith(f"{folder} belongs to user 4711, not ")
 
 
-@pytest.mark.parametrize("command", ["up", "catalog"])
-def test_a_file_in_place_of_the_data_folder_is_refused(localshop: Localshop, data: Path, command: str) -> None:
+def test_a_file_in_place_of_the_data_folder_is_refused(localshop: Localshop, data: Path) -> None:
     data.write_text("")
 
     line = only_line(localshop("up"))

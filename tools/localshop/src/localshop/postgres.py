@@ -152,7 +152,8 @@ def _account(folder: Path) -> pwd.struct_passwd | None:
 
 
 def _socket_folder(folder: Path) -> Path:
-    if len(str(folder / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT:
+    path = str(folder / ".s.PGSQL.5432.lock")
+    if len(path) <= SOCKET_PATH_LIMIT and "," not in path:  # a comma would make a list of it
         return folder
     return Path(tempfile.gettempdir(), f"shop-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}")
 

@@ -103,6 +103,7 @@ class Shop:
             if self.data.is_dir():
                 undo.enter_context(claimed(self.data))
                 self._embedded.end_leftover()
+                erase(self._embedded.sockets)
             erase(self.data)
 
     def import_catalog(self, file: Path) -> int:
