@@ -92,7 +92,7 @@ def test_an_interrupted_creation_is_begun_anew(server: Postgres) -> None:
 
 @pytest.mark.parametrize("name", ["long-" * 20, "a, b"])
 def test_a_path_that_sockets_cannot_have_gets_its_socket_elsewhere_and_reset_deletes_that(
-    data: Path, name: str
+    data: Path, ports: tuple[int, int], name: str
 ) -> None:
     odd = data / name
     odd.mkdir(parents=True)
@@ -104,12 +104,14 @@ def test_a_path_that_sockets_cannot_have_gets_its_socket_elsewhere_and_reset_del
     assert server.sockets.parent == Path(tempfile.gettempdir())
     assert server.sockets.stat().st_mode & 0o777 == 0o700
     server.stop()
-    Shop(odd).erase()
+    Shop(odd, user_port=ports[0], order_port=ports[1]).erase()
     assert not server.sockets.exists()
 
 
 @pytest.mark.parametrize("kind", [Path.mkdir, Path.touch])
-def test_a_socket_folder_that_somebody_else_made_is_refused(data: Path, kind: Callable[[Path], None]) -> None:
+def test_a_socket_folder_that_somebody_else_made_is_refused(
+    data: Path, ports: tuple[int, int], kind: Callable[[Path], None]
+) -> None:
     deep = data / ("long-" * 20)
     deep.mkdir(parents=True)
     server = Postgres(deep / "postgres", deep / "postgres.log")
@@ -122,5 +124,5 @@ def test_a_socket_folder_that_somebody_else_made_is_refused(data: Path, kind: Ca
     with pytest.raises(Trouble, match="is someone else's: remove it"):
         server.start()
 
-    Shop(deep).erase()
+    Shop(deep, user_port=ports[0], order_port=ports[1]).erase()
     assert not server.sockets.exists()
