@@ -9,12 +9,6 @@ from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.e2e)
-
-
 @pytest.fixture
 def data() -> Iterator[Path]:
     with fresh_folder() as folder:

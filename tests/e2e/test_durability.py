@@ -12,6 +12,7 @@ import pytest
 
 from localshop.shop import Shop
 
+pytestmark = pytest.mark.e2e
 BUYERS = 8
 ORDERS = 200
 KILL_AFTER = 80

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.e2e
 Up = subprocess.Popen[str]
 
 

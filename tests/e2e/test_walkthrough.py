@@ -17,6 +17,7 @@ from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
 from localshop.welcome import welcome
 
+pytestmark = pytest.mark.e2e
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
+from localshop import Trouble
 from localshop.postgres import Postgres
+from localshop.shop import Shop
 
 pytestmark = pytest.mark.e2e
 
@@ -86,14 +90,39 @@ def test_an_interrupted_creation_is_begun_anew(server: Postgres) -> None:
     assert not attempt.exists()
 
 
-def test_a_folder_with_a_long_path_gets_its_socket_elsewhere(data: Path) -> None:
-    deep = data / ("long-" * 20)
-    deep.mkdir(parents=True)
-    server = Postgres(deep / "postgres", deep / "postgres.log")
+@pytest.mark.parametrize("name", ["long-" * 20, "a, b"])
+def test_a_path_that_sockets_cannot_have_gets_its_socket_elsewhere_and_reset_deletes_that(
+    data: Path, ports: tuple[int, int], name: str
+) -> None:
+    odd = data / name
+    odd.mkdir(parents=True)
+    server = Postgres(odd / "postgres", odd / "postgres.log")
 
     server.start()
 
     assert one(server, "SELECT 1") == 1
+    assert server.sockets.parent == Path(tempfile.gettempdir())
     assert server.sockets.stat().st_mode & 0o777 == 0o700
     server.stop()
-    server.sockets.rmdir()
+    Shop(odd, user_port=ports[0], order_port=ports[1]).erase()
+    assert not server.sockets.exists()
+
+
+@pytest.mark.parametrize("kind", [Path.mkdir, Path.touch])
+def test_a_socket_folder_that_somebody_else_made_is_refused(
+    data: Path, ports: tuple[int, int], kind: Callable[[Path], None]
+) -> None:
+    deep = data / ("long-" * 20)
+    deep.mkdir(parents=True)
+    server = Postgres(deep / "postgres", deep / "postgres.log")
+    kind(server.sockets)
+    if os.geteuid() == 0:
+        os.chown(server.sockets, 4711, 4711)
+    elif server.sockets.is_dir():
+        pytest.skip("only root can give a folder away")
+
+    with pytest.raises(Trouble, match="is someone else's: remove it"):
+        server.start()
+
+    Shop(deep, user_port=ports[0], order_port=ports[1]).erase()
+    assert not server.sockets.exists()

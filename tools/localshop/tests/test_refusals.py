@@ -51,17 +51,17 @@ def test_a_second_up_on_the_same_data_is_refused(localshop: Localshop, data: Pat
 @pytest.mark.parametrize(
     ("version", "complaint"),
     [
-        ("16\n", "was made by PostgreSQL 16 and PostgreSQL 18 cannot use it"),
-        ("\x00\x01garbage", "is broken and PostgreSQL 18 cannot use it"),
+        (b"16\n", "was made by PostgreSQL 16 and PostgreSQL 18 cannot use it"),
+        (b"\x00\xffgarbage", "is broken and PostgreSQL 18 cannot use it"),
         (None, "is broken and PostgreSQL 18 cannot use it"),
     ],
 )
 def test_a_postgres_folder_that_18_cannot_use_is_kept_and_refused(
-    localshop: Localshop, data: Path, version: str | None, complaint: str
+    localshop: Localshop, data: Path, version: bytes | None, complaint: str
 ) -> None:
     folder = own_postgres_folder(data)
     if version is not None:
-        (folder / "PG_VERSION").write_text(version)
+        (folder / "PG_VERSION").write_bytes(version)
 
     line = only_line(localshop("up"))
 
@@ -92,13 +92,22 @@ def test_a_postgres_folder_of_another_user_is_refused(localshop: Localshop, data
     assert line.startswith(f"{folder} belongs to user 4711, not ")
 
 
-@pytest.mark.parametrize("command", ["up", "catalog"])
-def test_a_file_in_place_of_the_data_folder_is_refused(localshop: Localshop, data: Path, command: str) -> None:
+def test_a_file_in_place_of_the_data_folder_is_refused(localshop: Localshop, data: Path) -> None:
     data.write_text("")
 
     line = only_line(localshop("up"))
 
     assert line == f"{data} cannot be the data folder (File exists): `make reset` deletes it"
+
+
+def test_a_file_in_place_of_the_logs_is_refused(localshop: Localshop, data: Path) -> None:
+    data.mkdir()
+    (data / "logs").touch()
+
+    line = only_line(localshop("up"))
+
+    assert line.startswith(f"{data} cannot be used: ")
+    assert line.endswith(f"File exists: '{data / 'logs'}'; `make reset` deletes it")
 
 
 @pytest.mark.parametrize("name", ["USER_DATABASE_URL", "ORDER_DATABASE_URL"])

@@ -18,6 +18,7 @@ import psutil
 from localshop import Trouble
 from localshop.signals import pause
 
+LONGEST_LOOK = 64 * 1024  # bytes of a log that may have grown for days
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -115,7 +116,7 @@ class Child:
     def _gist(self) -> str:
         """Return the last line since the start that complains, or else the last."""
         with self.log.open("rb") as log:
-            log.seek(self._log_start)
+            log.seek(max(self._log_start, log.seek(0, os.SEEK_END) - LONGEST_LOOK))
             lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
         complaints = [line for line in lines if any(word in line for word in ("FATAL", "PANIC", "error:"))]
         return (complaints or lines or ["it said nothing"])[-1]

@@ -88,15 +88,18 @@ class Postgres(Child):
             process = psutil.Process(int(pid_file.read_text().split()[0]))
         except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
             return  # no such file, or nobody behind it: PostgreSQL itself knows what to do
-        if self._is_run_by(process):
-            process.send_signal(signal.SIGINT)
-            process.wait(30)
-        else:
+        if not self._is_run_by(process):
             pid_file.unlink()  # PostgreSQL would take the stranger for another server, and refuse to start
+            return
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except psutil.TimeoutExpired:
+            raise Trouble(f"the PostgreSQL of an earlier run does not stop: kill process {process.pid}") from None
 
     def _is_run_by(self, process: psutil.Process) -> bool:
         try:
-            return str(self.folder) in process.cmdline()
+            return process.name() == "postgres" and str(self.folder) in process.cmdline()
         except (psutil.ZombieProcess, psutil.AccessDenied):
             return False  # dead already, or not ours
 
@@ -107,7 +110,7 @@ class Postgres(Child):
         if owner != needed:
             raise Trouble(f"{self.folder} belongs to user {owner}, not {needed}: run as before, or {START_OVER}")
         try:
-            version = (self.folder / "PG_VERSION").read_text().strip()
+            version = (self.folder / "PG_VERSION").read_text(errors="replace").strip()
         except OSError:
             version = ""
         if version != str(VERSION):
@@ -152,7 +155,8 @@ def _account(folder: Path) -> pwd.struct_passwd | None:
 
 
 def _socket_folder(folder: Path) -> Path:
-    if len(str(folder / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT:
+    path = str(folder / ".s.PGSQL.5432.lock")
+    if len(path) <= SOCKET_PATH_LIMIT and "," not in path:  # a comma would make a list of it
         return folder
     return Path(tempfile.gettempdir(), f"shop-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}")
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psycopg
+
 from localshop import ROOT, Trouble
 from localshop.child import Child
 from localshop.postgres import VERSION, Postgres
@@ -33,8 +35,8 @@ class Shop:
         self,
         data: Path,
         *,
-        user_port: int = 5001,
-        order_port: int = 5002,
+        user_port: int,
+        order_port: int,
         databases: tuple[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         say: Callable[[str, str], None] = _quietly,
@@ -77,14 +79,11 @@ class Shop:
             undo.enter_context(claimed(self.data))
             for service in self.services:
                 require_free(service.port)
-            (self.data / "logs").mkdir(exist_ok=True)
             undo.callback(self._stop_parts)
-            self._open_databases()
-            for service in self.services:
-                self._open(service)
-            for service in self.services:
-                service.wait_until_ready()
-                self._say(service.name, "ready")
+            try:
+                self._start_parts()
+            except (OSError, psycopg.Error) as failure:
+                raise Trouble(f"{self.data} cannot be used: {failure}; `make reset` deletes it") from failure
             self._undo = undo.pop_all()
 
     def stop(self) -> None:
@@ -92,7 +91,7 @@ class Shop:
         self._undo.close()
 
     def kill(self) -> None:
-        """Kill -9 everything at once, as a crash of the machine would; `start()` starts it again."""
+        """Kill -9 everything; `start()` starts it again."""
         for part in self.parts:
             part.kill()
         self._undo.close()
@@ -103,6 +102,7 @@ class Shop:
             if self.data.is_dir():
                 undo.enter_context(claimed(self.data))
                 self._embedded.end_leftover()
+                erase(self._embedded.sockets)
             erase(self.data)
 
     def import_catalog(self, file: Path) -> int:
@@ -118,6 +118,15 @@ class Shop:
                 if not part.running:
                     return part
             pause(0.2)
+
+    def _start_parts(self) -> None:
+        (self.data / "logs").mkdir(exist_ok=True)
+        self._open_databases()
+        for service in self.services:
+            self._open(service)
+        for service in self.services:
+            service.wait_until_ready()
+            self._say(service.name, "ready")
 
     def _open_databases(self) -> None:
         if self.postgres is None:
