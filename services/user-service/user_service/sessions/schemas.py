@@ -31,7 +31,7 @@ class SessionPath(Path):
     session_id: str
 
 
-class SessionOut(BaseModel):
+class LiveSessionOut(BaseModel):
     id: str
     device: str | None = Field(description="What the client called itself when it signed in.")
     created_at: datetime
@@ -39,7 +39,7 @@ class SessionOut(BaseModel):
     current: bool
 
 
-class SessionsOut(RootModel[list[SessionOut]]):
+class LiveSessionsOut(RootModel[list[LiveSessionOut]]):
     pass
 
 
