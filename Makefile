@@ -8,7 +8,7 @@ MANIFESTS := $(addsuffix /pyproject.toml,$(PROJECTS))
 UV_VERSION := 0.13.9
 KUBETOOLS := .cache/kubetools/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog test check format deps deps-check openapi tools
+.PHONY: help setup up reset catalog test check format deps deps-check openapi tools charts charts-check
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,12 @@ $(KUBETOOLS): tools/charts/src/charts/kubetools.txt | $(READY)
 	@$(BIN)/charts tools $(@D)
 	@touch $@
 
+charts: $(READY) ## write the charts' schemas and READMEs again
+	@$(BIN)/charts generate
+
+charts-check: $(READY)
+	@$(BIN)/charts generate --check
+
 up: $(READY) ## run the shop: both services on 5001 and 5002, on an embedded PostgreSQL
 	@exec $(BIN)/localshop up
 
@@ -45,7 +51,7 @@ catalog: $(READY) ## import a catalogue into the running shop: make catalog FILE
 test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-up brings along
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
-check: $(READY) deps-check ## lint, types, import contracts, generated files
+check: $(READY) deps-check charts-check ## lint, types, import contracts, generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

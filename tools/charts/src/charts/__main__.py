@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from charts import kubetools
+from charts import ROOT, documents, kubetools
 
 
 @click.group()
@@ -19,6 +19,18 @@ def cli() -> None:
 def tools(target: Path) -> None:
     """Fetch helm 3, helm 4 and kubectl into TARGET, checked against their pinned hashes."""
     kubetools.fetch(target)
+
+
+@cli.command()
+@click.option("--check", is_flag=True, help="Change nothing; fail when a file is not current.")
+def generate(check: bool) -> None:
+    """Write each chart's values.schema.json and README.md."""
+    if not check:
+        return documents.write()
+    if stale := documents.stale():
+        names = ", ".join(str(file.relative_to(ROOT)) for file in stale)
+        raise click.ClickException(f"not current: {names}: run make charts")
+    return None
 
 
 if __name__ == "__main__":
