@@ -33,7 +33,7 @@ valueFrom:
   {{- else if .Values.database.existingSecret }}
   {{- include "b2c.secretKeyRef" (dict "name" .Values.database.existingSecret "key" .Values.database.key) | nindent 2 }}
   {{- else }}
-  {{- include "b2c.secretKeyRef" (dict "name" .Chart.Name "key" "OWNER_DATABASE_URL") | nindent 2 }}
+  {{- include "b2c.secretKeyRef" (dict "name" .Chart.Name "key" $owner.key) | nindent 2 }}
   {{- end }}
 {{- end }}
 
@@ -56,7 +56,7 @@ stringData:
 {{- define "b2c.externalsecret" -}}
 {{- $external := .Values.secret.external -}}
 {{- $keys := splitList " " (include "b2c.credentials" .) -}}
-{{- if not .Values.database.existingSecret }}{{ $keys = concat $keys (list "DATABASE_URL" "OWNER_DATABASE_URL") }}{{ end -}}
+{{- if not .Values.database.existingSecret }}{{ $keys = concat $keys (list .Values.database.key .Values.database.owner.key) }}{{ end -}}
 {{- if and (eq (include "b2c.signs" .) "true") (not .Values.tokens.keys.existingSecret) }}{{ $keys = append $keys .Values.tokens.keys.key }}{{ end -}}
 apiVersion: external-secrets.io/v1
 kind: ExternalSecret
