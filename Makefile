@@ -8,7 +8,7 @@ MANIFESTS := $(addsuffix /pyproject.toml,$(PROJECTS))
 UV_VERSION := 0.13.9
 KUBETOOLS := .cache/kubetools/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog test check format deps deps-check openapi tools charts charts-check
+.PHONY: help setup up reset catalog test check format deps deps-check openapi tools charts charts-check golden fork
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,12 @@ charts: $(READY) ## write the charts' schemas and READMEs again
 
 charts-check: $(READY)
 	@$(BIN)/charts generate --check
+
+golden: $(READY) $(KUBETOOLS) ## write again what the prod manifests should look like, for a review to see
+	@UPDATE_GOLDEN=1 TEST_POSTGRES_URL=unused $(BIN)/python -m pytest -q helm/tests/test_golden.py
+
+fork: $(READY) ## make the shop yours: make fork OWNER=your-organisation REPO=your-shop
+	@$(BIN)/charts fork "$(OWNER)" "$(REPO)"
 
 up: $(READY) ## run the shop: both services on 5001 and 5002, on an embedded PostgreSQL
 	@exec $(BIN)/localshop up

@@ -31,18 +31,26 @@ spec:
           podSelector:
             matchLabels:
               k8s-app: kube-dns
-    - ports:
-        - port: {{ .Values.networkPolicy.database.port }}
-      {{- with .Values.networkPolicy.database.to }}
-      to:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
+    {{- include "b2c.wayTo" .Values.networkPolicy.database | nindent 4 }}
+    {{- $storage := .Values.rateLimitStorage | default dict }}
+    {{- if $storage.existingSecret }}
+    {{- include "b2c.wayTo" $storage | nindent 4 }}
+    {{- end }}
     {{- range .Values.networkPolicy.toServices }}
     - ports:
         - port: {{ .port }}
       to:
         {{- include "b2c.peer" .name | nindent 8 }}
     {{- end }}
+{{- end }}
+
+{{- define "b2c.wayTo" -}}
+- ports:
+    - port: {{ .port }}
+  {{- with .to }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end }}
 
 {{- define "b2c.ingressPeers" -}}

@@ -60,6 +60,11 @@ readinessProbe:
   {{- include "b2c.secretKeyRef" (dict "name" (include "b2c.secretName" $) "key" .) | nindent 2 }}
 {{- end }}
 {{ include "b2c.databaseUrl" . }}
+{{- $storage := .Values.rateLimitStorage | default dict }}
+{{- if $storage.existingSecret }}
+- name: RATE_LIMIT_STORAGE_URL
+  {{- include "b2c.secretKeyRef" (dict "name" $storage.existingSecret "key" $storage.key) | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{- define "b2c.serverContainer" -}}

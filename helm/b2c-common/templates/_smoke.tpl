@@ -1,6 +1,6 @@
 {{/* The walk through the shop as a customer takes it, with nothing but Python's own library: `helm test`. */}}
 {{- define "b2c.walk" -}}
-import json, os, urllib.request, uuid
+import json, os, sys, urllib.request, uuid
 
 def call(method, url, body=None, token=None):
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
@@ -16,8 +16,8 @@ call("POST", f"{users}/register", account)
 token = call("POST", f"{users}/login", account)["token"]
 assert call("GET", f"{users}/profile", token=token)["username"] == account["username"]
 if orders:
-    product = call("GET", f"{orders}/products")[0]["id"]
-    placed = call("POST", f"{orders}/orders", {"items": [{"product_id": product, "qty": 1}]}, token)
+    products = call("GET", f"{orders}/products") or sys.exit("the catalogue is empty: import one first (helm/README.md)")
+    placed = call("POST", f"{orders}/orders", {"items": [{"product_id": products[0]["id"], "qty": 1}]}, token)
     assert call("GET", f"{orders}/orders/{placed['order_id']}", token=token)["total"] == placed["total"]
 print("the walk-through passed")
 {{- end }}

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from charts import ROOT, documents, kubetools
+from charts import fork as forking
 
 
 @click.group()
@@ -31,6 +32,14 @@ def generate(check: bool) -> None:
         names = ", ".join(str(file.relative_to(ROOT)) for file in stale)
         raise click.ClickException(f"not current: {names}: run make charts")
     return None
+
+
+@cli.command()
+@click.argument("owner")
+@click.argument("repo")
+def fork(owner: str, repo: str) -> None:
+    """Make the images' owner and the repository's address those of OWNER and REPO."""
+    forking.rename(ROOT, owner, repo)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,10 @@ def stale() -> list[Path]:
 
 
 def _expand(node: Any, definitions: Node, service: str) -> Any:
-    """Put definitions in their places (draft 7 ignores what stands beside $ref), close objects, pick the service's part."""
+    """Put definitions in their places, close objects, pick the service's part.
+
+    Helm 3 knows draft 7 only, where whatever stands beside a $ref is ignored: so no $ref is left.
+    """
     if isinstance(node, list):
         return [_expand(item, definitions, service) for item in node if _belongs(item, service)]
     if not isinstance(node, dict):
