@@ -7,8 +7,9 @@ PROJECTS := libs/chassis services/user-service services/order-service tools/loca
 MANIFESTS := $(addsuffix /pyproject.toml,$(PROJECTS))
 UV_VERSION := 0.13.9
 KUBETOOLS := .cache/kubetools/.ready
+SCANNER := .cache/checkov/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog test check format deps deps-check openapi tools charts charts-check golden fork
+.PHONY: help setup up reset catalog test check format deps deps-check openapi tools charts charts-check golden fork scan
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +39,15 @@ charts: $(READY) ## write the charts' schemas and READMEs again
 charts-check: $(READY)
 	@$(BIN)/charts generate --check
 
+scan: $(SCANNER) ## hold the manifests of production against checkov's rules
+	@.cache/checkov/bin/checkov --config-file helm/scan/checkov.yaml --directory helm/tests/golden
+
+$(SCANNER): helm/scan/requirements.txt | $(READY)
+	@echo "Installing checkov into .cache/checkov ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/checkov
+	@$(BIN)/uv pip sync --quiet --require-hashes --python .cache/checkov/bin/python $<
+	@touch $@
+
 golden: $(READY) $(KUBETOOLS) ## write again what the prod manifests should look like, for a review to see
 	@UPDATE_GOLDEN=1 TEST_POSTGRES_URL=unused $(BIN)/python -m pytest -q helm/tests/test_golden.py
 
@@ -57,7 +67,7 @@ catalog: $(READY) ## import a catalogue into the running shop: make catalog FILE
 test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-up brings along
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
-check: $(READY) deps-check charts-check ## lint, types, import contracts, generated files
+check: $(READY) deps-check charts-check scan ## lint, types, import contracts, generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
