@@ -14,8 +14,9 @@ import pytest
 import rendering
 import shop
 import yaml
-from charts import fork
 from rendering import ENVIRONMENTS, ROOT, SERVICES, Doc
+
+from charts import fork
 
 CRDS = ROOT.parent / "shared/schemas/argocd"
 SCHEMA = ROOT / "gitops/policy/release.schema.json"

@@ -16,7 +16,7 @@ SERVICES = ("user-service", "order-service")
 Node = dict[str, Any]
 
 
-def outputs(helm: Path = HELM) -> dict[Path, str]:
+def outputs(helm: Path) -> dict[Path, str]:
     """Return what each generated file below `helm` should hold."""
     source = yaml.safe_load((helm / "values.schema.yaml").read_text())
     contents: dict[Path, str] = {}
@@ -28,14 +28,14 @@ def outputs(helm: Path = HELM) -> dict[Path, str]:
     return contents
 
 
-def write() -> None:
-    for file, content in outputs().items():
+def write(helm: Path = HELM) -> None:
+    for file, content in outputs(helm).items():
         file.write_text(content)
 
 
-def stale() -> list[Path]:
+def stale(helm: Path = HELM) -> list[Path]:
     """List the generated files that are not what they should be."""
-    return [file for file, content in outputs().items() if not file.exists() or file.read_text() != content]
+    return [file for file, content in outputs(helm).items() if not file.exists() or file.read_text() != content]
 
 
 def _expand(node: Any, definitions: Node, service: str) -> Any:
