@@ -1,104 +1,95 @@
-"""The chart test's walk-through, run as its pod would run it, against a small stand-in of the shop."""
+"""Both services, run with the environment that a plain install gives them, and the chart tests' walk through them."""
 
 from __future__ import annotations
 
-import json
 import os
+import socket
 import subprocess
 import sys
-import threading
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 import shop
-from rendering import Doc
+from rendering import ROOT, SERVICES
+
+from chassis.testing import migrated_database
+
+CATALOGUE = "id,name,description,category,price,currency,stock\np1,Wireless Mouse,Moves,input,19.99,EUR,5\n"
+Addresses = dict[str, str]
 
 
-class Shop(BaseHTTPRequestHandler):
-    """Answers as the contract says; `server.products` and `server.total` can be spoilt."""
-
-    def answer(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "null")
-        self.server.seen.append(f"{self.command} {self.path}")
-        if self.path == "/register":
-            self.server.username = body["username"]
-        order = {"order_id": "o1", "total": self.server.total if self.command == "GET" else 19.99}
-        answers = {
-            "/register": {"id": "u1"},
-            "/login": {"token": "a-token"},
-            "/profile": {"username": getattr(self.server, "username", "")},
-            "/products": self.server.products,
-            "/orders": order,
-            "/orders/o1": order,
-        }
-        public = self.path in {"/register", "/login", "/products"}
-        allowed = public or self.headers["Authorization"] == "Bearer a-token"
-        self.send_response(200 if allowed else 401)
-        self.end_headers()
-        self.wfile.write(json.dumps(answers[self.path]).encode())
-
-    do_GET = do_POST = answer  # noqa: N815 - the library's names
-
-    def log_message(self, *_: object) -> None:
-        pass
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
 
 
-@pytest.fixture
-def server() -> Iterator[ThreadingHTTPServer]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Shop) as server:
-        server.seen, server.products, server.total = [], [{"id": "p1"}], 19.99
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+def environment(found: shop.Shop, service: str, database: str, port: int) -> dict[str, str]:
+    """Return what the pod would be given; only database and port are this machine's, and it need not drain."""
+    secret = found.the(service, "Secret")["stringData"]
+    given = found.environment(service)
+    values = {name: value if isinstance(value, str) else secret.get(value[1], "") for name, value in given.items()}
+    return {"PATH": os.environ["PATH"]} | values | {"DATABASE_URL": database, "PORT": str(port), "DRAIN_SECONDS": "0"}
 
 
-def walk(pod: Doc, server: ThreadingHTTPServer) -> subprocess.CompletedProcess[str]:
-    """Run the pod's container on this machine, its addresses replaced by the stand-in's."""
-    (container,) = pod["spec"]["containers"]
-    names = [entry["name"] for entry in container["env"]]
-    address = f"http://127.0.0.1:{server.server_port}"
+@contextmanager
+def running(found: shop.Shop, service: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Run a service as its container does; yield its address and its environment."""
+    folder, port = ROOT / "services" / service, free_port()
+    command = found.server(service)["command"]
+    with migrated_database(f"chart_{service.replace('-', '_')}", folder / "migrations") as database:
+        given = environment(found, service, database, port)
+        with subprocess.Popen(
+            [sys.executable, *command[1:]], cwd=folder, env=given, stdout=subprocess.DEVNULL
+        ) as process:
+            try:
+                wait_until_ready(f"http://127.0.0.1:{port}/readyz")
+                yield f"http://127.0.0.1:{port}", given
+            finally:
+                process.terminate()
+
+
+def wait_until_ready(url: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return urllib.request.urlopen(url, timeout=5).close()
+        except urllib.error.URLError:
+            assert time.monotonic() < deadline, f"never ready: {url}"
+            time.sleep(0.1)
+
+
+def walk(found: shop.Shop, service: str, addresses: Addresses) -> subprocess.CompletedProcess[str]:
+    """Run the chart test's container on this machine."""
+    (container,) = found.the(service, "Pod")["spec"]["containers"]
+    given = {entry["name"]: addresses[entry["value"]] for entry in container["env"]}
     command = [sys.executable, *container["command"][1:], *container["args"]]
-    environment = os.environ | dict.fromkeys(names, address)
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, env=given, capture_output=True, text=True, check=False)
 
 
-USER_PART = ["POST /register", "POST /login", "GET /profile"]
+@pytest.mark.e2e
+def test_the_chart_tests_walk_through_the_shop(repository: Path, tmp_path: Path) -> None:
+    found = shop.of_variant(repository, "defaults")
+    with ExitStack() as stack:
+        (users, _), (orders, given) = (stack.enter_context(running(found, service)) for service in SERVICES)
+        addresses = {"http://user-service:5001": users, "http://order-service:5002": orders}
 
+        assert walk(found, "user-service", addresses).stdout.endswith("the walk-through passed\n")
 
-@pytest.mark.parametrize(
-    ("service", "expected"),
-    [
-        ("user-service", USER_PART),
-        ("order-service", [*USER_PART, "GET /products", "POST /orders", "GET /orders/o1"]),
-    ],
-)
-def test_the_walk_goes_through_the_shop(
-    repository: Path, server: ThreadingHTTPServer, service: str, expected: list[str]
-) -> None:
-    done = walk(shop.of_variant(repository, "defaults").the(service, "Pod"), server)
+        empty = walk(found, "order-service", addresses)
+        assert (empty.returncode, empty.stderr) == (1, "the catalogue is empty: import one first (helm/README.md)\n")
 
-    assert done.stdout.endswith("the walk-through passed\n"), done.stderr
-    assert server.seen == expected
+        products = tmp_path / "products.csv"
+        products.write_text(CATALOGUE)
+        importing = [sys.executable, "-m", "order_service", "catalog", products]
+        subprocess.run(importing, cwd=ROOT / "services/order-service", env=given, check=True, capture_output=True)
 
-
-@pytest.mark.parametrize(("spoilt", "value"), [("products", []), ("total", 0.01)])
-def test_the_walk_fails_when_the_shop_does(
-    repository: Path, server: ThreadingHTTPServer, spoilt: str, value: object
-) -> None:
-    setattr(server, spoilt, value)
-
-    done = walk(shop.of_variant(repository, "defaults").the("order-service", "Pod"), server)
-
-    assert done.returncode == 1
-    assert "passed" not in done.stdout
-
-
-def test_the_pod_walks_to_the_services_where_they_are(repository: Path) -> None:
-    (container,) = shop.of_variant(repository, "defaults").the("order-service", "Pod")["spec"]["containers"]
-
-    assert {entry["name"]: entry["value"] for entry in container["env"]} == {
-        "USER_SERVICE_URL": "http://user-service:5001",
-        "ORDER_SERVICE_URL": "http://order-service:5002",
-    }
+        full = walk(found, "order-service", addresses)
+        assert full.stdout.endswith("the walk-through passed\n"), full.stderr
+        assert f"GET {orders}/orders/" in full.stdout
