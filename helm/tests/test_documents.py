@@ -10,6 +10,7 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 import rendering
+import shop
 import yaml
 from rendering import ROOT, SERVICES
 
@@ -99,6 +100,24 @@ def test_the_commands_of_the_helm_readme_install_both_charts(repository: Path) -
     for service in SERVICES:
         chart = repository / "helm" / service
         assert "kind: Deployment" in rendering.run("helm4", "template", service, chart, "--set", f"{flags[1]}db")
+
+
+def test_the_runbook_makes_the_secrets_that_the_shop_reads(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text("{}")
+    runbook = (ROOT / "docs/runbooks/first-cluster.md").read_text()
+    commands = re.findall(r"kubectl -n \S+ create secret generic(?:[^\n]*\\\n)*[^\n]*", runbook)
+    offline = " --dry-run=client -o yaml; echo ---\n".join([*commands, ""])
+
+    environment = dict.fromkeys(("NS", "DB", "APP_PASSWORD", "OWNER_PASSWORD"), "x")
+    made = subprocess.run(
+        ["bash", "-euc", f"openssl() {{ echo random; }}\n{offline}"],
+        env=environment | {"PATH": f"{rendering.TOOLS}:/bin:/usr/bin"},
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+    secrets = {doc["metadata"]["name"]: set(doc["data"]) for doc in rendering.docs(made)}
+    assert secrets == shop.operator_secrets(ROOT, "prod")
+    assert len(secrets) == 4
 
 
 def test_the_databases_of_dev_are_where_the_values_look(repository: Path) -> None:

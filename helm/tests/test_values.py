@@ -134,8 +134,13 @@ def render(repository: Path, helm: str, base: Doc, *more: Doc) -> str:
     return rendering.text(repository / "helm/user-service", *files, helm=helm)
 
 
-@pytest.mark.parametrize("helm", HELMS)
-@pytest.mark.parametrize(("base", "where", "wrong", "named"), WRONG, ids=[f"{row[1]}={row[2]}"[:60] for row in WRONG])
+# Helm 3 reads the schema with another library than Helm 4; where they could differ, in the conditions, both are asked.
+CASES = [(helm, *row) for row in WRONG for helm in HELMS if helm == "helm4" or row[0] is not PLAIN]
+
+
+@pytest.mark.parametrize(
+    ("helm", "base", "where", "wrong", "named"), CASES, ids=[f"{row[0]}-{row[2]}={row[3]}"[:60] for row in CASES]
+)
 def test_wrong_values_are_refused_by_name(  # noqa: PLR0917 - a row of the table
     repository: Path, helm: str, base: Doc, where: str, wrong: Any, named: str
 ) -> None:

@@ -15,7 +15,8 @@ TOKEN_KEYS_FILE: {{ include "b2c.keysFile" . }}
 USER_SERVICE_URL: {{ . | quote }}
 {{- end }}
 {{- range $name, $value := .Values.config }}
-{{ $name }}: {{ $value | quote }}
+{{- /* Helm reads numbers as floats: a large one would come out as 2.592e+06. */}}
+{{ $name }}: {{ ternary (int64 $value) $value (kindIs "float64" $value) | quote }}
 {{- end }}
 {{- end }}
 
