@@ -51,8 +51,9 @@ $(SCANNER): helm/scan/requirements.txt | $(READY)
 golden: $(READY) $(KUBETOOLS) ## write again what the prod manifests should look like, for a review to see
 	@UPDATE_GOLDEN=1 TEST_POSTGRES_URL=unused $(BIN)/python -m pytest -q helm/tests/test_golden.py
 
-fork: $(READY) ## make the shop yours: make fork OWNER=your-organisation REPO=your-shop
+fork: $(READY) $(KUBETOOLS) ## make the shop yours: make fork OWNER=your-organisation REPO=your-shop
 	@$(BIN)/charts fork "$(OWNER)" "$(REPO)"
+	@$(MAKE) --no-print-directory golden
 
 up: $(READY) ## run the shop: both services on 5001 and 5002, on an embedded PostgreSQL
 	@exec $(BIN)/localshop up

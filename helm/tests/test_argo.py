@@ -247,14 +247,16 @@ def test_everything_names_the_same_repository_and_owner(repository: Path) -> Non
     }  # fmt: skip
 
 
-def test_a_fork_is_one_command(workshop: Path) -> None:
+def test_a_fork_is_one_command_and_can_be_undone(workshop: Path) -> None:
+    before = {place: (workshop / place).read_text() for place, _ in fork.PLACES}
+    policy = yaml.safe_load(before[fork.POLICY])
+
     fork.rename(workshop, "somebody", "a-shop")
 
-    assert owners(workshop) == {"https://github.com/somebody/a-shop.git", "ghcr.io/somebody"}
-    policy = yaml.safe_load((workshop / fork.POLICY).read_text())
-    assert (policy["owner"], policy["repo"]) == ("somebody", "a-shop")
-    fork.rename(workshop, "example-shop", "b2c-shop")
-    assert (workshop / "gitops/root.yaml").read_text() == (ROOT / "gitops/root.yaml").read_text()
+    assert owners(workshop) == {"https://github.com/somebody/a-shop.git", f"{policy['registry']}/somebody"}
+    assert yaml.safe_load((workshop / fork.POLICY).read_text()) == policy | {"owner": "somebody", "repo": "a-shop"}
+    fork.rename(workshop, policy["owner"], policy["repo"])
+    assert {place: (workshop / place).read_text() for place in before} == before
 
 
 @pytest.mark.parametrize(("owner", "repo"), [("", "shop"), ("Some Body", "shop"), ("a/b", "shop"), ("me", "")])
@@ -270,12 +272,13 @@ def test_a_fork_with_no_proper_name_changes_nothing(workshop: Path, owner: str, 
 
 def test_a_fork_of_files_that_disagree_changes_nothing(workshop: Path) -> None:
     root = workshop / "gitops/root.yaml"
-    root.write_text(root.read_text().replace("example-shop", "another"))
+    root.write_text(root.read_text().replace("https://github.com/", "https://github.com/not-"))
+    policy = (workshop / fork.POLICY).read_text()
 
     with pytest.raises(SystemExit, match=r"gitops/root\.yaml should hold this once"):
         fork.rename(workshop, "somebody", "a-shop")
 
-    assert "owner: example-shop" in (workshop / fork.POLICY).read_text()
+    assert (workshop / fork.POLICY).read_text() == policy
 
 
 @cache
@@ -347,7 +350,7 @@ DEFECTS = [
      "targetRevision: {{`'{{ .chartRevision }}'`}}", "targetRevision: main", release),
     ("the children track another fork", APPSETS, "repoURL: {{ $.Values.repository }}\n          targetRevision",
      "repoURL: https://github.com/another/b2c-shop.git\n          targetRevision", owner),
-    ("images of another owner", "helm/b2c-common/values.yaml", "example-shop", "another", owner),
+    ("images of another owner", "helm/b2c-common/values.yaml", "imageRegistry: ", "imageRegistry: not-", owner),
     ("production prunes", VALUES, "prune: false", "prune: true", syncs_prod),
     ("nothing heals itself", APPSETS, "          selfHeal: true\n", "", syncs_dev),
     ("a failed sync is not tried again", APPSETS, "          limit: 5\n", "          limit: 0\n", syncs_dev),

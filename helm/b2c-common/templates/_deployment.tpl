@@ -39,7 +39,7 @@ spec:
       topologySpreadConstraints:
         {{- include "b2c.spread" . | trim | nindent 8 }}
       containers:
-        - {{- include "b2c.serverContainer" . | nindent 10 }}
+        - {{ include "b2c.serverContainer" . | nindent 10 | trim }}
       volumes:
         {{- include "b2c.volumes" . | nindent 8 }}
 {{- end }}
