@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import subprocess
 import tempfile
@@ -57,10 +58,17 @@ def docs(rendered: str) -> list[Doc]:
 
 
 @cache
+def _scratch() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="chart-values-"))
+    atexit.register(shutil.rmtree, folder)
+    return folder
+
+
+@cache
 def _file(content: str) -> Path:
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
-        file.write(content)
-    return Path(file.name)
+    file = _scratch() / f"{len(list(_scratch().iterdir()))}.yaml"
+    file.write_text(content)
+    return file
 
 
 def values(content: Any) -> Path:
