@@ -3,11 +3,13 @@ PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
-PROJECTS := libs/chassis services/user-service services/order-service tools/localshop tools/b2cctl
+PROJECTS := libs/chassis services/user-service services/order-service tools/localshop tools/b2cctl tools/charts
 MANIFESTS := $(addsuffix /pyproject.toml,$(PROJECTS))
 UV_VERSION := 0.13.9
+KUBETOOLS := .cache/kubetools/.ready
+SCANNER := .cache/checkov/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog test check format deps deps-check openapi
+.PHONY: help setup up reset catalog test check format deps deps-check openapi tools charts charts-check golden fork scan
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,6 +26,35 @@ $(READY): requirements-dev.txt $(MANIFESTS)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ,$(PROJECTS))
 	@touch $@
 
+tools: $(KUBETOOLS) ## fetch helm 3, helm 4 and kubectl into .cache/kubetools
+
+$(KUBETOOLS): tools/charts/src/charts/kubetools.txt | $(READY)
+	@echo "Fetching helm and kubectl into $(@D) ..."
+	@$(BIN)/charts tools $(@D)
+	@touch $@
+
+charts: $(READY) ## write the charts' schemas and READMEs again
+	@$(BIN)/charts generate
+
+charts-check: $(READY)
+	@$(BIN)/charts generate --check
+
+scan: $(SCANNER) ## hold the manifests of production against checkov's rules
+	@.cache/checkov/bin/checkov --config-file helm/scan/checkov.yaml --directory helm/tests/golden
+
+$(SCANNER): helm/scan/requirements.txt | $(READY)
+	@echo "Installing checkov into .cache/checkov ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/checkov
+	@$(BIN)/uv pip sync --quiet --require-hashes --python .cache/checkov/bin/python $<
+	@touch $@
+
+golden: $(READY) $(KUBETOOLS) ## write again what the prod manifests should look like, for a review to see
+	@UPDATE_GOLDEN=1 TEST_POSTGRES_URL=unused $(BIN)/python -m pytest -q helm/tests/test_golden.py
+
+fork: $(READY) $(KUBETOOLS) ## make the shop yours: make fork OWNER=your-organisation REPO=your-shop
+	@$(BIN)/charts fork "$(OWNER)" "$(REPO)"
+	@$(MAKE) --no-print-directory golden
+
 up: $(READY) ## run the shop: both services on 5001 and 5002, on an embedded PostgreSQL
 	@exec $(BIN)/localshop up
 
@@ -34,10 +65,10 @@ catalog: $(READY) ## import a catalogue into the running shop: make catalog FILE
 	@test -n "$(FILE)" || { echo "make: say which file: make catalog FILE=products.csv" >&2; exit 2; }
 	@$(BIN)/localshop catalog "$(FILE)"
 
-test: $(READY) ## run the tests, on a real PostgreSQL that the set-up brings along
+test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-up brings along
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
-check: $(READY) deps-check ## lint, types, import contracts, generated files
+check: $(READY) deps-check charts-check scan ## lint, types, import contracts, generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import rendering
+from rendering import ROOT
+
+Copy = Callable[[], Path]
+PARTS = ("helm", "gitops", "docs/runbooks")
+
+
+def copy(target: Path) -> Path:
+    """Copy what the tests render to `target`, as a clone of the repository would have it."""
+    for part in PARTS:
+        shutil.copytree(ROOT / part, target / part, ignore=shutil.ignore_patterns("charts", "tests"))
+    return target
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the charts and of gitops/ that is ready to render. Nobody changes it."""
+    root = copy(tmp_path_factory.mktemp("repository"))
+    rendering.build_dependencies(root / "helm")
+    return root
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Path:
+    """A copy of one's own, to break."""
+    return copy(tmp_path)

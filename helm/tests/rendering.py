@@ -1,0 +1,76 @@
+"""Runs helm and reads what it renders."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Doc = dict[str, Any]
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / ".cache/kubetools"
+SERVICES = ("user-service", "order-service")
+ENVIRONMENTS = ("dev", "stage", "prod")
+HELMS = ("helm3", "helm4")
+KUBERNETES = ("1.35", "1.36", "1.37")
+DATABASE = {"database": {"existingSecret": "the-database"}}
+
+
+class Refused(Exception):
+    """Helm will not render; the message is what it says to the operator."""
+
+
+def run(program: str, *arguments: str | Path) -> str:
+    """Run one of the fetched programs and return what it prints."""
+    done = subprocess.run([TOOLS / program, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Refused(done.stderr)
+    return done.stdout
+
+
+def build_dependencies(helm: Path) -> None:
+    """Put the library chart where both charts look for it, as `helm dependency build` and Argo CD do."""
+    for service in SERVICES:
+        run("helm4", "dependency", "build", helm / service)
+
+
+def vendor_library(helm: Path) -> None:
+    """Put the library chart there as it stands, which is quicker."""
+    for service in SERVICES:
+        shutil.copytree(helm / "b2c-common", helm / service / "charts/b2c-common")
+
+
+def text(chart: Path, *files: Path, helm: str = "helm4", kube: str = "1.36", namespace: str = "b2c-dev") -> str:
+    """Render a chart with values files, the last one first in force."""
+    flags = [flag for file in files for flag in ("--values", file)]
+    return run(helm, "template", chart.name, chart, "--namespace", namespace, "--kube-version", kube, *flags)
+
+
+def docs(rendered: str) -> list[Doc]:
+    return [doc for doc in yaml.load_all(rendered, Loader=yaml.CSafeLoader) if doc]
+
+
+@cache
+def _scratch() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="chart-values-"))
+    atexit.register(shutil.rmtree, folder)
+    return folder
+
+
+@cache
+def _file(content: str) -> Path:
+    file = _scratch() / f"{len(list(_scratch().iterdir()))}.yaml"
+    file.write_text(content)
+    return file
+
+
+def values(content: Any) -> Path:
+    """Write values to a file, once per content."""
+    return _file(yaml.safe_dump(content))

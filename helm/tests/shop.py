@@ -1,0 +1,121 @@
+"""Both services as one environment would run them: what the rules and their tests look at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import argo
+import rendering
+import yaml
+from rendering import DATABASE, ENVIRONMENTS, SERVICES, Doc
+
+RELEASES = Path(__file__).parent / "releases"
+OPERATOR_SECRET = re.compile(r"create secret generic (\S+)((?: \\?\n?\s*--from-\w+=\S+)+)")
+
+
+# Every switch that the environments leave alone, at least once.
+VARIANTS: dict[str, Doc] = {
+    "defaults": DATABASE,
+    "gateway": DATABASE
+    | {"expose": {"via": "gateway", "host": "shop.test", "gateway": {"name": "public", "namespace": "gateways"}}},
+    "external": {
+        "migrations": {"engine": "argocd"},
+        "secret": {"source": "external", "external": {"remoteKey": "b2c/dev", "store": {"name": "vault"}}},
+        "tokens": {"kind": "jwt"},
+    },
+    "monitoring": DATABASE | {"monitoring": {"serviceMonitor": True, "prometheusRule": True}},
+    "scaled": DATABASE | {"autoscaling": {"enabled": True}, "podDisruptionBudget": {"minAvailable": "50%"}},
+    "three": DATABASE | {"replicas": 3, "imagePullSecrets": [{"name": "registry"}], "image": {"tag": "1.2.3"}},
+}
+
+
+@dataclass(frozen=True)
+class Shop:
+    env: str
+    docs: dict[str, list[Doc]]
+    secrets: dict[str, set[str]]
+    """Keys of every Secret that is in the namespace before the charts are."""
+
+    def of(self, service: str, kind: str) -> list[Doc]:
+        return [doc for doc in self.docs[service] if doc["kind"] == kind]
+
+    def the(self, service: str, kind: str) -> Doc:
+        (doc,) = self.of(service, kind)
+        return doc
+
+    def pod(self, service: str) -> Doc:
+        return self.the(service, "Deployment")["spec"]["template"]
+
+    def server(self, service: str) -> Doc:
+        (container,) = self.pod(service)["spec"]["containers"]
+        return container
+
+    def environment(self, service: str) -> dict[str, Any]:
+        """Return the server's variables: a string, or the name and key of a Secret."""
+        return self.the(service, "ConfigMap")["data"] | variables(self.server(service))
+
+    def pods(self, service: str) -> Iterator[tuple[str, Doc]]:
+        """Yield every pod specification, with the name of what holds it."""
+        for doc in self.docs[service]:
+            if doc["kind"] == "Pod":
+                yield f"{service} Pod", doc["spec"]
+            elif "template" in doc.get("spec", {}) and doc["kind"] in {"Deployment", "Job"}:
+                yield f"{service} {doc['kind']}", doc["spec"]["template"]["spec"]
+
+
+def variables(container: Doc) -> dict[str, Any]:
+    return {
+        entry["name"]: entry.get("value") or tuple(entry["valueFrom"]["secretKeyRef"][part] for part in ("name", "key"))
+        for entry in container.get("env", [])
+    }
+
+
+def applications(root: Path, env: str) -> list[Doc]:
+    """Expand the ApplicationSet of `env` over the example releases."""
+    files = {
+        f"gitops/envs/{folder}/releases/{file.name}": yaml.safe_load(file.read_text())
+        for folder in ENVIRONMENTS
+        for file in RELEASES.glob("*.yaml")
+    }
+    appsets = argo.of_kind(argo.bootstrap(root), "ApplicationSet")
+    return [
+        application
+        for appset in appsets
+        if appset["metadata"]["name"] == f"b2c-{env}"
+        for application in argo.applications(appset, files)
+    ]
+
+
+@cache
+def of_environment(root: Path, env: str, helm: str = "helm4", kube: str = "1.36") -> Shop:
+    """Build the shop that Argo CD would deploy to `env` from the repository at `root`."""
+    docs = {
+        application["metadata"]["labels"]["app.kubernetes.io/name"]: rendering.docs(
+            argo.render(application, root, helm, kube)
+        )
+        for application in applications(root, env)
+    }
+    return Shop(env, docs, operator_secrets(root, env))
+
+
+@cache
+def of_variant(root: Path, name: str) -> Shop:
+    """Build the shop that two plain `helm install` with the values of a variant would make."""
+    chosen = rendering.values(VARIANTS[name])
+    docs = {service: rendering.docs(rendering.text(root / "helm" / service, chosen)) for service in SERVICES}
+    return Shop("dev", docs, operator_secrets(root, "dev") | {"the-database": {"DATABASE_URL"}})
+
+
+def operator_secrets(root: Path, env: str) -> dict[str, set[str]]:
+    """Read from the runbook which Secrets an operator makes, and from the dev database which its operator makes."""
+    runbook = (root / "docs/runbooks/first-cluster.md").read_text()
+    made = {name: set(re.findall(r"--from-\w+=([^=\s]+)=", keys)) for name, keys in OPERATOR_SECRET.findall(runbook)}
+    if env == "dev":
+        clusters = yaml.safe_load_all((root / "gitops/envs/dev/database.yaml").read_text())
+        made |= {f"{cluster['metadata']['name']}-app": {"uri", "username", "password"} for cluster in clusters}
+    return made

@@ -1,0 +1,152 @@
+"""What a document tells the reader to apply, install, run or open is right."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import rendering
+import shop
+import yaml
+from rendering import ROOT, SERVICES
+
+from charts import documents
+
+RUNBOOKS = ("first-cluster", "promote", "rollback", "rotate-keys", "restore-database")
+DOCUMENTS = [
+    ROOT / "helm/README.md",
+    ROOT / "gitops/README.md",
+    *(ROOT / f"docs/runbooks/{name}.md" for name in RUNBOOKS),
+]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OF = re.compile(r"# values of (both|user-service|order-service)\n")
+
+
+def blocks(*languages: str) -> list[tuple[str, str]]:
+    return [
+        (f"{document.name}: {body.splitlines()[1][:50] if len(body.splitlines()) > 1 else body}", body)
+        for document in DOCUMENTS
+        for language, body in BLOCK.findall(document.read_text())
+        if language in languages
+    ]
+
+
+def accept(repository: Path, body: str) -> None:
+    """Render the charts with the values of a document; it says for which service they are."""
+    said = OF.match(body)
+    assert said, "say first whose values these are: # values of both, user-service or order-service"
+    # What the document leaves to the reader: a database, and keys to sign with.
+    base = rendering.values(rendering.DATABASE)
+    for service in SERVICES if said[1] == "both" else (said[1],):
+        rendering.text(repository / "helm" / service, base, rendering.values(yaml.safe_load(body)))
+
+
+@pytest.mark.parametrize("body", [pytest.param(body, id=name) for name, body in blocks("yaml")])
+def test_values_in_a_document_are_right(repository: Path, body: str) -> None:
+    accept(repository, body)
+
+
+def test_wrong_values_in_a_document_are_seen(repository: Path) -> None:
+    with pytest.raises(rendering.Refused, match="replicaCount"):
+        accept(repository, "# values of both\nreplicaCount: 3\n")
+
+
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def problems(document: Path) -> Iterator[str]:
+    """Say what a document names that is not there, make targets, links, files, and what is no shell."""
+    text = document.read_text()
+    for target in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE):
+        if target not in TARGETS:
+            yield f"make {target}"
+    for link in re.findall(r"\]\(([^)#]+)", text):
+        if not (document.parent / link).exists():
+            yield f"link {link}"
+    for path in re.findall(r"(?:gitops|helm|docs)/[\w./<>-]*\w", text):
+        # Release files are the pipeline's to write: a fresh shop has none.
+        if "/releases" not in path and not list(ROOT.glob(re.sub("<[a-z]+>", "*", path))):
+            yield f"path {path}"
+    for body in [body for language, body in BLOCK.findall(text) if language == "sh"]:
+        yield from subprocess.run(
+            ["bash", "-n"], input=body, capture_output=True, text=True, check=False
+        ).stderr.splitlines()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_what_a_document_names_is_there(document: Path) -> None:
+    assert list(problems(document)) == []
+
+
+def test_what_is_not_there_is_seen(tmp_path: Path) -> None:
+    document = tmp_path / "wrong.md"
+    document.write_text("Say `make nothing`, see [it](nowhere.md) or helm/nowhere.yaml.\n\n```sh\nfor do\n```\n")
+
+    found = list(problems(document))
+
+    assert found[:3] == ["make nothing", "link nowhere.md", "path helm/nowhere.yaml"]
+    assert "syntax error" in found[3]
+
+
+def test_the_commands_of_the_helm_readme_install_both_charts(repository: Path) -> None:
+    (install,) = (body for _, body in blocks("sh") if "helm install" in body)
+    flags = re.search(r'helm install .* --set "(\S+)\$service-db"', install)
+
+    assert flags
+    for service in SERVICES:
+        chart = repository / "helm" / service
+        assert "kind: Deployment" in rendering.run("helm4", "template", service, chart, "--set", f"{flags[1]}db")
+
+
+def test_the_runbook_makes_the_secrets_that_the_shop_reads(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text("{}")
+    runbook = (ROOT / "docs/runbooks/first-cluster.md").read_text()
+    commands = re.findall(r"kubectl -n \S+ create secret generic(?:[^\n]*\\\n)*[^\n]*", runbook)
+    offline = " --dry-run=client -o yaml; echo ---\n".join([*commands, ""])
+
+    environment = dict.fromkeys(("NS", "DB", "APP_PASSWORD", "OWNER_PASSWORD"), "x")
+    made = subprocess.run(
+        ["bash", "-euc", f"openssl() {{ echo random; }}\n{offline}"],
+        env=environment | {"PATH": f"{rendering.TOOLS}:/bin:/usr/bin"},
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+    secrets = {doc["metadata"]["name"]: set(doc["data"]) for doc in rendering.docs(made)}
+    assert secrets == shop.operator_secrets(ROOT, "prod")
+    assert len(secrets) == 4
+
+
+def test_the_databases_of_dev_are_where_the_values_look(repository: Path) -> None:
+    clusters = list(yaml.safe_load_all((ROOT / "gitops/envs/dev/database.yaml").read_text()))
+
+    assert [cluster["metadata"] for cluster in clusters] == [
+        {"name": f"{service}-db", "namespace": "b2c-dev"} for service in SERVICES
+    ]
+    for service in SERVICES:
+        values = yaml.safe_load((ROOT / f"gitops/envs/dev/values/{service}.yaml").read_text())
+        assert values["database"] == {"existingSecret": f"{service}-db-app", "key": "uri"}
+        assert values["networkPolicy"]["database"]["to"] == [
+            {"podSelector": {"matchLabels": {"cnpg.io/cluster": f"{service}-db"}}}
+        ]
+
+
+def test_the_plain_manifests_of_bootstrap_are_valid(repository: Path) -> None:
+    golden = (Path(__file__).parent / "golden/bootstrap.yaml").read_text()
+    plain = [doc for doc in rendering.docs(golden) if not doc["apiVersion"].startswith("argoproj.io")]
+
+    assert len(plain) == 9
+    for doc in plain:
+        kubernetes_validate.validate(doc, "1.36", strict=True)
+
+
+def test_generated_files_are_current_and_a_stale_one_is_seen(workshop: Path) -> None:
+    readme = workshop / "helm/user-service/README.md"
+    assert documents.stale(workshop / "helm") == []
+
+    readme.write_text(readme.read_text() + "edited by hand\n")
+
+    assert documents.stale(workshop / "helm") == [readme]

@@ -1,0 +1,42 @@
+"""What production would be made of, word for word: a change shows up in a review as a change of these files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import argo
+import pytest
+import rendering
+import shop
+import yaml
+from rendering import SERVICES
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def assert_golden(name: str, rendered: str) -> None:
+    file = GOLDEN / f"{name}.yaml"
+    if os.environ.get("UPDATE_GOLDEN"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(rendered)
+    assert file.read_text() == rendered, f"{file.name}: if the change is meant, run make golden"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_manifests_of_production_are_as_reviewed(repository: Path, service: str) -> None:
+    found = {app["metadata"]["name"]: app for app in shop.applications(repository, "prod")}
+
+    assert_golden(f"prod-{service}", argo.render(found[f"{service}-prod"], repository))
+
+
+def test_what_the_root_application_makes_is_as_reviewed(repository: Path) -> None:
+    assert_golden("bootstrap", yaml.safe_dump_all(argo.bootstrap(repository), sort_keys=False))
+
+
+def test_a_changed_manifest_is_seen(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UPDATE_GOLDEN", raising=False)
+    text = rendering.text(repository / "helm/user-service", rendering.values(rendering.DATABASE))
+
+    with pytest.raises(AssertionError, match="make golden"):
+        assert_golden("prod-user-service", text)

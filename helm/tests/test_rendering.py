@@ -1,0 +1,138 @@
+"""Three environments, two services, two Helms, three Kubernetes: rendered as Argo CD does, and valid."""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+
+import argo
+import kubernetes_validate
+import pytest
+import rendering
+import shop
+from rendering import ENVIRONMENTS, HELMS, KUBERNETES, ROOT, SERVICES
+
+CUSTOM = {"ExternalSecret", "HTTPRoute", "PrometheusRule", "ServiceMonitor"}
+
+
+def validate(found: list[rendering.Doc], kube: str) -> None:
+    for doc in found:
+        if doc["kind"] not in CUSTOM:
+            kubernetes_validate.validate(doc, kube, strict=True)
+
+
+@pytest.mark.parametrize("kube", KUBERNETES)
+@pytest.mark.parametrize("helm", HELMS)
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_application_renders_valid_manifests_and_twice_the_same(
+    repository: Path, env: str, helm: str, kube: str
+) -> None:
+    for application in shop.applications(repository, env):
+        first, second = (argo.render(application, repository, helm, kube) for _ in range(2))
+
+        validate(rendering.docs(first), kube)
+        assert first == second
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_helm_3_and_helm_4_render_the_same(repository: Path, env: str) -> None:
+    three, four = (shop.of_environment(repository, env, helm) for helm in HELMS)
+
+    assert three == four
+
+
+@pytest.mark.parametrize("variant", shop.VARIANTS)
+def test_every_variant_renders_valid_manifests(repository: Path, variant: str) -> None:
+    found = shop.of_variant(repository, variant)
+
+    for service in SERVICES:
+        validate(found.docs[service], "1.36")
+
+
+def test_an_invalid_manifest_would_be_seen(repository: Path) -> None:
+    found = copy.deepcopy(shop.of_environment(repository, "prod").the("user-service", "Deployment"))
+    found["spec"]["template"]["spec"]["containers"][0]["securityContxt"] = {}
+
+    with pytest.raises(kubernetes_validate.ValidationError, match="securityContxt"):
+        validate([found], "1.36")
+
+
+@pytest.mark.parametrize("helm", HELMS)
+@pytest.mark.parametrize("service", SERVICES)
+def test_helm_lint_has_nothing_to_say(repository: Path, service: str, helm: str) -> None:
+    said = rendering.run(
+        helm, "lint", "--strict", repository / "helm" / service, "-f", rendering.values(rendering.DATABASE)
+    )
+
+    assert "1 chart(s) linted, 0 chart(s) failed" in said
+
+
+ACTION = re.compile(r"{{.*?}}", re.DOTALL)
+# A template that uses one of these renders differently from one time, or one cluster, to the next.
+CHANCE = re.compile(r"\b(lookup|rand\w*|gen(CA|PrivateKey|SelfSigned|Signed)\w*|uuidv4|now|getHostByName|htpasswd)\b")
+
+
+def test_the_charts_ask_nothing_of_the_cluster_and_nothing_of_chance() -> None:
+    templates = [*(ROOT / "helm").glob("*/templates/*"), *(ROOT / "gitops").glob("**/templates/*")]
+
+    said = {
+        str(template.relative_to(ROOT)): CHANCE.findall("".join(ACTION.findall(template.read_text())))
+        for template in templates
+    }
+
+    assert {"helm/b2c-common/templates/_secrets.tpl", "gitops/bootstrap/templates/projects.yaml"} <= said.keys()
+    assert not [name for name, found in said.items() if found]
+
+
+@pytest.mark.parametrize(
+    "planted", ['(lookup "v1" "Secret" "a" "b")', "randAlphaNum 32", 'genPrivateKey "ed25519"', "now"]
+)
+def test_chance_would_be_seen(planted: str) -> None:
+    assert CHANCE.search(ACTION.findall(f"a: {{{{ {planted} }}}}")[0])
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_a_large_number_reaches_the_service_as_it_is(repository: Path, helm: str) -> None:
+    month = rendering.values(rendering.DATABASE | {"config": {"REFRESH_TTL_SECONDS": 2592000, "LOG_LEVEL": "INFO"}})
+
+    (config,) = argo.of_kind(
+        rendering.docs(rendering.text(repository / "helm/user-service", month, helm=helm)), "ConfigMap"
+    )
+
+    assert config["data"]["REFRESH_TTL_SECONDS"] == "2592000"
+    assert config["data"]["LOG_LEVEL"] == "INFO"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_plain_install_needs_no_more_than_a_database(repository: Path, service: str) -> None:
+    found = rendering.docs(rendering.text(repository / "helm" / service, rendering.values(rendering.DATABASE)))
+
+    assert [doc["kind"] for doc in found] == [
+        "NetworkPolicy", "ServiceAccount", "Secret", "ConfigMap", "Service", "Deployment", "Pod", "Job",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_notes_say_what_to_do_next(repository: Path, service: str) -> None:
+    chart, database = repository / "helm" / service, rendering.values(rendering.DATABASE)
+    kubeconfig = rendering.values({"apiVersion": "v1", "kind": "Config"})
+
+    said = rendering.run(
+        "helm4",
+        "install",
+        "x",
+        chart,
+        "-f",
+        database,
+        "--dry-run=client",
+        "--kubeconfig",
+        kubeconfig,
+        "--namespace",
+        "b2c-dev",
+    )
+
+    notes = said.partition("NOTES:")[2]
+    assert f"kubectl -n b2c-dev rollout status deployment/{service}" in notes
+    assert "helm test x -n b2c-dev" in notes
+    assert "WARNING: this release signs with secrets that stand in the chart" in notes

@@ -1,0 +1,95 @@
+"""Both services, run with the environment that a plain install gives them, and the chart tests' walk through them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import shop
+from rendering import ROOT, SERVICES
+
+from chassis.testing import migrated_database
+
+CATALOGUE = "id,name,description,category,price,currency,stock\np1,Wireless Mouse,Moves,input,19.99,EUR,5\n"
+Addresses = dict[str, str]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def environment(found: shop.Shop, service: str, database: str, port: int) -> dict[str, str]:
+    """Return what the pod would be given; only database and port are this machine's, and it need not drain."""
+    secret = found.the(service, "Secret")["stringData"]
+    given = found.environment(service)
+    values = {name: value if isinstance(value, str) else secret.get(value[1], "") for name, value in given.items()}
+    return {"PATH": os.environ["PATH"]} | values | {"DATABASE_URL": database, "PORT": str(port), "DRAIN_SECONDS": "0"}
+
+
+@contextmanager
+def running(found: shop.Shop, service: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Run a service as its container does; yield its address and its environment."""
+    folder, port = ROOT / "services" / service, free_port()
+    command = found.server(service)["command"]
+    with migrated_database(f"chart_{service.replace('-', '_')}", folder / "migrations") as database:
+        given = environment(found, service, database, port)
+        with subprocess.Popen(
+            [sys.executable, *command[1:]], cwd=folder, env=given, stdout=subprocess.DEVNULL
+        ) as process:
+            try:
+                wait_until_ready(f"http://127.0.0.1:{port}/readyz")
+                yield f"http://127.0.0.1:{port}", given
+            finally:
+                process.terminate()
+
+
+def wait_until_ready(url: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return urllib.request.urlopen(url, timeout=5).close()
+        except urllib.error.URLError:
+            assert time.monotonic() < deadline, f"never ready: {url}"
+            time.sleep(0.1)
+
+
+def walk(found: shop.Shop, service: str, addresses: Addresses) -> subprocess.CompletedProcess[str]:
+    """Run the chart test's container on this machine."""
+    (container,) = found.the(service, "Pod")["spec"]["containers"]
+    given = {entry["name"]: addresses[entry["value"]] for entry in container["env"]}
+    command = [sys.executable, *container["command"][1:], *container["args"]]
+    return subprocess.run(command, env=given, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.e2e
+def test_the_chart_tests_walk_through_the_shop(repository: Path, tmp_path: Path) -> None:
+    found = shop.of_variant(repository, "defaults")
+    with ExitStack() as stack:
+        (users, _), (orders, given) = (stack.enter_context(running(found, service)) for service in SERVICES)
+        addresses = {"http://user-service:5001": users, "http://order-service:5002": orders}
+
+        assert walk(found, "user-service", addresses).stdout.endswith("the walk-through passed\n")
+
+        empty = walk(found, "order-service", addresses)
+        assert (empty.returncode, empty.stderr) == (1, "the catalogue is empty: import one first (helm/README.md)\n")
+
+        products = tmp_path / "products.csv"
+        products.write_text(CATALOGUE)
+        importing = [sys.executable, "-m", "order_service", "catalog", products]
+        subprocess.run(importing, cwd=ROOT / "services/order-service", env=given, check=True, capture_output=True)
+
+        full = walk(found, "order-service", addresses)
+        assert full.stdout.endswith("the walk-through passed\n"), full.stderr
+        assert f"GET {orders}/orders/" in full.stdout

