@@ -1,0 +1,196 @@
+"""A small shop on a bare repository: the same layout as the real one, a few lines per file."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from b2cctl.__main__ import cli
+from click.testing import CliRunner
+
+ENVIRONMENTS = ("dev", "stage", "prod")
+RUN = "https://github.com/example-shop/b2c-shop/actions/runs/1"
+IDENTITY = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    **{f"GIT_{role}_NAME": "Tester" for role in ("AUTHOR", "COMMITTER")},
+    **{f"GIT_{role}_EMAIL": "tester@example.com" for role in ("AUTHOR", "COMMITTER")},
+}
+MANIFEST = '[project]\nname = "{name}"\n\n[tool.uv.sources]\nchassis = {{ path = "../../libs/chassis" }}\n'
+CHART = "apiVersion: v2\nname: {name}\ndependencies:\n  - name: b2c-common\n    repository: file://../b2c-common\n"
+SHOP = {
+    "Makefile": "test:\n",
+    "README.md": "# Shop\n",
+    "docker-compose.yml": "services: {}\n",
+    "pyproject.toml": "",
+    "requirements-dev.txt": "pytest==9.0.0\n",
+    "docs/adr/0001.md": "# Git decides\n",
+    "tests/test_walk.py": "",
+    "libs/chassis/pyproject.toml": '[project]\nname = "chassis"\n',
+    "libs/chassis/README.md": "# Chassis\n",
+    "libs/chassis/src/chassis/__init__.py": "",
+    "libs/chassis/tests/test_chassis.py": "",
+    "helm/b2c-common/Chart.yaml": "apiVersion: v2\nname: b2c-common\n",
+    "helm/b2c-common/templates/_pod.tpl": "",
+    "helm/tests/test_render.py": "",
+    "tools/b2cctl/src/b2cctl/__init__.py": "",
+    "gitops/policy/shop.yaml": "owner: example-shop\nrepo: b2c-shop\nregistry: ghcr.io\n",
+    "gitops/policy/promotion.yaml": "order: [dev, stage, prod]\n",
+    **{f"gitops/envs/{env}/values/user-service.yaml": "replicas: 1\n" for env in ENVIRONMENTS},
+    **{
+        f"{folder}/{file}": text.format(name=name)
+        for name in ("user-service", "order-service")
+        for folder, files in {
+            f"services/{name}": {
+                "pyproject.toml": MANIFEST,
+                "requirements.txt": "flask==3.1.0\n",
+                "Dockerfile": "FROM scratch\n",
+                "app.py": "",
+                "README.md": "# {name}\n",
+                "tests/test_app.py": "",
+            },
+            f"helm/{name}": {
+                "Chart.yaml": CHART,
+                "README.md": "# {name}\n",
+                "values.yaml": "port: 1\n",
+                "templates/deployment.yaml": "",
+                "tests/test_one.py": "",
+            },
+        }.items()
+        for file, text in files.items()
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def _identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_REPOSITORY", "GITHUB_EVENT_NAME", "NEEDS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in IDENTITY.items():
+        monkeypatch.setenv(name, value)
+    yield
+
+
+@dataclass
+class World:
+    """A clone of a bare repository, and what people and the pipeline do with it."""
+
+    clone: Path
+    bare: Path
+
+    def git(self, *arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(self.clone), *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    @staticmethod
+    def digest(letter: str) -> str:
+        """An image digest that a reader can tell apart from others."""
+        return "sha256:" + letter * 64
+
+    def commit(self, files: dict[str, str | None]) -> str:
+        """Write files (None deletes), commit, return the commit."""
+        for name, text in files.items():
+            path = self.clone / name
+            if text is None:
+                path.unlink()
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+        self.git("add", "-A")
+        self.git("commit", "--quiet", "--allow-empty", "-m", "Change " + ", ".join(files))
+        return self.git("rev-parse", "HEAD")
+
+    def push(self, files: dict[str, str | None]) -> str:
+        """A person's push to main, on top of whatever is there."""
+        self.pull()
+        commit = self.commit(files)
+        self.git("push", "--quiet", "origin", "HEAD:main")
+        return commit
+
+    def pull(self) -> None:
+        self.git("fetch", "--quiet", "origin", "main")
+        self.git("reset", "--quiet", "--hard", "FETCH_HEAD")
+
+    def b2cctl(self, *arguments: str) -> str:
+        """Run the command line and return what it says; a refusal fails the test."""
+        result = CliRunner().invoke(cli, ["-C", str(self.clone), *arguments], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def refusal(self, *arguments: str) -> str:
+        """Run the command line, which must refuse, and return why."""
+        result = CliRunner().invoke(cli, ["-C", str(self.clone), *arguments], catch_exceptions=False)
+        assert result.exit_code == 1, result.output
+        return result.output
+
+    def release(self, images: dict[str, str], commit: str | None = None) -> str:
+        """What the pipeline does after its builds: a letter for each image's digest, one call."""
+        folder = self.clone.parent / f"digests-{os.urandom(4).hex()}"
+        folder.mkdir()
+        for service, image in images.items():
+            (folder / f"{service}.digest").write_text(self.digest(image))
+        found = self.b2cctl("release", "--digests", str(folder), "--run", RUN, "--commit", commit or "HEAD")
+        self.pull()
+        return found
+
+    def promote(self, source: str, target: str, *arguments: str) -> str:
+        found = self.b2cctl("promote", source, target, "--skip-attestation", *arguments)
+        self.pull()
+        return found
+
+    def recorded(self, env: str, service: str) -> dict[str, object]:
+        """Read a release from the bare repository, as Argo CD would."""
+        text = subprocess.run(
+            ["git", "-C", str(self.bare), "show", f"main:gitops/envs/{env}/releases/{service}.yaml"],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        return dict(yaml.safe_load(text))
+
+    def image(self, env: str, service: str) -> str:
+        return str(self.recorded(env, service)["image"]["digest"])  # type: ignore[index]
+
+
+@pytest.fixture(scope="session")
+def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in IDENTITY.items():
+            monkeypatch.setenv(name, value)
+        subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", folder / "bare.git"], check=True)
+        subprocess.run(["git", "init", "--quiet", "-b", "main", folder / "clone"], check=True)
+        world = World(folder / "clone", folder / "bare.git")
+        world.git("remote", "add", "origin", "../bare.git")
+        world.commit(dict(SHOP))
+        world.git("push", "--quiet", "origin", "HEAD:main")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _released(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("released") / "world"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in IDENTITY.items():
+            monkeypatch.setenv(name, value)
+        _copy(_template, folder).release({"user-service": "a", "order-service": "b"})
+    return folder
+
+
+def _copy(template: Path, folder: Path) -> World:
+    shutil.copytree(template, folder)
+    return World(folder / "clone", folder / "bare.git")
+
+
+@pytest.fixture
+def empty_world(_template: Path, tmp_path: Path) -> World:
+    """The shop before its first release."""
+    return _copy(_template, tmp_path / "world")
+
+
+@pytest.fixture
+def world(_released: Path, tmp_path: Path) -> World:
+    """The shop with both services released to dev."""
+    return _copy(_released, tmp_path / "world")
