@@ -20,6 +20,7 @@ IDENTITY = {
     **{f"GIT_{role}_NAME": "Tester" for role in ("AUTHOR", "COMMITTER")},
     **{f"GIT_{role}_EMAIL": "tester@example.com" for role in ("AUTHOR", "COMMITTER")},
 }
+LOGIN = "services/user-service/user_service/login.py"
 MANIFEST = '[project]\nname = "{name}"\n\n[tool.uv.sources]\nchassis = {{ path = "../../libs/chassis" }}\n'
 CHART = "apiVersion: v2\nname: {name}\ndependencies:\n  - name: b2c-common\n    repository: file://../b2c-common\n"
 SHOP = {
@@ -154,43 +155,56 @@ class World:
         return str(self.recorded(env, service)["image"]["digest"])  # type: ignore[index]
 
 
-@pytest.fixture(scope="session")
-def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("template")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        for name, value in IDENTITY.items():
-            monkeypatch.setenv(name, value)
-        subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", folder / "bare.git"], check=True)
-        subprocess.run(["git", "init", "--quiet", "-b", "main", folder / "clone"], check=True)
-        world = World(folder / "clone", folder / "bare.git")
-        world.git("remote", "add", "origin", "../bare.git")
-        world.commit(dict(SHOP))
-        world.git("push", "--quiet", "origin", "HEAD:main")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def _released(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("released") / "world"
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        for name, value in IDENTITY.items():
-            monkeypatch.setenv(name, value)
-        _copy(_template, folder).release({"user-service": "a", "order-service": "b"})
-    return folder
-
-
 def _copy(template: Path, folder: Path) -> World:
     shutil.copytree(template, folder)
     return World(folder / "clone", folder / "bare.git")
 
 
+@pytest.fixture(scope="session")
+def _templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three states of a shop, made once and copied for each test."""
+    folder = tmp_path_factory.mktemp("templates")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in IDENTITY.items():
+            monkeypatch.setenv(name, value)
+        _found(folder / "empty")
+        _copy(folder / "empty", folder / "released").release({"user-service": "a", "order-service": "b"})
+        _ship(_copy(folder / "released", folder / "shipped"))
+    return folder
+
+
+def _found(folder: Path) -> None:
+    world = World(folder / "clone", folder / "bare.git")
+    subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", world.bare], check=True)
+    subprocess.run(["git", "init", "--quiet", "-b", "main", world.clone], check=True)
+    world.git("remote", "add", "origin", "../bare.git")
+    world.commit(dict(SHOP))
+    world.git("push", "--quiet", "origin", "HEAD:main")
+
+
+def _ship(world: World) -> None:
+    world.promote("dev", "stage")
+    world.promote("stage", "prod")
+    world.push({LOGIN: "1"})
+    world.release({"user-service": "b"})
+    world.promote("dev", "stage", "user-service")
+    world.push({LOGIN: "2"})
+    world.release({"user-service": "c"})
+
+
 @pytest.fixture
-def empty_world(_template: Path, tmp_path: Path) -> World:
+def empty_world(_templates: Path, tmp_path: Path) -> World:
     """The shop before its first release."""
-    return _copy(_template, tmp_path / "world")
+    return _copy(_templates / "empty", tmp_path / "world")
 
 
 @pytest.fixture
-def world(_released: Path, tmp_path: Path) -> World:
-    """The shop with both services released to dev."""
-    return _copy(_released, tmp_path / "world")
+def world(_templates: Path, tmp_path: Path) -> World:
+    """The shop with both services released to dev: user-service as image a, order-service as b."""
+    return _copy(_templates / "released", tmp_path / "world")
+
+
+@pytest.fixture
+def shipped(_templates: Path, tmp_path: Path) -> World:
+    """The shop later on: prod runs user-service as image a, stage as b, dev as c."""
+    return _copy(_templates / "shipped", tmp_path / "world")

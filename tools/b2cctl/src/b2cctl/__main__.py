@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import ValidationError
 
 from b2cctl import changes, doctor, gate, guard, releases, status
 from b2cctl.git import Change, Refused, Repository
@@ -18,7 +19,17 @@ WORKFLOW = ".github/workflows/_build-image.yml"
 by_pull_request = click.option("--pull-request", metavar="BRANCH", help="Open a pull request from this new branch.")
 
 
-@click.group()
+class _Pipeline(click.Group):
+    """Report data that does not fit the schema as a refusal, not as a crash."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ValidationError as error:
+            raise Refused(str(error)) from None
+
+
+@click.group(cls=_Pipeline)
 @click.option("-C", "path", type=click.Path(path_type=Path), default=".", help="The clone to work on.")
 @click.pass_context
 def cli(context: click.Context, path: Path) -> None:

@@ -76,9 +76,13 @@ class Repository:
         )
         return dict(line.split("\t", 1)[:2] for line in listing.split("\0") if line)
 
-    @cache  # noqa: B019 - as above
     def read(self, commit: str, path: str) -> str | None:
-        return self.git("show", f"{commit}:{path}") if path in self.tree(commit) else None
+        entry = self.tree(commit).get(path)
+        return self._blob(entry.split()[1]) if entry else None
+
+    @cache  # noqa: B019 - as above
+    def _blob(self, name: str) -> str:
+        return self.git("cat-file", "blob", name)
 
     def time(self, commit: str) -> datetime:
         return datetime.fromtimestamp(int(self.git("show", "-s", "--format=%ct", commit)), UTC)
