@@ -34,14 +34,15 @@ catalog: $(READY) ## import a catalogue into the running shop: make catalog FILE
 	@test -n "$(FILE)" || { echo "make: say which file: make catalog FILE=products.csv" >&2; exit 2; }
 	@$(BIN)/localshop catalog "$(FILE)"
 
-test: $(READY) ## run the tests, on a real PostgreSQL that the set-up brings along
-	@$(BIN)/python -m pytest -n auto --dist worksteal
+test: $(READY) ## run the tests, on a real PostgreSQL that the set-up brings along (TESTS=... for some of them)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 
 check: $(READY) deps-check ## lint, types, import contracts, generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/lint-workflows
 
 format: $(READY) ## format the code
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -108,14 +108,14 @@ def test_only_an_image_that_our_own_workflow_built_is_promoted(world, tmp_path, 
 
     assert calls.read_text() == (
         f"attestation verify oci://ghcr.io/example-shop/user-service@{world.digest('a')} --repo example-shop/b2c-shop"
-        " --signer-workflow example-shop/b2c-shop/.github/workflows/_build-image.yml\n"
+        " --signer-workflow example-shop/b2c-shop/.github/workflows/_publish-image.yml\n"
     )
 
 
 def test_an_image_that_nobody_attests_is_not_promoted(world, tmp_path, monkeypatch):
     fake_gh(tmp_path / "bin", monkeypatch, "echo 'no attestation' >&2; exit 1")
 
-    assert "was not built by .github/workflows/_build-image.yml: no attestation" in world.refusal("promote", "dev", "stage")
+    assert "was not built by .github/workflows/_publish-image.yml: no attestation" in world.refusal("promote", "dev", "stage")
 
 
 def test_a_promotion_by_pull_request_leaves_main_alone(world, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from b2cctl.git import Change, Refused, Repository
 from b2cctl.plan import Plan, make_plan
 from b2cctl.shop import Shop
 
-WORKFLOW = ".github/workflows/_build-image.yml"
+WORKFLOW = ".github/workflows/_publish-image.yml"
 by_pull_request = click.option("--pull-request", metavar="BRANCH", help="Open a pull request from this new branch.")
 
 
