@@ -3,8 +3,9 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -68,12 +69,11 @@ SHOP = {
 
 
 @pytest.fixture(autouse=True)
-def _identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _identity(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_REPOSITORY", "GITHUB_EVENT_NAME", "NEEDS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in IDENTITY.items():
         monkeypatch.setenv(name, value)
-    yield
 
 
 @dataclass
@@ -160,19 +160,6 @@ def _copy(template: Path, folder: Path) -> World:
     return World(folder / "clone", folder / "bare.git")
 
 
-@pytest.fixture(scope="session")
-def _templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three states of a shop, made once and copied for each test."""
-    folder = tmp_path_factory.mktemp("templates")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        for name, value in IDENTITY.items():
-            monkeypatch.setenv(name, value)
-        _found(folder / "empty")
-        _copy(folder / "empty", folder / "released").release({"user-service": "a", "order-service": "b"})
-        _ship(_copy(folder / "released", folder / "shipped"))
-    return folder
-
-
 def _found(folder: Path) -> None:
     world = World(folder / "clone", folder / "bare.git")
     subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", world.bare], check=True)
@@ -192,19 +179,37 @@ def _ship(world: World) -> None:
     world.release({"user-service": "c"})
 
 
+@pytest.fixture(scope="session")
+def _templates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Three states of a shop, each made when first asked for and copied for each test."""
+    folder = tmp_path_factory.mktemp("templates")
+
+    @cache
+    def template(name: str) -> Path:
+        if name == "empty":
+            _found(folder / name)
+        elif name == "released":
+            _copy(template("empty"), folder / name).release({"user-service": "a", "order-service": "b"})
+        else:
+            _ship(_copy(template("released"), folder / name))
+        return folder / name
+
+    return template
+
+
 @pytest.fixture
-def empty_world(_templates: Path, tmp_path: Path) -> World:
+def empty_world(_templates: Callable[[str], Path], tmp_path: Path) -> World:
     """The shop before its first release."""
-    return _copy(_templates / "empty", tmp_path / "world")
+    return _copy(_templates("empty"), tmp_path / "world")
 
 
 @pytest.fixture
-def world(_templates: Path, tmp_path: Path) -> World:
+def world(_templates: Callable[[str], Path], tmp_path: Path) -> World:
     """The shop with both services released to dev: user-service as image a, order-service as b."""
-    return _copy(_templates / "released", tmp_path / "world")
+    return _copy(_templates("released"), tmp_path / "world")
 
 
 @pytest.fixture
-def shipped(_templates: Path, tmp_path: Path) -> World:
+def shipped(_templates: Callable[[str], Path], tmp_path: Path) -> World:
     """The shop later on: prod runs user-service as image a, stage as b, dev as c."""
-    return _copy(_templates / "shipped", tmp_path / "world")
+    return _copy(_templates("shipped"), tmp_path / "world")

@@ -7,9 +7,23 @@ from click.testing import CliRunner
 EVERYTHING = {"test": '[{"name": "repository"}]', "build": '[{"service": "user-service"}]', "release": "true"}
 NOTHING = {"test": "[]", "build": "[]", "release": "false"}
 CHART_ONLY = EVERYTHING | {"build": "[]"}
-PUSHED = {"plan": "success", "lint": "success", "test": "success", "build": "skipped", "publish": "success", "release": "success"}
+PUSHED = {
+    "plan": "success",
+    "lint": "success",
+    "test": "success",
+    "build": "skipped",
+    "publish": "success",
+    "release": "success",
+}
 ASKED = PUSHED | {"build": "success", "publish": "skipped", "release": "skipped"}
-IDLE = {"plan": "success", "lint": "success", "test": "skipped", "build": "skipped", "publish": "skipped", "release": "skipped"}
+IDLE = {
+    "plan": "success",
+    "lint": "success",
+    "test": "skipped",
+    "build": "skipped",
+    "publish": "skipped",
+    "release": "skipped",
+}
 
 
 def gate(event, results, outputs):

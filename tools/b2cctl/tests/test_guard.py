@@ -87,7 +87,9 @@ FORGERIES = {
     ),
     "a promotion with other evidence": (
         lambda world: {
-            PROD: promotion_of(world, "stage", "prod")[PROD].replace(world.git("log", "-1", "--format=%H", "--", STAGE), "f" * 40)
+            PROD: promotion_of(world, "stage", "prod")[PROD].replace(
+                world.git("log", "-1", "--format=%H", "--", STAGE), "f" * 40
+            )
         },
         "not what promote, rollback or unhold would write",
     ),
@@ -97,7 +99,9 @@ FORGERIES = {
     ),
     "a hold of something that never ran": (
         lambda world: {
-            PROD: text(world, PROD).replace(world.digest("a"), world.digest("f")).replace("hold: false", "hold: true\nreason: Slow")
+            PROD: text(world, PROD)
+            .replace(world.digest("a"), world.digest("f"))
+            .replace("hold: false", "hold: true\nreason: Slow")
         },
         "not what promote, rollback or unhold would write",
     ),
@@ -114,7 +118,7 @@ FORGERIES = {
         lambda world: {PROD: promotion_of(world, "stage", "prod")[PROD] + "# trust me\n"},
         "not what promote, rollback or unhold would write",
     ),
-    "no YAML": (lambda world: {PROD: "{"}, "not a release"),
+    "no YAML": (lambda _: {PROD: "{"}, "not a release"),
     "a mutable tag": (
         lambda world: {PROD: text(world, PROD).replace("tag: sha-", "tag: latest-")},
         "image.tag",
@@ -123,7 +127,7 @@ FORGERIES = {
         lambda world: {PROD: text(world, "gitops/envs/prod/releases/order-service.yaml")},
         "says order-service",
     ),
-    "a deleted release": (lambda world: {PROD: None}, "a release is never deleted"),
+    "a deleted release": (lambda _: {PROD: None}, "a release is never deleted"),
     "a service that does not exist": (
         lambda world: {"gitops/envs/prod/releases/mail-service.yaml": text(world, PROD)},
         "no release of an environment and a service of this shop",
@@ -133,11 +137,13 @@ FORGERIES = {
         "no release of an environment and a service of this shop",
     ),
     "a file of another kind": (
-        lambda world: {"gitops/envs/prod/releases/user-service.json": "{}"},
+        lambda _: {"gitops/envs/prod/releases/user-service.json": "{}"},
         "no release of an environment and a service of this shop",
     ),
     "values along with a promotion": (
-        lambda world: promotion_of(world, "stage", "prod") | {"gitops/envs/prod/values/user-service.yaml": "replicas: 0\n"},
+        lambda world: (
+            promotion_of(world, "stage", "prod") | {"gitops/envs/prod/values/user-service.yaml": "replicas: 0\n"}
+        ),
         "releases travel alone, but this change also touches gitops/envs/prod/values/user-service.yaml",
     ),
     "code along with a promotion": (

@@ -2,10 +2,18 @@ from b2cctl import workspace
 from hypothesis import given
 from hypothesis import strategies as st
 
-PROJECTS = [f"libs/{name}" for name in ("chassis", "auth", "money")] + [f"services/{name}" for name in ("user", "order", "mail")]
+PROJECTS = [f"libs/{name}" for name in ("chassis", "auth", "money")] + [
+    f"services/{name}" for name in ("user", "order", "mail")
+]
 SHIPPED = ["app.py", "src/a.py", "src/tests.py", "src/tests/data.py", "requirements.txt", "Dockerfile", "src/notes.md"]
 NOT_SHIPPED = ["tests/test_a.py", "tests/unit/test_b.py", "docs/a.txt", "README.md"]
-ELSEWHERE = ["README.md", "tests/test_a.py", "gitops/envs/dev/releases/user.yaml", "helm/user/values.yaml", "services/notes.txt"]
+ELSEWHERE = [
+    "README.md",
+    "tests/test_a.py",
+    "gitops/envs/dev/releases/user.yaml",
+    "helm/user/values.yaml",
+    "services/notes.txt",
+]
 
 
 @st.composite
@@ -20,7 +28,7 @@ def workspaces(draw):
 
 def tree_of(dependencies):
     """Lay out a workspace: every project has every kind of file; a blob is its own text."""
-    tree = {path: "1" for path in ELSEWHERE}
+    tree = dict.fromkeys(ELSEWHERE, "1")
     for project, uses in dependencies.items():
         tree |= {f"{project}/{name}": "1" for name in SHIPPED + NOT_SHIPPED}
         tree[f"{project}/pyproject.toml"] = "[tool.uv.sources]\n" + "".join(
@@ -31,14 +39,22 @@ def tree_of(dependencies):
 
 def digests(tree):
     services = workspace.projects(tree, "services")
-    return {name: workspace.digest(workspace.shipped(tree, workspace.closure(tree.__getitem__, f"services/{name}"))) for name in services}
+    return {
+        name: workspace.digest(workspace.shipped(tree, workspace.closure(tree.__getitem__, f"services/{name}")))
+        for name in services
+    }
 
 
 def reaches(dependencies, start, goal):
     return start == goal or any(reaches(dependencies, each, goal) for each in dependencies[start])
 
 
-@given(workspaces(), st.sampled_from(PROJECTS), st.sampled_from(SHIPPED + NOT_SHIPPED), st.sampled_from(["edit", "delete", "rename", "add"]))
+@given(
+    workspaces(),
+    st.sampled_from(PROJECTS),
+    st.sampled_from(SHIPPED + NOT_SHIPPED),
+    st.sampled_from(["edit", "delete", "rename", "add"]),
+)
 def test_a_random_edit_rebuilds_exactly_the_services_whose_closure_contains_it(dependencies, project, name, deed):
     # given
     before = tree_of(dependencies)
@@ -52,7 +68,9 @@ def test_a_random_edit_rebuilds_exactly_the_services_whose_closure_contains_it(d
         after[path if deed == "edit" else path.replace(".", "2.", 1) if "." in name else path + "2"] = "2"
 
     # then
-    users = {each.split("/")[1] for each in PROJECTS if each.startswith("services/") and reaches(dependencies, each, project)}
+    users = {
+        each.split("/")[1] for each in PROJECTS if each.startswith("services/") and reaches(dependencies, each, project)
+    }
     expected = users if name in SHIPPED else set()
     old, new = digests(before), digests(after)
     assert {service for service in old if old[service] != new[service]} == expected
@@ -69,7 +87,11 @@ def test_an_edit_outside_every_project_rebuilds_nothing(dependencies, path):
 def test_a_new_dependency_rebuilds_exactly_its_users(dependencies, data):
     # given a project that does not use some library yet
     project = data.draw(st.sampled_from(PROJECTS[1:]))
-    missing = [each for each in PROJECTS[: PROJECTS.index(project)] if each.startswith("libs/") and each not in dependencies[project]]
+    missing = [
+        each
+        for each in PROJECTS[: PROJECTS.index(project)]
+        if each.startswith("libs/") and each not in dependencies[project]
+    ]
     if not missing:
         return
     before = digests(tree_of(dependencies))

@@ -32,7 +32,9 @@ CASES = {
     ),
     "the chassis": Case({"libs/chassis/src/chassis/__init__.py": "x"}, **LIB),
     "a new module of the chassis": Case({"libs/chassis/src/chassis/tokens.py": "x"}, **LIB),
-    "the manifest of the chassis": Case({"libs/chassis/pyproject.toml": '[project]\nname = "chassis"\nversion="2"'}, **LIB),
+    "the manifest of the chassis": Case(
+        {"libs/chassis/pyproject.toml": '[project]\nname = "chassis"\nversion="2"'}, **LIB
+    ),
     "a dependency pin of one service": Case({"services/user-service/requirements.txt": "flask==3.2.0\n"}, **USER),
     "a pin that both have": Case(
         {f"services/{name}/requirements.txt": "flask==3.2.0\n" for name in BOTH},
@@ -59,7 +61,9 @@ CASES = {
     "tests of the whole": Case({"tests/test_walk.py": "x"}, **WORLD_ONLY),
     "documents": Case({"docs/adr/0001.md": "x", "README.md": "x"}, **WORLD_ONLY),
     "the README of a service": Case({"services/user-service/README.md": "x"}, test={"user-service", "repository"}),
-    "a template of one chart": Case({"helm/user-service/templates/deployment.yaml": "x"}, chart={"user-service"}, **CHARTS),
+    "a template of one chart": Case(
+        {"helm/user-service/templates/deployment.yaml": "x"}, chart={"user-service"}, **CHARTS
+    ),
     "the library chart": Case({"helm/b2c-common/templates/_pod.tpl": "x"}, chart=BOTH, **CHARTS),
     "tests of the charts": Case({"helm/tests/test_render.py": "x"}, **CHARTS),
     "tests and README of one chart": Case(
@@ -216,7 +220,9 @@ def test_the_plan_hands_its_outcome_to_the_workflow(world, tmp_path):
 
     found = {key: json.loads(value) for key, value in (line.split("=", 1) for line in outputs.read_text().splitlines())}
     assert found == {
-        "build": [{"service": "user-service", "image": "ghcr.io/example-shop/user-service", "tag": f"sha-{commit[:12]}"}],
+        "build": [
+            {"service": "user-service", "image": "ghcr.io/example-shop/user-service", "tag": f"sha-{commit[:12]}"}
+        ],
         "test": [
             {"name": "user-service", "paths": "services/user-service"},
             {"name": "repository", "paths": "tests tools"},

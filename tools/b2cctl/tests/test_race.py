@@ -1,7 +1,6 @@
 """Thirty pipelines release at the same time, some are killed half-way, and people push in between."""
 
 import random
-import shutil
 import subprocess
 import sys
 import time
@@ -51,7 +50,10 @@ def test_thirty_releases_at_once_lose_nothing_and_never_go_back(world):
     # when their pipelines end in any order, some of them killed, while people push
     numbers = list(affected)
     rng.shuffle(numbers)
-    spared = {max(n for n, (_, services) in affected.items() if service in services) for service in ("user-service", "order-service")}
+    spared = {
+        max(n for n, (_, services) in affected.items() if service in services)
+        for service in ("user-service", "order-service")
+    }
     doomed = [number for number in numbers if number not in spared][:KILLED]
     running = {number: start_release(world, number, *affected[number]) for number in numbers}
     for place, number in enumerate(doomed):
@@ -62,7 +64,9 @@ def test_thirty_releases_at_once_lose_nothing_and_never_go_back(world):
     said = {number: process.communicate(timeout=60)[0] for number, process in running.items()}
 
     # then every pipeline that lived ended well
-    assert {number: said[number] for number, process in running.items() if process.returncode and number not in doomed} == {}
+    assert {
+        number: said[number] for number, process in running.items() if process.returncode and number not in doomed
+    } == {}
     assert sum(process.returncode != 0 for process in running.values()) > 0
 
     # and dev records the newest push of each service
@@ -77,7 +81,11 @@ def test_thirty_releases_at_once_lose_nothing_and_never_go_back(world):
     world.git("merge-base", "--is-ancestor", start, "FETCH_HEAD")
     names = world.git("ls-tree", "--name-only", "FETCH_HEAD", "docs/").split()
     assert {f"docs/note-{place}.md" for place in range(PEOPLE)} <= set(names)
-    assert "1 parents" not in {f"{len(line.split())} parents" for line in world.git("log", "--format=%P", f"{start}..FETCH_HEAD").splitlines() if len(line.split()) != 1}
+    assert "1 parents" not in {
+        f"{len(line.split())} parents"
+        for line in world.git("log", "--format=%P", f"{start}..FETCH_HEAD").splitlines()
+        if len(line.split()) != 1
+    }
     subprocess.run(["git", "-C", world.bare, "fsck", "--strict"], check=True, capture_output=True)
 
 
@@ -91,7 +99,12 @@ def push_like_a_person(world, name):
     subprocess.run(["git", "-C", clone, "add", "-A"], check=True)
     subprocess.run(["git", "-C", clone, "commit", "--quiet", "-m", f"Note {name}"], check=True)
     for _ in range(50):
-        if subprocess.run(["git", "-C", clone, "push", "--quiet", "origin", "HEAD:main"], capture_output=True, check=False).returncode == 0:
+        if (
+            subprocess.run(
+                ["git", "-C", clone, "push", "--quiet", "origin", "HEAD:main"], capture_output=True, check=False
+            ).returncode
+            == 0
+        ):
             return
         subprocess.run(["git", "-C", clone, "pull", "--quiet", "--rebase", "origin", "main"], check=True)
     raise AssertionError("a person could not push")

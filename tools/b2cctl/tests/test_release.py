@@ -2,6 +2,7 @@ import json
 
 import pytest
 import yaml
+from b2cctl import git
 
 LOGIN = "services/user-service/user_service/login.py"
 CHART = "helm/user-service/values.yaml"
@@ -147,7 +148,9 @@ def test_after_a_force_push_the_new_history_releases(world):
 def test_a_digest_for_an_unknown_service_is_refused(world, tmp_path):
     (tmp_path / "mail-service.digest").write_text(world.digest("c"))
 
-    assert "no such service: mail-service" in world.refusal("release", "--digests", str(tmp_path), "--run", "https://x/1")
+    assert "no such service: mail-service" in world.refusal(
+        "release", "--digests", str(tmp_path), "--run", "https://x/1"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "latest", "sha256:abc", "sha256:" + "A" * 64, "sha256:" + "a" * 64 + "\nx"])
@@ -158,6 +161,45 @@ def test_what_is_no_digest_is_never_recorded(world, tmp_path, text):
 
     assert "digest" in world.refusal("release", "--digests", str(tmp_path), "--run", "https://x/1")
     assert world.recorded("dev", "user-service") == before
+
+
+def test_a_push_that_somebody_else_won_is_decided_anew_and_never_forced(world, monkeypatch):
+    # given a person who always pushes between our look at main and our push, for the first two times
+    world.push({LOGIN: "x"})
+    mine = world.git("rev-parse", "HEAD")
+    notes = iter(["docs/1.md", "docs/2.md"])
+    look = git.Repository.fetch_main
+
+    def look_and_lose(repository):
+        found = look(repository)
+        if note := next(notes, None):
+            world.push({note: "note"})
+        return found
+
+    monkeypatch.setattr(git.Repository, "fetch_main", look_and_lose)
+
+    # when
+    world.release({"user-service": "c"}, mine)
+
+    # then
+    assert world.git("log", "-3", "--format=%s").splitlines() == [
+        "Release user-service to dev",
+        "Change docs/2.md",
+        "Change docs/1.md",
+    ]
+
+
+def test_a_remote_that_never_accepts_is_given_up_on(world, monkeypatch):
+    # given a remote where nobody may write
+    hook = world.bare / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho closed >&2\nexit 1\n")
+    hook.chmod(0o755)
+    monkeypatch.setattr(git, "ATTEMPTS", 2)
+
+    # when, then
+    assert "2 pushes to main were rejected: run the job again" in world.refusal(
+        "promote", "dev", "stage", "--skip-attestation"
+    )
 
 
 def test_a_hold_keeps_the_next_release_out_until_unhold(world):

@@ -56,7 +56,14 @@ ACTIONS = {
 }
 INPUTS = ["path", "ref", "name", "pattern", "context", "platforms", "build-contexts", "push", "outputs", "output-file"]
 INPUTS += ["subject-name", "subject-digest", "sbom-path"]
-UNUSED = ["persist-credentials", "fetch-depth", "python-version", "retention-days", "if-no-files-found", "merge-multiple"]
+UNUSED = [
+    "persist-credentials",
+    "fetch-depth",
+    "python-version",
+    "retention-days",
+    "if-no-files-found",
+    "merge-multiple",
+]
 UNUSED += ["client-id", "private-key", "permission-contents", "permission-pull-requests", "permission-attestations"]
 UNUSED += ["push-to-registry", "cache-binary", "registry", "username", "password", "build-args", "labels", "provenance"]
 UNUSED += ["image", "format", "upload-artifact", "upload-release-assets"]
@@ -78,8 +85,7 @@ COMMANDS = {
 }
 MAKEFILE = f"""
 setup:
-\t@mkdir -p .venv/bin && ln -sf {sys.executable} .venv/bin/python && ln -sf {Path(sys.executable).parent}/b2cctl .venv/bin/
-\t@ln -sf "$$(command -v zizmor)" .venv/bin/
+\t@mkdir -p .venv/bin && ln -sf "$$(command -v zizmor)" {Path(sys.executable).parent}/b2cctl .venv/bin/
 check deps-check:
 \t@echo "make $@" >> $(LOG)
 test:
@@ -112,7 +118,10 @@ def write_stubs(folder):
         }
         (stub / "action.yml").write_text(json.dumps(action_file))
         owner_and_repo = "/".join(name.split("/")[:2])
-        arguments += ["--local-repository", f"{owner_and_repo}@{action.split('@')[1]}={folder / 'actions' / owner_and_repo}"]
+        arguments += [
+            "--local-repository",
+            f"{owner_and_repo}@{action.split('@')[1]}={folder / 'actions' / owner_and_repo}",
+        ]
     commands = folder / "bin"
     commands.mkdir()
     for name, body in COMMANDS.items():
@@ -141,12 +150,26 @@ class Runner:
         shared |= {"FAILING": "none"} | env
         command = ["act", event, "-W", f".github/workflows/{workflow}", "-e", str(self.folder / "event.json")]
         command += ["-P", "ubuntu-24.04=-self-hosted", "-P", "ubuntu-24.04-arm=-self-hosted", "--pull=false"]
-        command += ["--remote-name", "github", "--no-skip-checkout", "--no-cache-server", "--action-cache-path", str(self.folder / "cache"), *self.arguments]
+        command += [
+            "--remote-name",
+            "github",
+            "--no-skip-checkout",
+            "--no-cache-server",
+            "--action-cache-path",
+            str(self.folder / "cache"),
+            *self.arguments,
+        ]
         command += ["-s", "BOT_PRIVATE_KEY=key", "-s", "GITHUB_TOKEN=token", "--var", "BOT_CLIENT_ID=id"]
         command += [part for name, value in shared.items() for part in ("--env", f"{name}={value}")]
         path = f"{self.folder / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
-            command, cwd=sandbox, env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=120, check=False
+            command,
+            cwd=sandbox,
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         told = re.compile(r"  \| |❌|^Error")
         self.said = "\n".join(line for line in (done.stdout + done.stderr).splitlines() if told.search(line))
@@ -182,7 +205,9 @@ def runner(shipped, tmp_path):
         (target / workflow.name).write_text(workflow.read_text().replace("uses: $/", "uses: ./"))
     shipped.push({"Makefile": MAKEFILE, ".gitignore": ".venv\n", LOGIN: "3"})
     shipped.release({"user-service": "d"})
-    shipped.git("remote", "add", "github", "https://github.com/example-shop/b2c-shop")  # tells act the repository's name
+    shipped.git(
+        "remote", "add", "github", "https://github.com/example-shop/b2c-shop"
+    )  # tells act the repository's name
     folder = tmp_path / "act"
     folder.mkdir()
     return Runner(shipped, folder, write_stubs(folder))

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,14 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from b2cctl import changes, doctor, gate, guard, releases, status
+from b2cctl import changes, doctor, gate, github, guard, releases, status
 from b2cctl.git import Change, Refused, Repository
-from b2cctl.plan import Plan, make_plan
+from b2cctl.plan import make_plan, table
 from b2cctl.shop import Shop
 
-WORKFLOW = ".github/workflows/_publish-image.yml"
+File = click.Path(path_type=Path)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+of_commit = click.option("--commit", default="HEAD", help="The commit to look at.")
 by_pull_request = click.option("--pull-request", metavar="BRANCH", help="Open a pull request from this new branch.")
 
 
@@ -30,7 +31,7 @@ class _Pipeline(click.Group):
 
 
 @click.group(cls=_Pipeline)
-@click.option("-C", "path", type=click.Path(path_type=Path), default=".", help="The clone to work on.")
+@click.option("-C", "path", type=File, default=".", help="The clone to work on.")
 @click.pass_context
 def cli(context: click.Context, path: Path) -> None:
     """Plan, release, promote, roll back and guard: all of it is files in git."""
@@ -38,15 +39,13 @@ def cli(context: click.Context, path: Path) -> None:
 
 
 @cli.command()
-@click.option("--commit", default="HEAD", help="The commit to plan for.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@of_commit
+@as_json
 @click.option("--slug", envvar="GITHUB_REPOSITORY", help="The repository that this runs in: OWNER/REPO.")
-@click.option("--outputs", envvar="GITHUB_OUTPUT", type=click.Path(path_type=Path), help="Append job outputs here.")
-@click.option("--summary", envvar="GITHUB_STEP_SUMMARY", type=click.Path(path_type=Path), help="Append the table here.")
+@click.option("--outputs", envvar="GITHUB_OUTPUT", type=click.File("a"), help="Append job outputs here.")
+@click.option("--summary", envvar="GITHUB_STEP_SUMMARY", type=click.File("a"), help="Append the table here.")
 @click.pass_obj
-def plan(
-    repository: Repository, *, commit: str, as_json: bool, slug: str | None, outputs: Path | None, summary: Path | None
-) -> None:
+def plan(repository: Repository, *, commit: str, as_json: bool, slug: str | None, outputs: Any, summary: Any) -> None:
     """Tell which services a commit affects, why, and what to test."""
     shop = Shop(repository, repository.resolve(commit))
     if slug and slug != shop.slug:
@@ -54,39 +53,21 @@ def plan(
     made = make_plan(shop)
     fields = dataclasses.asdict(made) | {"release": made.release}
     if outputs:
-        _append(outputs, "".join(f"{key}={json.dumps(fields[key])}\n" for key in ("build", "test", "release", "epoch")))
+        outputs.writelines(f"{key}={json.dumps(fields[key])}\n" for key in ("build", "test", "release", "epoch"))
     if summary:
-        _append(summary, _table(made))
-    click.echo(json.dumps(fields, indent=2) if as_json else _table(made))
-
-
-def _append(path: Path, text: str) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text)
-
-
-def _table(made: Plan) -> str:
-    rows = [
-        f"| {each.service} | {_yes(each.build)} | {_yes(each.chart)} | {'; '.join(each.reasons)} |"
-        for each in made.services
-    ]
-    suites = ", ".join(suite.name for suite in made.test) or "none"
-    return "\n".join(["| service | build | chart | why |", "|---|---|---|---|", *rows, "", f"Tests: {suites}", ""])
-
-
-def _yes(flag: bool) -> str:
-    return "yes" if flag else "no"
+        summary.write(table(made))
+    click.echo(json.dumps(fields, indent=2) if as_json else table(made))
 
 
 @cli.command()
-@click.option("--digests", type=click.Path(path_type=Path), required=True, help="A folder of SERVICE.digest files.")
-@click.option("--commit", default="HEAD", help="The commit that the images were built from.")
+@click.option("--digests", type=File, required=True, help="A folder of SERVICE.digest files.")
+@of_commit
 @click.option("--run", required=True, help="The address of the run that built them.")
 @click.pass_obj
 def release(repository: Repository, digests: Path, commit: str, run: str) -> None:
     """Record in the first environment what a commit of main built: one commit, never forced."""
     built = Shop(repository, repository.resolve(commit))
-    found = {path.stem: path.read_text().strip() for path in sorted(digests.glob("*.digest"))}
+    found = {path.stem: path.read_text().strip() for path in digests.glob("*.digest")}
     report: list[str] = []
 
     def decide(base: str) -> Change | None:
@@ -94,8 +75,8 @@ def release(repository: Repository, digests: Path, commit: str, run: str) -> Non
         wanted, report[:] = changes.release(main, built, found, run)
         return changes.write(main, main.order[0], wanted, f"Release {', '.join(wanted)} to {main.order[0]}")
 
-    commit_written = repository.publish(decide)
-    click.echo("\n".join([*report, f"commit: {commit_written or 'none'}"]))
+    written = repository.publish(decide)
+    click.echo("\n".join([*report, f"commit: {written or 'none'}"]))
 
 
 @cli.command()
@@ -103,7 +84,7 @@ def release(repository: Repository, digests: Path, commit: str, run: str) -> Non
 @click.argument("target", metavar="TO")
 @click.argument("services", nargs=-1)
 @click.option("--digest", help="Promote only if FROM runs exactly this image.")
-@click.option("--skip-attestation", is_flag=True, help="Do not ask `gh` who built the image.")
+@click.option("--skip-attestation", is_flag=True, help="Do not ask GitHub who built the image.")
 @by_pull_request
 @click.pass_obj
 def promote(
@@ -122,21 +103,11 @@ def promote(
         chosen = changes.promote(main, source, target, services or main.services, digest)
         if not skip_attestation:
             for each in chosen.values():
-                _verify_attestation(main, each)
+                github.verify_attestation(each, main.slug)
         return chosen
 
-    _publish(repository, target, wanted, f"Promote {', '.join(services) or 'all services'} to {target}", pull_request)
-
-
-def _verify_attestation(main: Shop, wanted: releases.Release) -> None:
-    image = f"oci://{wanted.image.repository}@{wanted.image.digest}"
-    signer = ["--repo", main.slug, "--signer-workflow", f"{main.slug}/{WORKFLOW}"]
-    try:
-        subprocess.run(["gh", "attestation", "verify", image, *signer], check=True, capture_output=True, text=True)
-    except FileNotFoundError:
-        raise Refused("gh is needed to verify who built an image (or say --skip-attestation)") from None
-    except subprocess.CalledProcessError as failed:
-        raise Refused(f"{image} was not built by {WORKFLOW}: {failed.stderr.strip()}") from None
+    title = f"Promote {', '.join(services) or 'all services'} to {target}"
+    _publish(repository, target, wanted, title, pull_request)
 
 
 @cli.command()
@@ -150,11 +121,10 @@ def rollback(
     repository: Repository, *, env: str, service: str, reason: str, to: str | None, pull_request: str | None
 ) -> None:
     """Return a service to an earlier release, and hold it there until `unhold`."""
-
-    def wanted(main: Shop) -> dict[str, releases.Release]:
-        return {service: changes.rollback(main, env, service, reason, to)}
-
-    _publish(repository, env, wanted, f"Roll back {service} in {env}: {reason}", pull_request)
+    title = f"Roll back {service} in {env}: {reason}"
+    _publish(
+        repository, env, lambda main: {service: changes.rollback(main, env, service, reason, to)}, title, pull_request
+    )
 
 
 @cli.command()
@@ -164,35 +134,28 @@ def rollback(
 @click.pass_obj
 def unhold(repository: Repository, env: str, service: str, pull_request: str | None) -> None:
     """Let releases reach a service again that was rolled back."""
-
-    def wanted(main: Shop) -> dict[str, releases.Release]:
-        return {service: changes.unhold(main, env, service)}
-
-    _publish(repository, env, wanted, f"Unhold {service} in {env}", pull_request)
+    title = f"Unhold {service} in {env}"
+    _publish(repository, env, lambda main: {service: changes.unhold(main, env, service)}, title, pull_request)
 
 
-def _publish(
-    repository: Repository,
-    env: str,
-    wanted: Callable[[Shop], dict[str, releases.Release]],
-    title: str,
-    pull_request: str | None,
-) -> None:
-    shown = ""
+Wanted = Callable[[Shop], dict[str, releases.Release]]
+
+
+def _publish(repository: Repository, env: str, wanted: Wanted, title: str, branch: str | None) -> None:
+    difference = f"{env} records this already"
 
     def decide(base: str) -> Change | None:
-        nonlocal shown
+        nonlocal difference
         main = Shop(repository, base)
         change = changes.write(main, env, wanted(main), title)
-        shown = changes.difference(main, change) if change else f"{env} records this already"
+        if change:
+            difference = changes.difference(main, change)
         return change
 
-    commit = repository.publish(decide, pull_request or "main")
-    click.echo(shown)
-    if commit and pull_request:
-        body = f"```diff\n{shown}\n```\n"
-        command = ["gh", "pr", "create", "--base", "main", "--head", pull_request, "--title", title, "--body", body]
-        subprocess.run(command, check=True)
+    written = repository.publish(decide, branch or "main")
+    click.echo(difference)
+    if written and branch:
+        github.open_pull_request(branch, title, difference)
 
 
 @cli.command("guard")
@@ -220,18 +183,14 @@ def _fail_on(complaints: list[str], otherwise: str) -> None:
 
 
 @cli.command("status")
-@click.option("--commit", default="HEAD")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@of_commit
+@as_json
 @click.pass_obj
 def status_command(repository: Repository, commit: str, as_json: bool) -> None:
     """Show which service runs which image in which environment, since when."""
     rows = status.rows(Shop(repository, repository.resolve(commit)))
-    if as_json:
-        click.echo(json.dumps(rows))
-        return
-    for row in rows:
-        held = f"  HELD: {row['held']}" if row["held"] else ""
-        click.echo(f"{row['env']:<6} {row['service']:<14} {row['tag']}  {row['image']}  since {row['since']}{held}")
+    lines = ("  ".join(f"{name} {value}" for name, value in row.items() if value) for row in rows)
+    click.echo(json.dumps(rows) if as_json else "\n".join(lines))
 
 
 @cli.command("doctor")
@@ -239,17 +198,15 @@ def status_command(repository: Repository, commit: str, as_json: bool) -> None:
 def doctor_command(repository: Repository) -> None:
     """Check the GitHub settings that the pipeline needs, or list them when GitHub cannot be asked."""
     found = doctor.examine(Shop(repository, repository.resolve("HEAD")).slug)
-    for verdict, must in found:
-        click.echo(f"{verdict:<8} {must}")
-    if any(verdict == "WRONG" for verdict, _ in found):
+    click.echo("\n".join(f"{verdict:<8} {must}" for verdict, must in found))
+    if "WRONG" in {verdict for verdict, _ in found}:
         raise SystemExit(1)
 
 
 @cli.command()
 def schema() -> None:
     """Print the JSON schema of a release file."""
-    made: dict[str, Any] = releases.Release.model_json_schema(by_alias=True)
-    click.echo(json.dumps(made, indent=2))
+    click.echo(json.dumps(releases.Release.model_json_schema(by_alias=True), indent=2))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,14 @@ def make_plan(shop: Shop) -> Plan:
     return Plan(shop.commit, epoch, verdicts, list(suites_to_run(shop)), build)
 
 
+def table(plan: Plan) -> str:
+    """Show a plan to people, as Markdown."""
+    mark = {True: "yes", False: "no"}
+    rows = [f"| {v.service} | {mark[v.build]} | {mark[v.chart]} | {'; '.join(v.reasons)} |" for v in plan.services]
+    suites = ", ".join(suite.name for suite in plan.test) or "none"
+    return "\n".join(["| service | build | chart | why |", "|---|---|---|---|", *rows, "", f"Tests: {suites}\n"])
+
+
 def tag(commit: str) -> str:
     return f"sha-{commit[:12]}"
 
@@ -120,8 +128,10 @@ def _files(shop: Shop, suite: Suite) -> dict[str, str]:
         return everything
     if suite.name == "charts":
         folders = ["helm", "gitops", "tools"]
-    else:
-        folders = workspace.closure(shop.read, suite.paths) if f"{suite.paths}/pyproject.toml" in shop.tree else []
+    elif f"{suite.paths}/pyproject.toml" in shop.tree:
+        folders = workspace.closure(shop.read, suite.paths)
+    else:  # a project that did not exist yet in this commit
+        folders = []
     common = {path: blob for path, blob in everything.items() if path in EVERY_TEST_NEEDS}
     return common | workspace.below(everything, folders)
 
