@@ -137,13 +137,13 @@ DEFECTS = {
         PUBLISH,
         'cosign sign --yes "$IMAGE@$DIGEST"',
         'echo "$IMAGE@$DIGEST"',
-        f"{TESTS}/test_workflows.py::test_a_push_publishes_and_releases_exactly_what_it_affects",
+        f"{TESTS}/test_workflow_rules.py::test_only_what_was_scanned_attested_and_signed_is_handed_on_for_release",
     ),
     "13 images are not scanned": Defect(
         PUBLISH,
         "--fail-on high",
         "",
-        f"{TESTS}/test_workflows.py::test_a_push_publishes_and_releases_exactly_what_it_affects",
+        f"{TESTS}/test_workflow_rules.py::test_only_what_was_scanned_attested_and_signed_is_handed_on_for_release",
     ),
     "14 an action is not pinned": Defect(
         CI, "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "actions/checkout@v7", ZIZMOR
@@ -160,7 +160,7 @@ def copy_of_the_repository(folder):
             target = folder / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             if path.is_dir():
-                shutil.copytree(path, target, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(path, target)
             else:
                 shutil.copy(path, target)
     return folder
@@ -171,7 +171,7 @@ def look(folder, seen_by):
     if seen_by == ZIZMOR:
         command = [BIN / "zizmor", "--offline", "--no-progress", "--persona", "auditor", ".github"]
     else:
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
         command += ["--import-mode=importlib", "-c", os.devnull, "--rootdir", folder, seen_by]
     # The copy comes first on the path, before what is installed; act finds b2cctl there too.
     env = os.environ | {

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from b2cctl.__main__ import cli
 from click.testing import CliRunner
+
+from b2cctl.__main__ import cli
 
 ENVIRONMENTS = ("dev", "stage", "prod")
 RUN = "https://github.com/example-shop/b2c-shop/actions/runs/1"
@@ -139,7 +140,7 @@ class World:
         return found
 
     def promote(self, source: str, target: str, *arguments: str) -> str:
-        found = self.b2cctl("promote", source, target, "--skip-attestation", *arguments)
+        found = self.b2cctl("promote", source, target, "--skip-attestation", "--direct", *arguments)
         self.pull()
         return found
 

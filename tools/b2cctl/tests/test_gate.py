@@ -1,8 +1,9 @@
 import json
 
 import pytest
-from b2cctl.__main__ import cli
 from click.testing import CliRunner
+
+from b2cctl.__main__ import cli
 
 EVERYTHING = {"test": '[{"name": "repository"}]', "build": '[{"service": "user-service"}]', "release": "true"}
 NOTHING = {"test": "[]", "build": "[]", "release": "false"}

@@ -29,9 +29,9 @@ def guard(world, files):
 
 
 COMMANDS = {
-    "a promotion to prod": ["promote", "stage", "prod", "user-service", "--skip-attestation"],
-    "a promotion to stage": ["promote", "dev", "stage", "user-service", "--skip-attestation"],
-    "a rollback of stage": ["rollback", "stage", "user-service", "--reason", "Slow"],
+    "a promotion to prod": ["promote", "stage", "prod", "user-service", "--skip-attestation", "--direct"],
+    "a promotion to stage": ["promote", "dev", "stage", "user-service", "--skip-attestation", "--direct"],
+    "a rollback of stage": ["rollback", "stage", "user-service", "--direct", "--reason", "Slow"],
     "a rollback of dev": ["rollback", "dev", "user-service", "--reason", "Slow"],
 }
 
@@ -45,9 +45,9 @@ def test_what_the_pipeline_writes_may_be_merged(shipped, command):
 
 
 def test_an_unhold_may_be_merged(shipped):
-    shipped.b2cctl("rollback", "stage", "user-service", "--reason", "Slow")
+    shipped.b2cctl("rollback", "stage", "user-service", "--direct", "--reason", "Slow")
     shipped.pull()
-    files = written_by(shipped, "unhold", "stage", "user-service")
+    files = written_by(shipped, "unhold", "stage", "user-service", "--direct")
 
     assert "nothing speaks against it" in shipped.b2cctl(*guard(shipped, files))
 
@@ -65,7 +65,7 @@ def hand_edited(world, path, old, new):
 
 
 def promotion_of(world, source, target):
-    return written_by(world, "promote", source, target, "user-service", "--skip-attestation")
+    return written_by(world, "promote", source, target, "user-service", "--skip-attestation", "--direct")
 
 
 FORGERIES = {
@@ -183,7 +183,7 @@ def test_a_promotion_into_a_hold_is_refused(shipped):
     files = promotion_of(shipped, "dev", "stage")
 
     # when somebody rolls back before it is merged
-    shipped.b2cctl("rollback", "stage", "user-service", "--reason", "Slow")
+    shipped.b2cctl("rollback", "stage", "user-service", "--direct", "--reason", "Slow")
     shipped.pull()
 
     # then

@@ -1,6 +1,7 @@
-from b2cctl import workspace
 from hypothesis import given
 from hypothesis import strategies as st
+
+from b2cctl import workspace
 
 PROJECTS = [f"libs/{name}" for name in ("chassis", "auth", "money")] + [
     f"services/{name}" for name in ("user", "order", "mail")

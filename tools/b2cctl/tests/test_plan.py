@@ -117,7 +117,7 @@ def test_a_promotion_and_a_rollback_plan_nothing(world):
     world.promote("dev", "stage")
     world.push({LOGIN: "x"})
     world.release({"user-service": "c"})
-    world.b2cctl("rollback", "stage", "user-service", "--to", "HEAD~2", "--reason", "Slow")
+    world.b2cctl("rollback", "stage", "user-service", "--direct", "--to", "HEAD~2", "--reason", "Slow")
     world.pull()
 
     assert planned(world) == (set(), set(), set())

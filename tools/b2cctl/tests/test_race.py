@@ -61,7 +61,7 @@ def test_thirty_releases_at_once_lose_nothing_and_never_go_back(world):
         running[number].kill()
         if place < PEOPLE:
             push_like_a_person(world, f"docs/note-{place}.md")
-    said = {number: process.communicate(timeout=60)[0] for number, process in running.items()}
+    said = {number: process.communicate(timeout=120)[0] for number, process in running.items()}
 
     # then every pipeline that lived ended well
     assert {

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
+
 from b2cctl import doctor
 from b2cctl.__main__ import cli
-from click.testing import CliRunner
 
 ROOT = Path(__file__).parents[3]
 WORKFLOWS = {path.name: path for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))}
@@ -102,6 +103,21 @@ def test_the_build_knows_no_registry():
     assert [
         word for word in ("push: true", "login-action", "ghcr.io", "secrets", "token", ": write") if word in text
     ] == []
+
+
+def test_only_what_was_scanned_attested_and_signed_is_handed_on_for_release():
+    done = [step.get("run", step.get("uses", "").split("@")[0]) for step in steps(WORKFLOWS["_publish-image.yml"])]
+
+    scan = '"$GRYPE" sbom:sbom.spdx.json --fail-on high --only-fixed'
+    ends = done[done.index("anchore/sbom-action") :]
+    assert [each for each in ends if "installer" not in each and "download" not in each] == [
+        "anchore/sbom-action",
+        scan,
+        "actions/attest",
+        "actions/attest",
+        'cosign sign --yes "$IMAGE@$DIGEST"',
+        "actions/upload-artifact",
+    ]
 
 
 def test_a_run_on_main_is_never_cancelled_by_the_next():

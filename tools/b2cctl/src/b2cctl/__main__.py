@@ -17,7 +17,7 @@ from b2cctl.shop import Shop
 File = click.Path(path_type=Path)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 of_commit = click.option("--commit", default="HEAD", help="The commit to look at.")
-by_pull_request = click.option("--pull-request", metavar="BRANCH", help="Open a pull request from this new branch.")
+directly = click.option("--direct", is_flag=True, help="Push to main, even where a pull request is the rule.")
 
 
 class _Pipeline(click.Group):
@@ -85,7 +85,7 @@ def release(repository: Repository, digests: Path, commit: str, run: str) -> Non
 @click.argument("services", nargs=-1)
 @click.option("--digest", help="Promote only if FROM runs exactly this image.")
 @click.option("--skip-attestation", is_flag=True, help="Do not ask GitHub who built the image.")
-@by_pull_request
+@directly
 @click.pass_obj
 def promote(
     repository: Repository,
@@ -95,7 +95,7 @@ def promote(
     services: tuple[str, ...],
     digest: str | None,
     skip_attestation: bool,
-    pull_request: str | None,
+    direct: bool,
 ) -> None:
     """Copy what FROM runs now to TO: byte for byte the same image and chart."""
 
@@ -107,7 +107,7 @@ def promote(
         return chosen
 
     title = f"Promote {', '.join(services) or 'all services'} to {target}"
-    _publish(repository, target, wanted, title, pull_request)
+    _publish(repository, target, wanted, title, direct)
 
 
 @cli.command()
@@ -115,34 +115,34 @@ def promote(
 @click.argument("service")
 @click.option("--reason", required=True, help="Why; it is kept in the release file.")
 @click.option("--to", help="Return to what was recorded as of this commit, rather than to the previous release.")
-@by_pull_request
+@directly
 @click.pass_obj
-def rollback(
-    repository: Repository, *, env: str, service: str, reason: str, to: str | None, pull_request: str | None
-) -> None:
+def rollback(repository: Repository, *, env: str, service: str, reason: str, to: str | None, direct: bool) -> None:
     """Return a service to an earlier release, and hold it there until `unhold`."""
     title = f"Roll back {service} in {env}: {reason}"
-    _publish(
-        repository, env, lambda main: {service: changes.rollback(main, env, service, reason, to)}, title, pull_request
-    )
+    _publish(repository, env, lambda main: {service: changes.rollback(main, env, service, reason, to)}, title, direct)
 
 
 @cli.command()
 @click.argument("env")
 @click.argument("service")
-@by_pull_request
+@directly
 @click.pass_obj
-def unhold(repository: Repository, env: str, service: str, pull_request: str | None) -> None:
+def unhold(repository: Repository, env: str, service: str, direct: bool) -> None:
     """Let releases reach a service again that was rolled back."""
     title = f"Unhold {service} in {env}"
-    _publish(repository, env, lambda main: {service: changes.unhold(main, env, service)}, title, pull_request)
+    _publish(repository, env, lambda main: {service: changes.unhold(main, env, service)}, title, direct)
 
 
 Wanted = Callable[[Shop], dict[str, releases.Release]]
 
 
-def _publish(repository: Repository, env: str, wanted: Wanted, title: str, branch: str | None) -> None:
+def _publish(repository: Repository, env: str, wanted: Wanted, title: str, direct: bool) -> None:
+    """Write to main in the first environment, by pull request in the others."""
     difference = f"{env} records this already"
+    branch = f"b2cctl/{env}-{{commit}}"
+    if direct or env == Shop(repository, repository.fetch_main()).order[0]:
+        branch = "main"
 
     def decide(base: str) -> Change | None:
         nonlocal difference
@@ -152,10 +152,10 @@ def _publish(repository: Repository, env: str, wanted: Wanted, title: str, branc
             difference = changes.difference(main, change)
         return change
 
-    written = repository.publish(decide, branch or "main")
+    written = repository.publish(decide, branch)
     click.echo(difference)
-    if written and branch:
-        github.open_pull_request(branch, title, difference)
+    if written and branch != "main":
+        github.open_pull_request(branch.format(commit=written), title, difference)
 
 
 @cli.command("guard")

@@ -114,14 +114,17 @@ class Repository:
         return not rejected
 
     def publish(self, decide: Callable[[str], Change | None], branch: str = "main") -> str | None:
-        """Decide on the newest main, commit, push; when somebody was faster, decide again."""
+        """Decide on the newest main, commit, push; when somebody was faster, decide again.
+
+        A branch may be named after what it holds: `{commit}` in its name is the commit pushed.
+        """
         for attempt in range(ATTEMPTS):
             base = self.fetch_main()
             if (change := decide(base)) is None:
                 return None
             commit = self.commit(base, change)
-            if self.push(commit, branch):
+            if self.push(commit, branch.format(commit=commit)):
                 return commit
             # Jitter, or writers that collided once collide again.
             time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.05 * 2**attempt)))  # noqa: S311
-        raise Refused(f"{ATTEMPTS} pushes to {branch} were rejected: run the job again")
+        raise Refused(f"{ATTEMPTS} pushes were rejected: run the job again")
