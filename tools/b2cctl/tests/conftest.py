@@ -84,6 +84,10 @@ class World:
     clone: Path
     bare: Path
 
+    def copy_to(self, folder: Path) -> "World":
+        shutil.copytree(self.clone.parent, folder)
+        return World(folder / "clone", folder / "bare.git")
+
     def git(self, *arguments: str) -> str:
         done = subprocess.run(["git", "-C", str(self.clone), *arguments], capture_output=True, text=True, check=True)
         return done.stdout.strip()
@@ -156,18 +160,15 @@ class World:
         return str(self.recorded(env, service)["image"]["digest"])  # type: ignore[index]
 
 
-def _copy(template: Path, folder: Path) -> World:
-    shutil.copytree(template, folder)
-    return World(folder / "clone", folder / "bare.git")
-
-
-def _found(folder: Path) -> None:
+def _found(folder: Path) -> World:
     world = World(folder / "clone", folder / "bare.git")
-    subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", world.bare], check=True)
-    subprocess.run(["git", "init", "--quiet", "-b", "main", world.clone], check=True)
+    init = ["git", "init", "--quiet", "--template=", "-b", "main"]
+    subprocess.run([*init, "--bare", world.bare], check=True)
+    subprocess.run([*init, world.clone], check=True)
     world.git("remote", "add", "origin", "../bare.git")
     world.commit(dict(SHOP))
     world.git("push", "--quiet", "origin", "HEAD:main")
+    return world
 
 
 def _ship(world: World) -> None:
@@ -181,36 +182,39 @@ def _ship(world: World) -> None:
 
 
 @pytest.fixture(scope="session")
-def _templates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Three states of a shop, each made when first asked for and copied for each test."""
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], World]:
+    """Three states of a shop, each made when first asked for, to be copied for each test."""
     folder = tmp_path_factory.mktemp("templates")
 
     @cache
-    def template(name: str) -> Path:
+    def template(name: str) -> World:
         if name == "empty":
-            _found(folder / name)
+            world = _found(folder / name)
         elif name == "released":
-            _copy(template("empty"), folder / name).release({"user-service": "a", "order-service": "b"})
+            world = template("empty").copy_to(folder / name)
+            world.release({"user-service": "a", "order-service": "b"})
         else:
-            _ship(_copy(template("released"), folder / name))
-        return folder / name
+            world = template("released").copy_to(folder / name)
+            _ship(world)
+        world.git("gc", "--quiet")  # fewer files to copy
+        return world
 
     return template
 
 
 @pytest.fixture
-def empty_world(_templates: Callable[[str], Path], tmp_path: Path) -> World:
+def empty_world(templates: Callable[[str], World], tmp_path: Path) -> World:
     """The shop before its first release."""
-    return _copy(_templates("empty"), tmp_path / "world")
+    return templates("empty").copy_to(tmp_path / "world")
 
 
 @pytest.fixture
-def world(_templates: Callable[[str], Path], tmp_path: Path) -> World:
+def world(templates: Callable[[str], World], tmp_path: Path) -> World:
     """The shop with both services released to dev: user-service as image a, order-service as b."""
-    return _copy(_templates("released"), tmp_path / "world")
+    return templates("released").copy_to(tmp_path / "world")
 
 
 @pytest.fixture
-def shipped(_templates: Callable[[str], Path], tmp_path: Path) -> World:
+def shipped(templates: Callable[[str], World], tmp_path: Path) -> World:
     """The shop later on: prod runs user-service as image a, stage as b, dev as c."""
-    return _copy(_templates("shipped"), tmp_path / "world")
+    return templates("shipped").copy_to(tmp_path / "world")

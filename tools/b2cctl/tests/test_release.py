@@ -193,6 +193,7 @@ def test_a_push_that_somebody_else_won_is_decided_anew_and_never_forced(world, m
 def test_a_remote_that_never_accepts_is_given_up_on(world, monkeypatch):
     # given a remote where nobody may write
     hook = world.bare / "hooks" / "pre-receive"
+    hook.parent.mkdir()
     hook.write_text("#!/bin/sh\necho closed >&2\nexit 1\n")
     hook.chmod(0o755)
     monkeypatch.setattr(git, "ATTEMPTS", 2)
