@@ -1,6 +1,6 @@
 """The defects of the shop's first version, planted back one by one: each must turn a test red.
 
-Their numbers are those of the list in docs/adr/0004-defects-of-the-first-version.md.
+The numbers are those of the list that the rewrite began with; the others belong to services and charts.
 """
 
 import os
