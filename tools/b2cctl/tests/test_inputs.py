@@ -63,10 +63,13 @@ def test_a_random_edit_rebuilds_exactly_the_services_whose_closure_contains_it(d
 
     # when a file of some project is edited, deleted, renamed or gets a new neighbour
     path = f"{project}/{name}"
+    neighbour = path.replace(".", "2.", 1) if "." in name else path + "2"
     if deed in ("delete", "rename"):
         del after[path]
-    if deed in ("edit", "rename", "add"):
-        after[path if deed == "edit" else path.replace(".", "2.", 1) if "." in name else path + "2"] = "2"
+    if deed in ("rename", "add"):
+        after[neighbour] = "1"  # the same content under another name
+    if deed == "edit":
+        after[path] = "2"
 
     # then
     users = {

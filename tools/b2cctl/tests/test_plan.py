@@ -177,9 +177,9 @@ def test_a_failed_test_keeps_its_suite_in_the_plan(world):
 
 
 def test_a_force_push_that_takes_the_released_commit_away_builds_what_differs(world):
-    # given a release of a commit
+    # given a release of an image and a chart
     start = world.git("rev-parse", "HEAD")
-    world.push({LOGIN: "x"})
+    released = world.push({LOGIN: "x", "helm/user-service/values.yaml": "x"})
     world.release({"user-service": "c"})
     records = world.git("show", "HEAD:gitops/envs/dev/releases/user-service.yaml")
 
@@ -192,7 +192,17 @@ def test_a_force_push_that_takes_the_released_commit_away_builds_what_differs(wo
     world.git("gc", "--quiet", "--prune=now")
 
     # then
-    assert planned(world)[0] == {"user-service"}
+    assert released not in world.git("cat-file", "--batch-check", "--batch-all-objects")
+    assert planned(world)[:2] == ({"user-service"}, {"user-service"})
+    assert "its inputs are not the recorded ones; its chart changed" in world.b2cctl("plan")
+
+
+def test_a_released_chart_is_not_tested_again(world):
+    world.push({"helm/user-service/values.yaml": "x"})
+
+    world.release({})
+
+    assert planned(world) == (set(), set(), set())
 
 
 def test_an_image_is_built_again_when_a_file_becomes_executable(world):

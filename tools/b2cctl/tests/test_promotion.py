@@ -201,11 +201,12 @@ def test_unhold_of_what_is_not_held_is_refused(world):
     assert "user-service is not held in dev" in world.refusal("unhold", "dev", "user-service")
 
 
-def test_status_shows_what_runs_where_and_since_when(world):
+def test_status_shows_what_runs_where_and_since_when(world, monkeypatch):
     # given
     since = world.git("log", "-1", "--format=%cI", "HEAD")
     world.promote("dev", "stage", "user-service")
     three_releases(world)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2031-02-03T04:05:06+00:00")
     world.b2cctl("rollback", "dev", "user-service", "--to", "HEAD~5", "--reason", "Broken")
     world.pull()
 
@@ -217,5 +218,6 @@ def test_status_shows_what_runs_where_and_since_when(world):
     image = f"ghcr.io/example-shop/user-service@{world.digest('a')}"
     assert (rows["stage", "user-service"]["image"], rows["stage", "user-service"]["held"]) == (image, "")
     assert (rows["dev", "user-service"]["image"], rows["dev", "user-service"]["held"]) == (image, "Broken")
+    assert rows["dev", "user-service"]["since"] == "2031-02-03T04:05+00:00"
     assert rows["dev", "order-service"]["since"][:16] == since[:16]
     assert "held Broken" in world.b2cctl("status")

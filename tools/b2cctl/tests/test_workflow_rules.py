@@ -150,6 +150,14 @@ def test_one_image_that_cannot_be_built_does_not_hold_up_the_others():
         assert every[needed]["strategy"]["fail-fast"] == "false"
 
 
+def test_a_change_is_judged_by_the_code_of_main():
+    trusted, change, *_, judge = steps(WORKFLOWS["guard.yml"])
+
+    assert trusted["with"]["ref"] == "${{ github.event.pull_request.base.ref }}"
+    assert "ref" not in change["with"]
+    assert judge["run"].startswith(f"{trusted['with']['path']}/.venv/bin/b2cctl -C {change['with']['path']} guard")
+
+
 def test_a_push_by_the_bot_starts_a_run():
     # The release commit's own run finds what a revert left undone meanwhile (test_plan.py).
     assert "[skip ci]" not in "".join(path.read_text() for path in (ROOT / "tools/b2cctl/src/b2cctl").glob("*.py"))

@@ -14,7 +14,7 @@ RELEASE_FILE = re.compile(r"gitops/envs/([^/]+)/releases/(.+)\.yaml")
 def objections(base: Shop, head: Shop) -> Iterator[str]:
     """Yield what speaks against merging head into base, a line each; nothing when all is well."""
     changed = sorted(path for path in base.tree.keys() | head.tree.keys() if base.tree.get(path) != head.tree.get(path))
-    touched = [path for path in changed if "/releases/" in path and path.startswith("gitops/envs/")]
+    touched = [path for path in changed if releases.are_at(path)]
     if touched and (others := sorted(set(changed) - set(touched))):
         yield f"releases travel alone, but this change also touches {', '.join(others)}"
     for path in touched:

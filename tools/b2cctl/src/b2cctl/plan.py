@@ -4,9 +4,9 @@ No base commit is involved, so force-pushes, reverts, cancelled runs and first r
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from b2cctl import workspace
+from b2cctl import releases, workspace
 from b2cctl.releases import Release
 from b2cctl.shop import Shop
 
@@ -39,8 +39,8 @@ class Plan:
     commit: str
     epoch: int
     services: list[Verdict]
-    test: list[Suite] = field(default_factory=list)
-    build: list[dict[str, str]] = field(default_factory=list)
+    test: list[Suite]
+    build: list[dict[str, str]]
 
     @property
     def release(self) -> bool:
@@ -123,7 +123,7 @@ def _suites(shop: Shop) -> Iterator[Suite]:
 
 def _files(shop: Shop, suite: Suite) -> dict[str, str]:
     """List what a suite's outcome depends on."""
-    everything = {path: blob for path, blob in shop.tree.items() if not _is_release(path)}
+    everything = {path: blob for path, blob in shop.tree.items() if not releases.are_at(path)}
     if suite.name == "repository":
         return everything
     if suite.name == "charts":
@@ -134,7 +134,3 @@ def _files(shop: Shop, suite: Suite) -> dict[str, str]:
         folders = []
     common = {path: blob for path, blob in everything.items() if path in EVERY_TEST_NEEDS}
     return common | workspace.below(everything, folders)
-
-
-def _is_release(path: str) -> bool:
-    return path.startswith("gitops/envs/") and "/releases/" in path

@@ -81,6 +81,11 @@ def path(env: str, service: str) -> str:
     return f"gitops/envs/{env}/releases/{service}.yaml"
 
 
+def are_at(path: str) -> bool:
+    """Tell whether a path is where only release files belong."""
+    return path.startswith("gitops/envs/") and "/releases/" in path
+
+
 def dump(release: Release) -> str:
     """Write the one canonical form."""
     fields = release.model_dump(by_alias=True, exclude_none=True)
