@@ -65,8 +65,8 @@ catalog: $(READY) ## import a catalogue into the running shop: make catalog FILE
 	@test -n "$(FILE)" || { echo "make: say which file: make catalog FILE=products.csv" >&2; exit 2; }
 	@$(BIN)/localshop catalog "$(FILE)"
 
-test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-up brings along
-	@$(BIN)/python -m pytest -n auto --dist worksteal
+test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-up brings along (TESTS=... for some of them)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 
 check: $(READY) deps-check charts-check scan ## lint, types, import contracts, generated files
 	@$(BIN)/ruff check .
@@ -74,6 +74,7 @@ check: $(READY) deps-check charts-check scan ## lint, types, import contracts, g
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@tools/openapi check
+	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/lint-workflows
 
 format: $(READY) ## format the code
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -1,0 +1,154 @@
+"""What may be written under gitops/envs/*/releases: release, promote, roll back, unhold.
+
+Each function decides on one commit of main and returns what to write there, so that a lost race is decided anew.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from b2cctl import releases, workspace
+from b2cctl.git import Change, Refused, Version
+from b2cctl.plan import chart_differs, tag
+from b2cctl.releases import Image, Origin, Release
+from b2cctl.shop import Shop
+
+
+def release(main: Shop, built: Shop, digests: Mapping[str, str], run_url: str) -> tuple[dict[str, Release], list[str]]:
+    """Record in the first environment what one commit built; return the releases, and a line for each service."""
+    if not main.repository.is_ancestor(built.commit, main.commit):
+        raise Refused(f"{built.commit[:12]} is not in the history of main: nothing of it is released")
+    if unknown := digests.keys() - set(built.services):
+        raise Refused(f"no such service: {', '.join(sorted(unknown))}")
+    wanted, lines = {}, []
+    for service in built.services:
+        recorded = main.release(main.order[0], service)
+        new = _next_release(built, service, recorded, digests.get(service), run_url)
+        line = _why_not(main, built, recorded) if recorded and new else None
+        if new and not line:
+            wanted[service] = new
+        lines.append(f"{service}: {line or ('released' if new else 'nothing to release')}")
+    return wanted, lines
+
+
+def _next_release(built: Shop, service: str, recorded: Release | None, digest: str | None, run: str) -> Release | None:
+    inputs = workspace.digest(built.inputs(service))
+    chart = built.commit if recorded is None or chart_differs(built, recorded) else recorded.chart_revision
+    if recorded and recorded.inputs == inputs:
+        new = recorded.with_changes(chart_revision=chart, run_url=run)
+        return new if new.runs() != recorded.runs() else None
+    if digest is None:
+        return None  # its build failed: the chart of this commit may need the image of this commit
+    image = Image(repository=built.address(service), tag=tag(built.commit), digest=digest)
+    return Release(
+        service=service, chart_revision=chart, image=image, inputs=inputs, source_sha=built.commit, run_url=run
+    )
+
+
+def _why_not(main: Shop, built: Shop, recorded: Release) -> str | None:
+    if recorded.hold:
+        return f"held: {recorded.reason}"
+    newer = _newer(main, recorded, built.commit, built.commit)
+    return f"stale: {main.order[0]} already records {newer[:12]}" if newer else None
+
+
+def _newer(main: Shop, before: Release, source_sha: str, chart_revision: str) -> str | None:
+    """Name the commit of an earlier record that going to these two would undo."""
+    for old, new in ((before.source_sha, source_sha), (before.chart_revision, chart_revision)):
+        # What a force-push took out of main binds nobody.
+        if main.repository.is_ancestor(old, main.commit) and not main.repository.is_ancestor(old, new):
+            return old
+    return None
+
+
+def promote(main: Shop, source: str, target: str, services: Sequence[str], digest: str | None) -> dict[str, Release]:
+    """Copy what the source environment records now; refuse with the reason."""
+    _check_step(main, source, target)
+    return {service: _promoted(main, source, target, service, digest) for service in services}
+
+
+def _check_step(main: Shop, source: str, target: str) -> None:
+    steps = list(zip(main.order, main.order[1:], strict=False))
+    if (source, target) not in steps:
+        legal = ", ".join(f"{before} to {after}" for before, after in steps)
+        raise Refused(f"{source} to {target} is no step of gitops/policy/promotion.yaml: {legal}")
+
+
+def _promoted(main: Shop, source: str, target: str, service: str, digest: str | None) -> Release:
+    current, before = recorded(main, source, service), main.release(target, service)
+    if digest and current.image.digest != digest:
+        raise Refused(f"{source} runs {service} {current.image.digest}, not {digest}")
+    if current.image.repository != main.address(service):
+        raise Refused(f"{source} runs {current.image.repository}, but this shop's image is {main.address(service)}")
+    for env, found in ((source, current), (target, before)):
+        if found and found.hold:
+            raise Refused(f"{service} is held in {env}: {found.reason}")
+    if before and (newer := _newer(main, before, current.source_sha, current.chart_revision)):
+        raise Refused(f"{target} already records {newer[:12]} of {service}: to go back, roll back")
+    written = main.repository.versions(main.commit, releases.path(source, service))[0].commit
+    return current.with_changes(promoted_from=Origin(env=source, commit=written))
+
+
+def recorded(main: Shop, env: str, service: str) -> Release:
+    """Return what an environment records, refusing when it records nothing."""
+    found = main.release(env, service)
+    if found is None:
+        raise Refused(f"{env} records no release of {service}")
+    return found
+
+
+def rollback(main: Shop, env: str, service: str, reason: str, to: str | None) -> Release:
+    """Return to what ran before, or to what a commit recorded, and hold it there."""
+    current = recorded(main, env, service)
+    earlier = earlier_releases(main, env, service)
+    wanted = _recorded_at(main, earlier, to) if to else _previous(current, [each for _, each in earlier])
+    if wanted is None:
+        raise Refused(f"{env} never ran another {service}" + (f" as of {to}" if to else ""))
+    return wanted.with_changes(hold=True, reason=reason)
+
+
+def earlier_releases(main: Shop, env: str, service: str) -> list[tuple[Version, Release]]:
+    """List every release that an environment recorded, newest first."""
+    path = releases.path(env, service)
+    return [(version, releases.load(version.text, path)) for version in main.repository.versions(main.commit, path)]
+
+
+def _previous(current: Release, earlier: Sequence[Release]) -> Release | None:
+    # After a roll-back, what it returned to has a predecessor too: start from where that one was released.
+    released = [each for each in earlier if not each.hold]
+    start = next((place for place, each in enumerate(released) if each.runs() == current.runs()), 0)
+    return next((each for each in released[start:] if each.runs() != current.runs()), None)
+
+
+def _recorded_at(main: Shop, earlier: Sequence[tuple[Version, Release]], to: str) -> Release | None:
+    commit = main.repository.resolve(to)
+    return next((each for version, each in earlier if main.repository.is_ancestor(version.commit, commit)), None)
+
+
+def unhold(main: Shop, env: str, service: str) -> Release:
+    """Let releases reach an environment again; what it runs stays until one does."""
+    current = recorded(main, env, service)
+    if not current.hold:
+        raise Refused(f"{service} is not held in {env}")
+    return current.with_changes(hold=False, reason=None)
+
+
+def write(main: Shop, env: str, wanted: Mapping[str, Release], title: str) -> Change | None:
+    """Turn releases into files and a message whose trailers a machine can read; None when nothing changes."""
+    written = {service: releases.dump(each) for service, each in wanted.items()}
+    files = {releases.path(env, service): text for service, text in written.items()}
+    files = {path: text for path, text in files.items() if main.repository.read(main.commit, path) != text}
+    trailers = [f"B2c-Env: {env}", *(line for each in wanted.values() for line in _trailers(each))]
+    return Change(files, f"{title}\n\n" + "\n".join(trailers) + "\n") if files else None
+
+
+def _trailers(new: Release) -> list[str]:
+    return [f"B2c-Service: {new.service}", f"B2c-Digest: {new.image.digest}", f"B2c-Run: {new.run_url}"]
+
+
+def difference(main: Shop, change: Change) -> str:
+    """Show what a change does to each file, as a unified diff."""
+    lines: list[str] = []
+    for path, text in change.files.items():
+        before = (main.repository.read(main.commit, path) or "").splitlines()
+        lines += difflib.unified_diff(before, text.splitlines(), f"a/{path}", f"b/{path}", lineterm="", n=1)
+    return "\n".join(lines)

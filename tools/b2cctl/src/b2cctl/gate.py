@@ -1,0 +1,25 @@
+"""The one required check: every job succeeded, or was skipped because the plan said so."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def complaints(needs: Mapping[str, Any], event: str) -> Iterator[str]:
+    """Yield what is wrong with the jobs of a run; `needs` is the workflow's own context of that name."""
+    skippable = _skippable(needs.get("plan", {}).get("outputs", {}), event)
+    for job, outcome in needs.items():
+        result = outcome["result"]
+        if result == "skipped" and job not in skippable:
+            yield f"{job} was skipped, and the plan does not say so"
+        elif result not in ("success", "skipped"):
+            yield f"{job}: {result}"
+
+
+def _skippable(outputs: Mapping[str, str], event: str) -> set[str]:
+    nothing_to = {job for job in ("test", "build") if json.loads(outputs.get(job) or "null") == []}
+    if event != "push":
+        return (nothing_to & {"test", "build"}) | {"publish", "release"}
+    publish = {"publish"} if "build" in nothing_to else set()
+    release = {"release"} if outputs.get("release") == "false" else set()
+    return (nothing_to & {"test"}) | {"build"} | publish | release

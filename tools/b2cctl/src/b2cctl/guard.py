@@ -1,0 +1,62 @@
+"""Who may change what under gitops/: each change of a release file must be one that b2cctl itself would write."""
+
+import re
+from collections.abc import Iterator
+
+from b2cctl import changes, releases
+from b2cctl.git import Refused
+from b2cctl.releases import Release
+from b2cctl.shop import Shop
+
+RELEASE_FILE = re.compile(r"gitops/envs/([^/]+)/releases/(.+)\.yaml")
+
+
+def objections(base: Shop, head: Shop) -> Iterator[str]:
+    """Yield what speaks against merging head into base, a line each; nothing when all is well."""
+    changed = sorted(path for path in base.tree.keys() | head.tree.keys() if base.tree.get(path) != head.tree.get(path))
+    touched = [path for path in changed if releases.are_at(path)]
+    if touched and (others := sorted(set(changed) - set(touched))):
+        yield f"releases travel alone, but this change also touches {', '.join(others)}"
+    for path in touched:
+        try:
+            _check(base, head, path)
+        except Refused as refusal:
+            yield f"{path}: {refusal.message}"
+
+
+def _check(base: Shop, head: Shop, path: str) -> None:
+    match = RELEASE_FILE.fullmatch(path)
+    if not match or match[1] not in base.order or match[2] not in base.services:
+        raise Refused("no release of an environment and a service of this shop")
+    env, service = match.groups()
+    if path not in head.tree:
+        raise Refused("a release is never deleted")
+    text = head.read(path)
+    new = releases.load(text, "not a release")
+    if new.service != service:
+        raise Refused(f"says {new.service}")
+    if text not in (releases.dump(legal) for legal in _legal(base, env, service, new)):
+        raise Refused(f"not what promote, rollback or unhold would write: {_reason(base, env, service)}")
+
+
+def _legal(base: Shop, env: str, service: str, new: Release) -> Iterator[Release]:
+    """Yield every release that b2cctl could write here."""
+    current = base.release(env, service)
+    if new.hold:
+        earlier = (each for _, each in changes.earlier_releases(base, env, service))
+        yield from (each.with_changes(hold=True, reason=new.reason) for each in earlier)
+    elif current and current.hold:
+        yield changes.unhold(base, env, service)
+    elif env != base.order[0]:
+        yield changes.promote(base, _source(base, env), env, [service], None)[service]
+
+
+def _source(base: Shop, env: str) -> str:
+    return base.order[base.order.index(env) - 1]
+
+
+def _reason(base: Shop, env: str, service: str) -> str:
+    if env == base.order[0]:
+        return f"only the pipeline releases to {env}"
+    source = _source(base, env)
+    return f"{source} records {changes.recorded(base, source, service).image.digest}"

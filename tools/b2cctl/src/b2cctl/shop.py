@@ -1,0 +1,67 @@
+"""The shop as one commit describes it: who owns it, in which order its environments promote, what each runs."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import yaml
+
+from b2cctl import releases, workspace
+from b2cctl.git import Refused, Repository
+from b2cctl.releases import Release
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Everything that the pipeline reads from one commit."""
+
+    repository: Repository
+    commit: str
+
+    @cached_property
+    def tree(self) -> dict[str, str]:
+        return self.repository.tree(self.commit)
+
+    def read(self, path: str) -> str:
+        text = self.repository.read(self.commit, path)
+        if text is None:
+            raise Refused(f"{path} is not in {self.commit[:12]}")
+        return text
+
+    @cached_property
+    def owner(self) -> dict[str, str]:
+        """Read owner, repo and registry."""
+        return dict(yaml.safe_load(self.read("gitops/policy/shop.yaml")))
+
+    @cached_property
+    def slug(self) -> str:
+        return f"{self.owner['owner']}/{self.owner['repo']}"
+
+    @cached_property
+    def order(self) -> list[str]:
+        return list(yaml.safe_load(self.read("gitops/policy/promotion.yaml"))["order"])
+
+    @cached_property
+    def services(self) -> list[str]:
+        return workspace.projects(self.tree, "services")
+
+    def address(self, service: str) -> str:
+        return f"{self.owner['registry']}/{self.owner['owner']}/{service}"
+
+    def inputs(self, service: str) -> dict[str, str]:
+        """List the files that an image is made of."""
+        return workspace.shipped(self.tree, workspace.closure(self.read, f"services/{service}"))
+
+    def chart(self, service: str) -> dict[str, str]:
+        """List the files that a service's manifests are made of."""
+        folder = f"helm/{service}"
+        if f"{folder}/Chart.yaml" not in self.tree:
+            return {}
+        return workspace.shipped(self.tree, workspace.chart_closure(self.read, folder))
+
+    def release(self, env: str, service: str) -> Release | None:
+        path = releases.path(env, service)
+        return releases.load(self.read(path), path) if path in self.tree else None
+
+    def at(self, commit: str) -> "Shop | None":
+        """Look at another commit, if the clone has it: a force-push may have taken it away."""
+        return Shop(self.repository, commit) if self.repository.has(commit) else None

@@ -1,0 +1,69 @@
+"""What goes into an image: the closure of a service's workspace dependencies, as one digest."""
+
+import hashlib
+import posixpath
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+
+import yaml
+
+Tree = Mapping[str, str]
+Read = Callable[[str], str]
+NOT_SHIPPED = ("tests", "docs")
+
+
+def projects(tree: Tree, kind: str) -> list[str]:
+    """Name the projects of a kind (libs, services): its folders that hold a pyproject.toml."""
+    parts = (path.split("/") for path in tree)
+    return sorted(part[1] for part in parts if part[0] == kind and part[2:] == ["pyproject.toml"])
+
+
+def closure(read: Read, folder: str) -> list[str]:
+    """List a project's folder and every workspace folder it depends on, directly or not."""
+    found: list[str] = []
+    waiting = [folder]
+    while waiting:
+        project = waiting.pop()
+        if project not in found:
+            found.append(project)
+            waiting += _workspace_dependencies(read, project)
+    return sorted(found)
+
+
+def _workspace_dependencies(read: Read, folder: str) -> list[str]:
+    sources = tomllib.loads(read(f"{folder}/pyproject.toml")).get("tool", {}).get("uv", {}).get("sources", {})
+    return [_beside(folder, source["path"]) for source in sources.values() if "path" in source]
+
+
+def chart_closure(read: Read, folder: str) -> list[str]:
+    """List a chart's folder and the library charts it takes from beside it."""
+    dependencies = yaml.safe_load(read(f"{folder}/Chart.yaml")).get("dependencies", [])
+    local = [each["repository"] for each in dependencies if each.get("repository", "").startswith("file://")]
+    return [folder, *(_beside(folder, address.removeprefix("file://")) for address in local)]
+
+
+def _beside(folder: str, relative: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, relative))
+
+
+def below(tree: Tree, folders: Iterable[str]) -> dict[str, str]:
+    """Pick the files below some folders."""
+    prefixes = tuple(f"{folder}/" for folder in folders)
+    return {path: blob for path, blob in tree.items() if path.startswith(prefixes)}
+
+
+def shipped(tree: Tree, folders: Iterable[str]) -> dict[str, str]:
+    """Pick the files below some folders that can reach an image or a cluster: no tests, no documents."""
+    folders = list(folders)
+    return {path: blob for path, blob in below(tree, folders).items() if not _left_out(path, folders)}
+
+
+def _left_out(path: str, folders: Iterable[str]) -> bool:
+    inside = next(path.removeprefix(f"{folder}/") for folder in folders if path.startswith(f"{folder}/"))
+    return inside.split("/")[0] in NOT_SHIPPED or ("/" not in inside and inside.endswith(".md"))
+
+
+def digest(files: Tree) -> str:
+    """Reduce files, their modes and names to one SHA-256."""
+    lines = "".join(f"{path}\t{blob}\n" for path, blob in sorted(files.items()))
+    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"

@@ -1,0 +1,220 @@
+"""A small shop on a bare repository: the same layout as the real one, a few lines per file."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from b2cctl.__main__ import cli
+
+ENVIRONMENTS = ("dev", "stage", "prod")
+RUN = "https://github.com/example-shop/b2c-shop/actions/runs/1"
+IDENTITY = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    **{f"GIT_{role}_NAME": "Tester" for role in ("AUTHOR", "COMMITTER")},
+    **{f"GIT_{role}_EMAIL": "tester@example.com" for role in ("AUTHOR", "COMMITTER")},
+}
+LOGIN = "services/user-service/user_service/login.py"
+MANIFEST = '[project]\nname = "{name}"\n\n[tool.uv.sources]\nchassis = {{ path = "../../libs/chassis" }}\n'
+CHART = "apiVersion: v2\nname: {name}\ndependencies:\n  - name: b2c-common\n    repository: file://../b2c-common\n"
+SHOP = {
+    "Makefile": "test:\n",
+    "README.md": "# Shop\n",
+    "docker-compose.yml": "services: {}\n",
+    "pyproject.toml": "",
+    "requirements-dev.txt": "pytest==9.0.0\n",
+    "docs/adr/0001.md": "# Git decides\n",
+    "tests/test_walk.py": "",
+    "libs/chassis/pyproject.toml": '[project]\nname = "chassis"\n',
+    "libs/chassis/README.md": "# Chassis\n",
+    "libs/chassis/src/chassis/__init__.py": "",
+    "libs/chassis/tests/test_chassis.py": "",
+    "helm/b2c-common/Chart.yaml": "apiVersion: v2\nname: b2c-common\n",
+    "helm/b2c-common/templates/_pod.tpl": "",
+    "helm/tests/test_render.py": "",
+    "tools/b2cctl/src/b2cctl/__init__.py": "",
+    "gitops/policy/shop.yaml": "owner: example-shop\nrepo: b2c-shop\nregistry: ghcr.io\n",
+    "gitops/policy/promotion.yaml": "order: [dev, stage, prod]\n",
+    **{f"gitops/envs/{env}/values/user-service.yaml": "replicas: 1\n" for env in ENVIRONMENTS},
+    **{
+        f"{folder}/{file}": text.format(name=name)
+        for name in ("user-service", "order-service")
+        for folder, files in {
+            f"services/{name}": {
+                "pyproject.toml": MANIFEST,
+                "requirements.txt": "flask==3.1.0\n",
+                "Dockerfile": "FROM scratch\n",
+                "app.py": "",
+                "README.md": "# {name}\n",
+                "tests/test_app.py": "",
+            },
+            f"helm/{name}": {
+                "Chart.yaml": CHART,
+                "README.md": "# {name}\n",
+                "values.yaml": "port: 1\n",
+                "templates/deployment.yaml": "",
+                "tests/test_one.py": "",
+            },
+        }.items()
+        for file, text in files.items()
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def _identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_REPOSITORY", "GITHUB_EVENT_NAME", "NEEDS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in IDENTITY.items():
+        monkeypatch.setenv(name, value)
+
+
+@dataclass
+class World:
+    """A clone of a bare repository, and what people and the pipeline do with it."""
+
+    clone: Path
+    bare: Path
+
+    def copy_to(self, folder: Path) -> "World":
+        shutil.copytree(self.clone.parent, folder)
+        return World(folder / "clone", folder / "bare.git")
+
+    def git(self, *arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(self.clone), *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    @staticmethod
+    def digest(letter: str) -> str:
+        """An image digest that a reader can tell apart from others."""
+        return "sha256:" + letter * 64
+
+    def commit(self, files: dict[str, str | None]) -> str:
+        """Write files (None deletes), commit, return the commit."""
+        for name, text in files.items():
+            path = self.clone / name
+            if text is None:
+                path.unlink()
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+        self.git("add", "-A")
+        self.git("commit", "--quiet", "--allow-empty", "-m", "Change " + ", ".join(files))
+        return self.git("rev-parse", "HEAD")
+
+    def push(self, files: dict[str, str | None]) -> str:
+        """A person's push to main, on top of whatever is there."""
+        self.pull()
+        commit = self.commit(files)
+        self.git("push", "--quiet", "origin", "HEAD:main")
+        return commit
+
+    def pull(self) -> None:
+        self.git("fetch", "--quiet", "origin", "main")
+        self.git("reset", "--quiet", "--hard", "FETCH_HEAD")
+
+    def b2cctl(self, *arguments: str) -> str:
+        """Run the command line and return what it says; a refusal fails the test."""
+        result = CliRunner().invoke(cli, ["-C", str(self.clone), *arguments], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def refusal(self, *arguments: str) -> str:
+        """Run the command line, which must refuse, and return why."""
+        result = CliRunner().invoke(cli, ["-C", str(self.clone), *arguments], catch_exceptions=False)
+        assert result.exit_code == 1, result.output
+        return result.output
+
+    def release(self, images: dict[str, str], commit: str | None = None) -> str:
+        """What the pipeline does after its builds: a letter for each image's digest, one call."""
+        folder = self.clone.parent / f"digests-{os.urandom(4).hex()}"
+        folder.mkdir()
+        for service, image in images.items():
+            (folder / f"{service}.digest").write_text(self.digest(image))
+        found = self.b2cctl("release", "--digests", str(folder), "--run", RUN, "--commit", commit or "HEAD")
+        self.pull()
+        return found
+
+    def promote(self, source: str, target: str, *arguments: str) -> str:
+        found = self.b2cctl("promote", source, target, "--skip-attestation", "--direct", *arguments)
+        self.pull()
+        return found
+
+    def recorded(self, env: str, service: str) -> dict[str, object]:
+        """Read a release from the bare repository, as Argo CD would."""
+        text = subprocess.run(
+            ["git", "-C", str(self.bare), "show", f"main:gitops/envs/{env}/releases/{service}.yaml"],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        return dict(yaml.safe_load(text))
+
+    def image(self, env: str, service: str) -> str:
+        return str(self.recorded(env, service)["image"]["digest"])  # type: ignore[index]
+
+
+def _found(folder: Path) -> World:
+    world = World(folder / "clone", folder / "bare.git")
+    init = ["git", "init", "--quiet", "--template=", "-b", "main"]
+    subprocess.run([*init, "--bare", world.bare], check=True)
+    subprocess.run([*init, world.clone], check=True)
+    world.git("remote", "add", "origin", "../bare.git")
+    world.commit(dict(SHOP))
+    world.git("push", "--quiet", "origin", "HEAD:main")
+    return world
+
+
+def _ship(world: World) -> None:
+    world.promote("dev", "stage")
+    world.promote("stage", "prod")
+    world.push({LOGIN: "1"})
+    world.release({"user-service": "b"})
+    world.promote("dev", "stage", "user-service")
+    world.push({LOGIN: "2"})
+    world.release({"user-service": "c"})
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], World]:
+    """Three states of a shop, each made when first asked for, to be copied for each test."""
+    folder = tmp_path_factory.mktemp("templates")
+
+    @cache
+    def template(name: str) -> World:
+        if name == "empty":
+            world = _found(folder / name)
+        elif name == "released":
+            world = template("empty").copy_to(folder / name)
+            world.release({"user-service": "a", "order-service": "b"})
+        else:
+            world = template("released").copy_to(folder / name)
+            _ship(world)
+        world.git("gc", "--quiet")  # fewer files to copy
+        return world
+
+    return template
+
+
+@pytest.fixture
+def empty_world(templates: Callable[[str], World], tmp_path: Path) -> World:
+    """The shop before its first release."""
+    return templates("empty").copy_to(tmp_path / "world")
+
+
+@pytest.fixture
+def world(templates: Callable[[str], World], tmp_path: Path) -> World:
+    """The shop with both services released to dev: user-service as image a, order-service as b."""
+    return templates("released").copy_to(tmp_path / "world")
+
+
+@pytest.fixture
+def shipped(templates: Callable[[str], World], tmp_path: Path) -> World:
+    """The shop later on: prod runs user-service as image a, stage as b, dev as c."""
+    return templates("shipped").copy_to(tmp_path / "world")

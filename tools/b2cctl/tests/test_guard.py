@@ -1,0 +1,190 @@
+import pytest
+
+LOGIN = "services/user-service/user_service/login.py"
+PROD = "gitops/envs/prod/releases/user-service.yaml"
+STAGE = "gitops/envs/stage/releases/user-service.yaml"
+DEV = "gitops/envs/dev/releases/user-service.yaml"
+
+
+def text(world, path):
+    return (world.clone / path).read_text()
+
+
+def written_by(world, *arguments):
+    """What a command would write, as files; main is as before."""
+    base = world.git("rev-parse", "HEAD")
+    world.b2cctl(*arguments)
+    world.pull()
+    names = world.git("diff", "--name-only", base, "HEAD").splitlines()
+    files = {name: text(world, name) for name in names}
+    world.git("push", "--quiet", "--force", "origin", f"{base}:main")
+    world.pull()
+    return files
+
+
+def guard(world, files):
+    base = world.git("rev-parse", "HEAD")
+    head = world.commit(files)
+    return ["guard", "--base", base, "--head", head]
+
+
+COMMANDS = {
+    "a promotion to prod": ["promote", "stage", "prod", "user-service", "--skip-attestation", "--direct"],
+    "a promotion to stage": ["promote", "dev", "stage", "user-service", "--skip-attestation", "--direct"],
+    "a rollback of stage": ["rollback", "stage", "user-service", "--direct", "--reason", "Slow"],
+    "a rollback of dev": ["rollback", "dev", "user-service", "--reason", "Slow"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_what_the_pipeline_writes_may_be_merged(shipped, command):
+    files = written_by(shipped, *command)
+
+    assert files
+    assert "nothing speaks against it" in shipped.b2cctl(*guard(shipped, files))
+
+
+def test_an_unhold_may_be_merged(shipped):
+    shipped.b2cctl("rollback", "stage", "user-service", "--direct", "--reason", "Slow")
+    shipped.pull()
+    files = written_by(shipped, "unhold", "stage", "user-service", "--direct")
+
+    assert "nothing speaks against it" in shipped.b2cctl(*guard(shipped, files))
+
+
+def test_a_change_without_releases_may_be_merged(shipped):
+    files = {"gitops/envs/prod/values/user-service.yaml": "replicas: 3\n", LOGIN: "3"}
+
+    assert "nothing speaks against it" in shipped.b2cctl(*guard(shipped, files))
+
+
+def hand_edited(world, path, old, new):
+    changed = text(world, path).replace(old, new)
+    assert changed != text(world, path)
+    return {path: changed}
+
+
+def promotion_of(world, source, target):
+    return written_by(world, "promote", source, target, "user-service", "--skip-attestation", "--direct")
+
+
+FORGERIES = {
+    "a digest typed by hand": (
+        lambda world: hand_edited(world, PROD, world.digest("a"), world.digest("f")),
+        "prod/releases/user-service.yaml: not what promote, rollback or unhold would write: stage records sha256:bbbb",
+    ),
+    "an earlier digest without a hold": (
+        lambda world: {STAGE: text(world, PROD)},
+        "stage/releases/user-service.yaml: not what promote, rollback or unhold would write: dev records sha256:cccc",
+    ),
+    "what dev runs, straight into prod": (
+        lambda world: {PROD: promotion_of(world, "dev", "stage")[STAGE].replace("env: dev", "env: stage")},
+        "not what promote, rollback or unhold would write: stage records sha256:bbbb",
+    ),
+    "a newer chart with the same image": (
+        lambda world: hand_edited(world, PROD, world.recorded("prod", "user-service")["chartRevision"], "f" * 40),
+        "not what promote, rollback or unhold would write",
+    ),
+    "a promotion with other evidence": (
+        lambda world: {
+            PROD: promotion_of(world, "stage", "prod")[PROD].replace(
+                world.git("log", "-1", "--format=%H", "--", STAGE), "f" * 40
+            )
+        },
+        "not what promote, rollback or unhold would write",
+    ),
+    "a release of dev by hand": (
+        lambda world: hand_edited(world, DEV, world.digest("c"), world.digest("f")),
+        "only the pipeline releases to dev",
+    ),
+    "a hold of something that never ran": (
+        lambda world: {
+            PROD: text(world, PROD)
+            .replace(world.digest("a"), world.digest("f"))
+            .replace("hold: false", "hold: true\nreason: Slow")
+        },
+        "not what promote, rollback or unhold would write",
+    ),
+    "a hold without a reason": (
+        lambda world: hand_edited(world, PROD, "hold: false", "hold: true"),
+        "hold and reason come and go together",
+    ),
+    "an unknown member": (lambda world: {PROD: text(world, PROD) + "replicas: 9\n"}, "Extra inputs are not permitted"),
+    "another order of the members": (
+        lambda world: {PROD: text(world, PROD).replace("schema: 1\n", "") + "schema: 1\n"},
+        "not what promote, rollback or unhold would write",
+    ),
+    "an added comment": (
+        lambda world: {PROD: promotion_of(world, "stage", "prod")[PROD] + "# trust me\n"},
+        "not what promote, rollback or unhold would write",
+    ),
+    "no YAML": (lambda _: {PROD: "{"}, "not a release"),
+    "a mutable tag": (
+        lambda world: {PROD: text(world, PROD).replace("tag: sha-", "tag: latest-")},
+        "image.tag",
+    ),
+    "another service's release": (
+        lambda world: {PROD: text(world, "gitops/envs/prod/releases/order-service.yaml")},
+        "says order-service",
+    ),
+    "a deleted release": (lambda _: {PROD: None}, "a release is never deleted"),
+    "a service that does not exist": (
+        lambda world: {"gitops/envs/prod/releases/mail-service.yaml": text(world, PROD)},
+        "no release of an environment and a service of this shop",
+    ),
+    "an environment that does not exist": (
+        lambda world: {"gitops/envs/test/releases/user-service.yaml": text(world, PROD)},
+        "no release of an environment and a service of this shop",
+    ),
+    "a file of another kind": (
+        lambda _: {"gitops/envs/prod/releases/user-service.json": "{}"},
+        "no release of an environment and a service of this shop",
+    ),
+    "values along with a promotion": (
+        lambda world: (
+            promotion_of(world, "stage", "prod") | {"gitops/envs/prod/values/user-service.yaml": "replicas: 0\n"}
+        ),
+        "releases travel alone, but this change also touches gitops/envs/prod/values/user-service.yaml",
+    ),
+    "code along with a promotion": (
+        lambda world: promotion_of(world, "stage", "prod") | {LOGIN: "3"},
+        f"releases travel alone, but this change also touches {LOGIN}",
+    ),
+    "a policy that allows it": (
+        lambda world: {
+            "gitops/policy/promotion.yaml": "order: [dev, prod]\n",
+            PROD: promotion_of(world, "dev", "stage")[STAGE],
+        },
+        "releases travel alone",
+    ),
+}
+
+
+@pytest.mark.parametrize(("forge", "objection"), FORGERIES.values(), ids=FORGERIES)
+def test_what_the_pipeline_would_not_write_is_refused(shipped, forge, objection):
+    files = forge(shipped)
+
+    assert objection in shipped.refusal(*guard(shipped, files))
+
+
+def test_a_promotion_that_was_overtaken_is_refused(shipped):
+    # given a promotion to prod, made when stage ran b
+    files = promotion_of(shipped, "stage", "prod")
+
+    # when stage moves on before it is merged
+    shipped.promote("dev", "stage", "user-service")
+
+    # then
+    assert "stage records sha256:cccc" in shipped.refusal(*guard(shipped, files))
+
+
+def test_a_promotion_into_a_hold_is_refused(shipped):
+    # given
+    files = promotion_of(shipped, "dev", "stage")
+
+    # when somebody rolls back before it is merged
+    shipped.b2cctl("rollback", "stage", "user-service", "--direct", "--reason", "Slow")
+    shipped.pull()
+
+    # then
+    assert "not what promote, rollback or unhold would write" in shipped.refusal(*guard(shipped, files))
