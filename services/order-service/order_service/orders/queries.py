@@ -42,7 +42,12 @@ def list_orders(
     db: Database, *, buyer_id: str, status: str | None, limit: int, after: str | None
 ) -> tuple[Sequence[str], str | None]:
     """Return the documents of one page, newest first, and the key after which the next page begins."""
-    parameters = {"buyer_id": buyer_id, "status": status, "limit": limit + 1, "after": after and _last_seen(after)}
+    parameters = {
+        "buyer_id": buyer_id,
+        "status": status,
+        "limit": limit + 1,
+        "after": None if after is None else _last_seen(after),
+    }
     rows = db.all(_page(filtered=status is not None, continued=after is not None), parameters)
     next_key = pack_key(rows[limit - 1].id.hex) if len(rows) > limit else None
     return [row.document for row in rows[:limit]], next_key
