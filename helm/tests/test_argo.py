@@ -275,7 +275,7 @@ def test_a_fork_of_files_that_disagree_changes_nothing(workshop: Path) -> None:
     root.write_text(root.read_text().replace("https://github.com/", "https://github.com/not-"))
     policy = (workshop / fork.POLICY).read_text()
 
-    with pytest.raises(SystemExit, match=r"gitops/root\.yaml should hold this once"):
+    with pytest.raises(SystemExit, match=r"gitops/root\.yaml should hold this"):
         fork.rename(workshop, "somebody", "a-shop")
 
     assert (workshop / fork.POLICY).read_text() == policy

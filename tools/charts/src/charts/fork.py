@@ -13,6 +13,7 @@ PLACES = (
     (POLICY, "\nowner: {owner}\nrepo: {repo}\n"),
     ("gitops/root.yaml", "https://github.com/{owner}/{repo}.git\n"),
     ("helm/b2c-common/values.yaml", "imageRegistry: {registry}/{owner}\n"),
+    (".github/CODEOWNERS", "@{owner}/"),
 )
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -25,8 +26,8 @@ def rename(root: Path, owner: str, repo: str) -> None:
     contents = {}
     for place, form in PLACES:
         stands, content = form.format(**before), (root / place).read_text()
-        if content.count(stands) != 1:
-            raise SystemExit(f"charts: {place} should hold this once: {stands.strip()}")
+        if stands not in content:
+            raise SystemExit(f"charts: {place} should hold this: {stands.strip()}")
         contents[root / place] = content.replace(stands, form.format(**before | {"owner": owner, "repo": repo}))
     for file, content in contents.items():
         file.write_text(content)
