@@ -9,7 +9,7 @@ import rendering
 from rendering import ROOT
 
 Copy = Callable[[], Path]
-PARTS = ("helm", "gitops", "docs/runbooks")
+PARTS = ("helm", "gitops", "docs/runbooks", ".github")
 
 
 def copy(target: Path) -> Path:

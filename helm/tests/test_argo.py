@@ -79,7 +79,6 @@ def test_a_release_file_without_a_digest_makes_no_application(repository: Path) 
         )
 
 
-@pytest.mark.skipif(not SCHEMA.exists(), reason="gitops/policy/release.schema.json is not there yet")
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_example_releases_are_of_the_form_that_the_pipeline_writes(service: str) -> None:
     release = yaml.safe_load((shop.RELEASES / f"{service}.yaml").read_text())
@@ -255,6 +254,7 @@ def test_a_fork_is_one_command_and_can_be_undone(workshop: Path) -> None:
 
     assert owners(workshop) == {"https://github.com/somebody/a-shop.git", f"{policy['registry']}/somebody"}
     assert yaml.safe_load((workshop / fork.POLICY).read_text()) == policy | {"owner": "somebody", "repo": "a-shop"}
+    assert f"@{policy['owner']}/" not in (workshop / ".github/CODEOWNERS").read_text()
     fork.rename(workshop, policy["owner"], policy["repo"])
     assert {place: (workshop / place).read_text() for place in before} == before
 
