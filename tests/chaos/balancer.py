@@ -16,7 +16,7 @@ from chaos.wire import Answer, Line, Unanswered
 
 CHECK_SECONDS = 0.1
 THINK_SECONDS = 0.02
-Deed = tuple[str, str, Any, dict[str, str]]
+Errand = tuple[str, str, Any, dict[str, str]]
 """Method, path, body, headers."""
 
 
@@ -57,13 +57,13 @@ def _is_ready(port: int) -> bool:
 
 
 class RetrylessClients:
-    """Clients that carry out deeds one after the other; every answer but the wanted status is a failure."""
+    """Clients that do errands one after the other; every answer but the wanted status is a failure."""
 
-    def __init__(self, endpoints: Endpoints, deeds: Sequence[Deed], wanted: int, number: int) -> None:
+    def __init__(self, endpoints: Endpoints, errands: Sequence[Errand], wanted: int, number: int) -> None:
         self.sent = 0
         self.acknowledged: list[Answer] = []
         self.failures: list[str] = []
-        self._endpoints, self._deeds, self._wanted = endpoints, deeds, wanted
+        self._endpoints, self._errands, self._wanted = endpoints, errands, wanted
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(place,)) for place in range(number)]
 
@@ -86,11 +86,11 @@ class RetrylessClients:
                 line.hang_up()
                 port = ready[turn % len(ready)]
                 line = Line([port])
-            self._do(line, self._deeds[turn % len(self._deeds)])
+            self._do(line, self._errands[turn % len(self._errands)])
         line.hang_up()
 
-    def _do(self, line: Line, deed: Deed) -> None:
-        method, path, body, headers = deed
+    def _do(self, line: Line, errand: Errand) -> None:
+        method, path, body, headers = errand
         self.sent += 1
         try:
             answer = line.ask(method, path, body, headers)

@@ -60,17 +60,23 @@ class Books:
     def audit(self, buyers: Buyers) -> Audit:
         """Compare what buyers were told with what is written; every buyer must have a final answer by now."""
         with psycopg.connect(self._url) as connection:
-            written = connection.execute(ORDERS_OF_RUN, (buyers.run,)).fetchall()
-            findings = [*buyers.surprises, *self._inconsistencies(connection)]
-        lost = set(buyers.acknowledged.items()) - {(key, order_id) for key, order_id, _ in written}
-        too_many = [order_id for key, order_id, _ in written if buyers.acknowledged.get(key) != order_id]
-        cancelled = {order_id for _, order_id, status in written if status == "cancelled"}
-        if cancelled != buyers.cancelled:
-            findings.append(f"cancelled otherwise than acknowledged: {sorted(cancelled ^ buyers.cancelled)}")
-        return Audit(len(lost), len(too_many), findings)
+            lost, duplicated, findings = compare(connection, buyers)
+            return Audit(lost, duplicated, [*findings, *self._inconsistencies(connection)])
 
     def _inconsistencies(self, connection: psycopg.Connection) -> list[str]:
         found = {what: connection.execute(query).fetchall() for what, query in CONSISTENCY.items()}
         units: Units = dict(connection.execute(UNITS).fetchall())
         found["products whose stock and sales do not add up"] = sorted(set(units.items()) ^ set(self._opening.items()))
         return [f"{what}: {rows}" for what, rows in found.items() if rows]
+
+
+def compare(connection: psycopg.Connection, buyers: Buyers) -> Audit:
+    """Compare what these buyers were told with the orders that carry their keys."""
+    written = connection.execute(ORDERS_OF_RUN, (buyers.run,)).fetchall()
+    lost = set(buyers.acknowledged.items()) - {(key, order_id) for key, order_id, _ in written}
+    too_many = [order_id for key, order_id, _ in written if buyers.acknowledged.get(key) != order_id]
+    findings = list(buyers.surprises)
+    cancelled = {order_id for _, order_id, status in written if status == "cancelled"}
+    if cancelled != buyers.cancelled:
+        findings.append(f"cancelled otherwise than acknowledged: {sorted(cancelled ^ buyers.cancelled)}")
+    return Audit(len(lost), len(too_many), findings)

@@ -61,13 +61,20 @@ class Buyers:
     def __exit__(self, *_: object) -> None:
         self.finish()
 
-    def finish(self, patience: float = 60) -> None:
-        """Begin nothing new; wait until every request that was begun has its final answer."""
+    def close(self) -> None:
+        """Begin nothing new; what was begun goes on until its final answer."""
         self._open.clear()
+
+    def have_final_answers(self) -> bool:
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def finish(self, patience: float = 60) -> None:
+        """Close, and wait until every request that was begun has its final answer."""
+        self.close()
         deadline = time.monotonic() + patience
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        if any(thread.is_alive() for thread in self._threads):
+        if not self.have_final_answers():
             raise AssertionError(f"some buyers have no final answer after {patience} seconds")
 
     @property

@@ -8,6 +8,7 @@ from types import FrameType
 import pytest
 
 from chaos.report import Outcome, table
+from chaos.trust import trusting
 from chaos.world import World
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
@@ -45,10 +46,10 @@ def budget(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def shared_world(pytestconfig: pytest.Config) -> Iterator[World]:
+def shared_world(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Run one shop for all faults that leave it as they found it: two workers a service."""
     user_port, order_port = free_ports()
-    environment = {"WORKERS": "2", "LOG_LEVEL": "WARNING"}
+    environment = trusting(tmp_path_factory.mktemp("trust"))
     with (
         fresh_folder() as data,
         Shop(data, user_port=user_port, order_port=order_port, environment=environment) as shop,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from chaos.balancer import Deed, Endpoints, RetrylessClients
+from chaos.balancer import Endpoints, Errand, RetrylessClients
 from chaos.report import Outcome
 from chaos.world import World
 from localshop.service import Service
@@ -69,8 +69,8 @@ def replace_oldest(*fleets: Fleet) -> list[int | None]:
 @pytest.mark.budget(100)
 def test_no_request_fails_while_both_services_are_restarted(world: World) -> None:
     (customer, *_) = world.customers
-    ordering: Deed = ("POST", "/orders", {"items": [{"product_id": "p1"}]}, customer)
-    reading: Deed = ("GET", "/profile", None, customer)
+    ordering: Errand = ("POST", "/orders", {"items": [{"product_id": "p1"}]}, customer)
+    reading: Errand = ("GET", "/profile", None, customer)
     before = orders_written(world)
     with (
         fleet(world.shop.user) as users,

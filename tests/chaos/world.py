@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -31,6 +32,16 @@ class World:
         self.moments: list[float] = []
         restock(shop.order.database_url, PRODUCTS, PLENTY)
         self.customers = [sign_in(shop, f"customer{number}") for number in range(8)]
+
+    def setting(self, name: str) -> str:
+        """Return a variable of the services' environment."""
+        return (self.shop.user.environment or {})[name]
+
+    def arm(self, failpoint: str) -> Path:
+        """Let the next process that comes by crash there; the file is gone once one has."""
+        file = Path(self.setting("FAILPOINTS"), failpoint)
+        file.touch()
+        return file
 
     @property
     def servers(self) -> list[Service]:
@@ -65,6 +76,12 @@ class World:
                 server.kill()  # what it left behind
                 server.launch()
 
+    def tend_until(self, happened: Callable[[], bool], patience: float = 30) -> None:
+        deadline = time.monotonic() + patience
+        while not happened():
+            assert time.monotonic() < deadline, f"it did not happen within {patience} seconds"
+            self.tend(0.05)
+
     def settle(self) -> None:
         """Wait until everything is ready."""
         self.revive()
@@ -97,8 +114,17 @@ def restock(database_url: str, products: Sequence[str], units: int) -> None:
 
 def sign_in(shop: Shop, username: str) -> dict[str, str]:
     """Return the headers of a customer, new or known."""
+    return bearer(open_session(shop, username))
+
+
+def open_session(shop: Shop, username: str) -> dict[str, str]:
+    """Return the tokens of a customer, new or known."""
     account = {"username": username, "password": PASSWORD}
     with httpx.Client(base_url=shop.user.url, timeout=30) as http:
-        http.post("/register", json=account)
-        token = http.post("/login", json=account).raise_for_status().json()["token"]
-    return {"Authorization": f"Bearer {token}"}
+        http.post("/register", json={**account, "name": f"Name of {username}"})
+        tokens: dict[str, str] = http.post("/login", json=account).raise_for_status().json()
+    return tokens
+
+
+def bearer(tokens: dict[str, str]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens['token']}"}
