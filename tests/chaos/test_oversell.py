@@ -77,6 +77,7 @@ def fight(world: World, number: int) -> Outcome:
             world.tend_until(buyers.have_final_answers, patience=60)
         after = shelf(connection)
         lost, duplicated, findings = compare(connection, buyers)
+    assert world.bugs() == []
     assert findings[:20] == []
     assert after.sold - before.sold <= units
     assert after.stock + after.sold == units + before.sold
@@ -87,8 +88,14 @@ def fight(world: World, number: int) -> Outcome:
 def test_64_buyers_at_eight_workers_never_buy_more_than_there_is_whoever_is_killed(crowd: World) -> None:
     rounds = [fight(crowd, number) for number in range(ROUNDS)]
 
-    sent, acknowledged, lost, duplicated = (sum(round_[place] for round_ in rounds) for place in (1, 2, 3, 4))
-    name = f"oversell, {ROUNDS} rounds of kill -9"
-    crowd.outcomes.append(Outcome(name, sent, acknowledged, lost, duplicated, None))
-    assert (lost, duplicated) == (0, 0)
-    assert acknowledged > ROUNDS
+    whole = Outcome(
+        f"oversell, {ROUNDS} rounds of kill -9",
+        sum(each.sent for each in rounds),
+        sum(each.acknowledged for each in rounds),
+        sum(each.lost for each in rounds),
+        sum(each.duplicated for each in rounds),
+        None,
+    )
+    crowd.outcomes.append(whole)
+    assert (whole.lost, whole.duplicated) == (0, 0)
+    assert whole.acknowledged > ROUNDS

@@ -33,6 +33,11 @@ class World:
         restock(shop.order.database_url, PRODUCTS, PLENTY)
         self.customers = [sign_in(shop, f"customer{number}") for number in range(8)]
 
+    def bugs(self) -> list[str]:
+        """Return what the services have logged about errors that nobody expected."""
+        logs = [server.log.read_text(errors="replace").splitlines() for server in self.shop.services]
+        return [line for log in logs for line in log if "unhandled_error" in line or "Exception on" in line]
+
     def setting(self, name: str) -> str:
         """Return a variable of the services' environment."""
         return (self.shop.user.environment or {})[name]
@@ -101,6 +106,7 @@ class World:
         self.moments.clear()
         outcome = Outcome(fault, buyers.sent, len(buyers.acknowledged), lost, duplicated, max(recovery, default=None))
         self.outcomes.append(outcome)
+        assert self.bugs() == []
         assert findings[:20] == []
         assert (lost, duplicated) == (0, 0)
         assert outcome.acknowledged > 0
