@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog test check format deps deps-check openapi tools charts charts-check golden fork scan
+.PHONY: help setup up reset catalog test chaos check format deps deps-check openapi tools charts charts-check golden fork scan
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,9 @@ catalog: $(READY) ## import a catalogue into the running shop: make catalog FILE
 
 test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-up brings along (TESTS=... for some of them)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
+
+chaos: $(READY) ## kill, pause, fill, restart and skew real processes; the books must balance (10 minutes at most)
+	@$(BIN)/python -m pytest tests/chaos
 
 check: $(READY) deps-check charts-check scan ## lint, types, import contracts, generated files
 	@$(BIN)/ruff check .

@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psycopg
@@ -97,3 +98,15 @@ def test_a_transaction_is_taken_back_whole(app: Flask) -> None:
     with pytest.raises(KeyError):
         fail()
     assert database.all(text("SELECT * FROM things")) == []
+
+
+def test_those_who_come_after_a_silent_database_was_noticed_hear_so_at_once(app: Flask) -> None:
+    database: Database = app.extensions["database"]
+    with paused(database), ThreadPoolExecutor(2) as pool:
+        assert app.test_client().get("/sql?run=SELECT 1").status_code == 503
+        database._breaker.enter()  # somebody is trying
+        began = time.monotonic()
+        answers = list(pool.map(lambda _: app.test_client().get("/sql?run=SELECT 1").status_code, range(20)))
+        assert (set(answers), time.monotonic() - began < 1) == ({503}, True)
+        database._breaker.gave_up()
+    assert app.test_client().get("/sql?run=SELECT 1").status_code == 200

@@ -1,7 +1,7 @@
 """PostgreSQL: one engine per process, one AUTOCOMMIT statement per request where one statement is enough.
 
 A statement that the server does not answer in time is given up on this side too, so that a paused
-database costs a request its deadline and never a thread.
+database costs a request its deadline and never a thread; those that come after hear so at once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from chassis.breaker import CircuitBreaker
 from chassis.errors import Problem, Unavailable
 from chassis.metrics import DATABASE_CONNECTIONS_IN_USE, DATABASE_POOL_SIZE
 
@@ -35,14 +36,22 @@ _PASSING = ("08", "40", "53", "55", "57", "58")
 class DeadlineConnection(psycopg.Connection[Any]):
     """A connection that gives up on a server that has stopped answering."""
 
-    deadline_seconds: float = 6.0
+    deadline_seconds: float
+    breaker: CircuitBreaker
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
         try:
-            return super().wait(gen, interval=interval, timeout=timeout or self.deadline_seconds)
+            answer = super().wait(gen, interval=interval, timeout=timeout or self.deadline_seconds)
         except psycopg.errors._WaitTimeout as late:
+            self.breaker.gave_up()
             self.pgconn.finish()
             raise psycopg.OperationalError("the database did not answer in time") from late
+        except psycopg.Error as refusal:
+            if refusal.sqlstate:  # otherwise it is our own side that speaks, of a connection that is gone
+                self.breaker.answered()
+            raise
+        self.breaker.answered()
+        return answer
 
 
 class Database:
@@ -51,6 +60,8 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 8, statement_timeout_ms: int = 5000) -> None:
         self._url = url
         self._statement_timeout_ms = statement_timeout_ms
+        self._deadline_seconds = statement_timeout_ms / 1000 + 1
+        self._breaker = CircuitBreaker(trial_seconds=CONNECT_SECONDS + self._deadline_seconds)
         self.engine = _engine(self._connect, pool_size)
 
     def _connect(self) -> DeadlineConnection:
@@ -58,25 +69,33 @@ class Database:
             f"-c statement_timeout={self._statement_timeout_ms} -c lock_timeout={LOCK_WAIT_MS} "
             f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS} -c timezone=UTC"
         )
-        connection = DeadlineConnection.connect(self._url, connect_timeout=CONNECT_SECONDS, options=options)
-        connection.deadline_seconds = self._statement_timeout_ms / 1000 + 1
+        try:
+            connection = DeadlineConnection.connect(self._url, connect_timeout=CONNECT_SECONDS, options=options)
+        except psycopg.errors.ConnectionTimeout:
+            self._breaker.gave_up()
+            raise
+        connection.deadline_seconds, connection.breaker = self._deadline_seconds, self._breaker
         return connection
+
+    def _connected(self) -> Connection:
+        self._breaker.enter()
+        return self.engine.connect()
 
     def first(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Row[Any] | None:
         """Run one statement in its own transaction; return its first row, or None."""
-        with self.engine.connect() as connection:
+        with self._connected() as connection:
             return connection.execute(statement, parameters).first()
 
     def all(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         """Run one statement in its own transaction; return all its rows."""
-        with self.engine.connect() as connection:
+        with self._connected() as connection:
             return connection.execute(statement, parameters).all()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Run several statements as one; an exception takes all of them back."""
         with (
-            self.engine.connect().execution_options(isolation_level="READ COMMITTED") as connection,
+            self._connected().execution_options(isolation_level="READ COMMITTED") as connection,
             connection.begin(),
         ):
             yield connection

@@ -35,7 +35,7 @@ def schema_check(database: Database, scripts: Path) -> Check:
     def check() -> str:
         try:
             row = database.first(text("SELECT version_num FROM alembic_version"))
-        except (DBAPIError, PoolTimeout):
+        except (DBAPIError, PoolTimeout, Unavailable):
             return "unavailable, or not migrated"
         current = row.version_num if row else "nothing"
         return "ok" if row and current >= needed else f"schema is at {current}, this version needs {needed}"

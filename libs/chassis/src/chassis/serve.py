@@ -1,7 +1,8 @@
 """Serve `app:app` of the working directory with granian: `python -m chassis.serve`.
 
-SIGTERM and SIGINT: /readyz turns 503 at once, requests are served for DRAIN_SECONDS more so that load
-balancers can look away, then the listening socket closes, what is in flight is finished, and the process ends.
+SIGTERM and SIGINT: /readyz turns 503 at once and every answer asks its client to reconnect elsewhere; requests are
+served for DRAIN_SECONDS more so that load balancers can look away; then the listening socket closes, what is in
+flight is finished, and the process ends.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 import sys
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,8 +22,11 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings
+from werkzeug.utils import import_string
 
+from chassis.api import LARGEST_BODY
 from chassis.health import DRAIN_FILE
+from chassis.intake import READERS, Intake
 from chassis.logging import configuration
 
 
@@ -47,13 +52,18 @@ def server(settings: ServerSettings, service: str) -> MPServer:
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=settings.workers,
-        blocking_threads=settings.threads,
+        blocking_threads=settings.threads + READERS,
         backpressure=BACKPRESSURE,
         respawn_failed_workers=True,
         workers_kill_timeout=settings.shutdown_timeout_seconds,
         log_level=LogLevels(settings.log_level.lower()),
         log_dictconfig=configuration(service, settings.app_env, settings.log_level),
     )
+
+
+def load(target: str, *, threads: int) -> Intake:
+    """Load the application in a worker process."""
+    return Intake(import_string(target), threads, LARGEST_BODY)
 
 
 def drain_on_signal(granian: MPServer, drain_file: Path, seconds: float) -> None:
@@ -82,7 +92,7 @@ def main() -> None:
         multiprocessing.set_start_method("spawn")
         granian = server(settings, Path.cwd().name)
         granian.on_startup(lambda: drain_on_signal(granian, drain_file, settings.drain_seconds))
-        granian.serve()
+        granian.serve(target_loader=partial(load, threads=settings.threads))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chassis.database import LOCK_NOT_AVAILABLE, Database, sqlstate
 from chassis.errors import NotFound, Unavailable
+from chassis.failpoints import reach
 from chassis.tokens import Caller
 from order_service.orders import rules, statements
 from order_service.orders.queries import order_key
@@ -49,12 +50,14 @@ def place_order(
 
 
 def _place(db: Database, parameters: dict[str, Any]) -> Row[Any]:
+    reach("place.before")
     try:
         row = db.first(statements.PLACE, parameters)
     except DBAPIError as failure:
         if parameters["key"] and sqlstate(failure) == LOCK_NOT_AVAILABLE:
             raise rules.StillInFlight from failure
         raise
+    reach("place.after")
     assert row is not None  # noqa: S101 - the statement selects exactly one row
     return row
 
@@ -74,9 +77,10 @@ def _replay(row: Row[Any], fingerprint: bytes | None) -> Placed:
 
 def cancel_order(db: Database, *, buyer_id: str, order_id: str) -> str:
     """Cancel the caller's order and put its goods back; return its document."""
-    row = db.first(
-        statements.CANCEL, {"id": order_key(order_id), "buyer_id": buyer_id, "cancellable": list(rules.CANCELLABLE)}
-    )
+    order = {"id": order_key(order_id), "buyer_id": buyer_id, "cancellable": list(rules.CANCELLABLE)}
+    reach("cancel.before")
+    row = db.first(statements.CANCEL, order)
+    reach("cancel.after")
     if row is None:
         raise NotFound
     if row.document is None:

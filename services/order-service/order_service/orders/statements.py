@@ -29,7 +29,8 @@ shelf AS (
     ORDER BY id FOR NO KEY UPDATE
 ),
 lines AS (
-    SELECT line, product_id, name, price_minor AS unit_price_minor, qty, currency, stock >= qty AS enough
+    SELECT line, product_id, name, price_minor AS unit_price_minor, qty, currency, stock >= qty AS enough,
+           stock - qty AS remaining
     FROM asked JOIN shelf ON shelf.id = asked.product_id
 ),
 -- One row when all that was asked for is there, in one currency; no row otherwise.
@@ -54,8 +55,10 @@ written AS (
     INSERT INTO order_lines (order_id, line, product_id, name, unit_price_minor, qty)
     SELECT claim.id, line, product_id, name, unit_price_minor, qty FROM claim CROSS JOIN lines
 ),
+-- Not `stock - qty`: PostgreSQL computes that on the snapshot's row first, and the CHECK refuses the result, even
+-- when the locked row, which it looks at next, has had goods returned to it meanwhile.
 taken AS (
-    UPDATE products SET stock = stock - lines.qty FROM claim CROSS JOIN lines WHERE products.id = lines.product_id
+    UPDATE products SET stock = lines.remaining FROM claim CROSS JOIN lines WHERE products.id = lines.product_id
 )
 SELECT {documents.ORDER_ID} AS order_id, o.receipt, earlier.*,
        (SELECT json_object_agg(id, json_build_array(stock, currency)) FROM shelf) AS shelf

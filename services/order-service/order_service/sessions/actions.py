@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from chassis.database import Database
+from chassis.failpoints import reach
 
 REMEMBER = text("""
 INSERT INTO ended_sessions (session_id, ended_at)
@@ -46,16 +47,22 @@ def learn(db: Database, *, endings: list[dict[str, Any]]) -> Learned:
     sessions = [ending for ending in endings if ending["session_id"]]
     session_ids = [ending["session_id"] for ending in sessions]
     version = endings[-1]["version"]
+    reach("learn.before")
     with db.transaction() as connection:
         connection.execute(REMEMBER, {"session_ids": session_ids, "times": [ending["at"] for ending in sessions]})
         connection.execute(FORGET)
+        reach("learn.remembered")
         _erase(connection, [ending["user_id"] for ending in endings if ending["user_id"]])
+        reach("learn.erased")
         connection.execute(ADVANCE, {"version": version})
+        reach("learn.advanced")
+    reach("learn.after")
     return Learned(version, session_ids)
 
 
 def _erase(connection: Connection, buyer_ids: list[str]) -> None:
     connection.execute(NOTE_ERASED, {"buyer_ids": buyer_ids})
+    reach("learn.noted")
     connection.execute(ERASE, {"buyer_ids": buyer_ids})
 
 

@@ -13,6 +13,7 @@ from prometheus_client import Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.database import Database
+from chassis.errors import Unavailable
 from chassis.jwks import RemoteKeys
 from chassis.logging import stamp_request_id
 from chassis.peers import Peer, PeerFailure
@@ -94,7 +95,7 @@ class Follower:
             try:
                 self.step()
                 self._note(reachable=True)
-            except (PeerFailure, SQLAlchemyError) as failure:
+            except (PeerFailure, SQLAlchemyError, Unavailable) as failure:
                 self._note(reachable=False, why=str(failure))
             except Exception:
                 log.exception("session_feed_failed")  # whatever it was, the next step must still be tried

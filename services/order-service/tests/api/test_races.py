@@ -7,11 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 from flask import Flask
 from sqlalchemy import text
 
 from chassis.database import Database
 from chassis.testing import bearer
+from order_service.settings import Settings
 
 ALICE = bearer("u-alice", "alice")
 
@@ -82,3 +84,22 @@ def test_orders_cancellations_and_imports_at_once_keep_the_books(
     answers = all_at_once(app, [*cancels, *orders])
     assert Counter(answer.status_code for answer in answers) == {200: 10, 201: 30}
     assert (left("p1"), left("p2")) == (470, 470)
+
+
+def test_goods_that_come_back_while_an_order_waits_for_them_are_sold(
+    app: Flask, settings: Settings, stock: Callable[..., None], left: Callable[[str], int], db: Database
+) -> None:
+    stock(p1=0)
+    with psycopg.connect(settings.database_url) as returning, ThreadPoolExecutor(1) as pool:
+        returning.execute("UPDATE products SET stock = 5 WHERE id = 'p1'")
+        answer = pool.submit(lambda: app.test_client().post("/orders", json=items(("p1", 2)), headers=ALICE))
+        wait_for_a_lock(db)
+        returning.commit()
+        assert answer.result().status_code == 201
+    assert left("p1") == 3
+
+
+def wait_for_a_lock(db: Database) -> None:
+    waiting = text("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+    while db.first(waiting) is None:
+        pass

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, text, update
 
 from chassis.database import Database, constraints
 from chassis.errors import InvalidToken
+from chassis.failpoints import reach
 from chassis.tokens import Caller
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import TAKEN, email_key, refuse_weak
@@ -68,9 +69,13 @@ def change_password(db: Database, passwords: Passwords, *, caller: Caller, curre
 def delete_account(db: Database, passwords: Passwords, *, caller: Caller, password: str) -> None:
     """Erase what is held on the caller and end all sessions; only the username stays reserved."""
     known = _confirmed(db, passwords, caller, password)
+    reach("erase.before")
     with db.transaction() as connection:
         _claim(connection, ERASE, caller, known)
+        reach("erase.claimed")
         connection.execute(END_ALL, {"user_id": caller.user_id})
+        reach("erase.ended")
+    reach("erase.after")
 
 
 def _confirmed(db: Database, passwords: Passwords, caller: Caller, password: str) -> Row[Any]:

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 
 from chassis.database import Database
 from chassis.errors import InvalidToken, NotFound
+from chassis.failpoints import reach
 from chassis.tokens import Caller
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import username_digest
@@ -69,10 +70,10 @@ def refresh(db: Database, *, refresh_token: str, lifetime: int) -> Opened:
     nobody can tell an impatient client from a thief.
     """
     successor = secrets.token_urlsafe(32)
-    session = db.first(
-        statements.REFRESH,
-        {"presented": _digest(refresh_token), "next": _digest(successor), "lifetime": lifetime},
-    )
+    tokens = {"presented": _digest(refresh_token), "next": _digest(successor), "lifetime": lifetime}
+    reach("refresh.before")
+    session = db.first(statements.REFRESH, tokens)
+    reach("refresh.after")
     if session is None:
         raise InvalidRefreshToken
     if session.ended_at is not None:

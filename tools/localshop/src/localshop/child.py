@@ -88,12 +88,17 @@ class Child:
         if self._process is not None:
             self._process.send_signal(self._stop_signal)
 
+    def wait(self, seconds: float) -> int | None:
+        """Wait for its end; return its exit code, None when it is still running."""
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                return self._process.wait(seconds)
+        return None
+
     def stop(self, grace_seconds: float = 15) -> None:
         """Ask, wait, then kill whatever is left."""
         self.ask_to_stop()
-        if self._process is not None:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(grace_seconds)
+        self.wait(grace_seconds)
         self.kill()
 
     def kill(self) -> None:
@@ -108,6 +113,21 @@ class Child:
                 process.kill()
         self._process.wait()
         psutil.wait_procs(family, timeout=5)
+
+    def freeze(self) -> None:
+        """Stop the process and all that it started in their tracks, as a machine that hangs would."""
+        for process in self.family()[:1]:
+            process.suspend()  # first: it must not start another while the others are being found
+        for process in self.family()[1:]:
+            process.suspend()
+
+    def thaw(self) -> None:
+        for process in self.family():
+            process.resume()
+
+    def family(self) -> list[psutil.Process]:
+        """Return the process, all that it started, and all that those started."""
+        return [psutil.Process(self.pid), *_descendants(self.pid)] if self.pid and self.running else []
 
     def trouble(self, what: str) -> Trouble:
         """Return an error that carries the line of the log that says why."""

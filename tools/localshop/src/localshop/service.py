@@ -13,6 +13,8 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+import psutil
+
 from localshop import ROOT
 from localshop.child import Child
 from localshop.signals import pause
@@ -35,6 +37,16 @@ class Service(Child):
             cwd=ROOT / "services" / name,
             environment=os.environ | environment | fixed,
         )
+
+    def twin(self, port: int) -> Service:
+        """Return another server of this service, on the same database."""
+        return Service(
+            self.name, port=port, database_url=self.database_url, log=self.log, environment=self.environment or {}
+        )
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the server's worker processes."""
+        return [process for process in self.family() if "spawn_main" in " ".join(process.cmdline())]
 
     def start(self) -> None:
         self.launch()

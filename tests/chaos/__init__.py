@@ -1,0 +1,1 @@
+"""Faults against real processes, with the books checked after each: `make chaos`."""

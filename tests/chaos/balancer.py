@@ -1,0 +1,103 @@
+"""What stands between a customer and the servers in a cluster: a list of endpoints, kept by asking /readyz.
+
+Its clients retry nothing. They keep their connection, and change it between two requests only: when the server said
+`Connection: close`, or when its endpoint was taken off the list.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from typing import Any
+
+from chaos.wire import Answer, Line, Unanswered
+
+CHECK_SECONDS = 0.1
+THINK_SECONDS = 0.02
+Errand = tuple[str, str, Any, dict[str, str]]
+"""Method, path, body, headers."""
+
+
+class Endpoints:
+    """The servers of one service that are ready, looked at ten times a second: `with Endpoints(ports) as ready:`."""
+
+    def __init__(self, ports: Callable[[], Iterable[int]]) -> None:
+        self._ports = ports
+        self.ready: Sequence[int] = ()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> Endpoints:
+        self._look()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(CHECK_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        self.ready = [port for port in self._ports() if _is_ready(port)]
+
+
+def _is_ready(port: int) -> bool:
+    line = Line([port], timeout=5)
+    try:
+        return line.ask("GET", "/readyz").status == 200
+    except Unanswered:
+        return False
+    finally:
+        line.hang_up()
+
+
+class RetrylessClients:
+    """Clients that do errands one after the other; every answer but the wanted status is a failure."""
+
+    def __init__(self, endpoints: Endpoints, errands: Sequence[Errand], wanted: int, number: int) -> None:
+        self.sent = 0
+        self.acknowledged: list[Answer] = []
+        self.failures: list[str] = []
+        self._endpoints, self._errands, self._wanted = endpoints, errands, wanted
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(place,)) for place in range(number)]
+
+    def __enter__(self) -> RetrylessClients:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, place: int) -> None:
+        port, line = 0, Line([0])
+        turns = count(place)
+        while not self._over.wait(THINK_SECONDS):
+            turn, ready = next(turns), self._endpoints.ready
+            if port not in ready:
+                line.hang_up()
+                port = ready[turn % len(ready)]
+                line = Line([port])
+            self._do(line, self._errands[turn % len(self._errands)])
+        line.hang_up()
+
+    def _do(self, line: Line, errand: Errand) -> None:
+        method, path, body, headers = errand
+        self.sent += 1
+        try:
+            answer = line.ask(method, path, body, headers)
+        except Unanswered as failure:
+            self.failures.append(f"{time.monotonic():.3f} {method} {path}: {failure}")
+            return
+        if answer.status == self._wanted:
+            self.acknowledged.append(answer)
+        else:
+            self.failures.append(f"{time.monotonic():.3f} {method} {path}: {answer.status} {answer.body[:200]!r}")

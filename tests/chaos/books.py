@@ -1,0 +1,82 @@
+"""The invariants, read from the database itself: what was acknowledged is there once, and the stock adds up."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import psycopg
+
+from chaos.buyers import Buyers
+
+UNITS = """
+SELECT p.id, p.stock + coalesce(sum(l.qty) FILTER (WHERE o.status = 'placed'), 0)
+FROM products p LEFT JOIN order_lines l ON l.product_id = p.id LEFT JOIN orders o ON o.id = l.order_id GROUP BY p.id
+"""
+WITHOUT_LINES = "SELECT id FROM orders o WHERE NOT EXISTS (SELECT FROM order_lines WHERE order_id = o.id)"
+RECEIPT_DISAGREES = """
+SELECT id FROM orders o WHERE idempotency_key IS NOT NULL AND (
+    receipt IS NULL OR fingerprint IS NULL
+    OR receipt::jsonb ->> 'order_id' <> 'o-' || replace(id::text, '-', '')
+    OR (receipt::jsonb ->> 'total')::numeric * 100 <> total_minor
+    OR jsonb_array_length(receipt::jsonb -> 'items') <> (SELECT count(*) FROM order_lines WHERE order_id = o.id))
+"""
+TOTAL_DISAGREES = """
+SELECT id FROM orders o
+WHERE total_minor <> (SELECT coalesce(sum(unit_price_minor * qty), -1) FROM order_lines WHERE order_id = o.id)
+"""
+STATUS_DISAGREES = "SELECT id FROM orders WHERE status <> history -> -1 ->> 'status'"
+OVERSOLD = "SELECT id FROM products WHERE stock < 0"
+CONSISTENCY = {
+    "orders without lines": WITHOUT_LINES,
+    "idempotency records that disagree with their order": RECEIPT_DISAGREES,
+    "totals that are not the sum of their lines": TOTAL_DISAGREES,
+    "histories that disagree with the status": STATUS_DISAGREES,
+    "products with less than nothing in stock": OVERSOLD,
+}
+ORDERS_OF_RUN = """
+SELECT idempotency_key, 'o-' || replace(id::text, '-', ''), status FROM orders WHERE starts_with(idempotency_key, %s)
+"""
+
+
+Units = dict[str, int]
+
+
+class Audit(NamedTuple):
+    """What was found: how many acknowledged orders are missing, how many are there too often, and what else."""
+
+    lost: int
+    duplicated: int
+    findings: list[str]
+
+
+class Books:
+    """The books of order-service, opened before a fault and audited after it."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+        with psycopg.connect(database_url) as connection:
+            self._opening: Units = dict(connection.execute(UNITS).fetchall())
+
+    def audit(self, buyers: Buyers) -> Audit:
+        """Compare what buyers were told with what is written; every buyer must have a final answer by now."""
+        with psycopg.connect(self._url) as connection:
+            lost, duplicated, findings = compare(connection, buyers)
+            return Audit(lost, duplicated, [*findings, *self._inconsistencies(connection)])
+
+    def _inconsistencies(self, connection: psycopg.Connection) -> list[str]:
+        found = {what: connection.execute(query).fetchall() for what, query in CONSISTENCY.items()}
+        units: Units = dict(connection.execute(UNITS).fetchall())
+        found["products whose stock and sales do not add up"] = sorted(set(units.items()) ^ set(self._opening.items()))
+        return [f"{what}: {rows}" for what, rows in found.items() if rows]
+
+
+def compare(connection: psycopg.Connection, buyers: Buyers) -> Audit:
+    """Compare what these buyers were told with the orders that carry their keys."""
+    written = connection.execute(ORDERS_OF_RUN, (buyers.run,)).fetchall()
+    lost = set(buyers.acknowledged.items()) - {(key, order_id) for key, order_id, _ in written}
+    too_many = [order_id for key, order_id, _ in written if buyers.acknowledged.get(key) != order_id]
+    findings = list(buyers.surprises)
+    cancelled = {order_id for _, order_id, status in written if status == "cancelled"}
+    if cancelled != buyers.cancelled:
+        findings.append(f"cancelled otherwise than acknowledged: {sorted(cancelled ^ buyers.cancelled)}")
+    return Audit(len(lost), len(too_many), findings)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+from chaos.report import Outcome, table
+from chaos.trust import trusting
+from chaos.world import World
+from localshop.shop import Shop
+from localshop.testing import free_ports, fresh_folder
+
+SUITE_SECONDS = 600
+CLEANING_SECONDS = 20
+OUTCOMES = pytest.StashKey[list[Outcome]]()
+DEADLINE = pytest.StashKey[float]()
+
+
+class OutOfTime(BaseException):
+    """The fault, or the whole suite, took longer than it may."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[OUTCOMES] = []
+    config.stash[DEADLINE] = time.monotonic() + SUITE_SECONDS - CLEANING_SECONDS
+
+
+@pytest.fixture(autouse=True)
+def budget(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Stop a fault that takes longer than its marker allows, or than the suite has left."""
+    marker = request.node.get_closest_marker("budget")
+    seconds = min(marker.args[0] if marker else 60, request.config.stash[DEADLINE] - time.monotonic())
+    if seconds <= 0:
+        pytest.fail(f"the suite has used up its {SUITE_SECONDS} seconds")
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise OutOfTime(f"after {seconds:.0f} seconds")
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.fixture(scope="session")
+def shared_world(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Run one shop for all faults that leave it as they found it: two workers a service."""
+    user_port, order_port = free_ports()
+    environment = trusting(tmp_path_factory.mktemp("trust"))
+    with (
+        fresh_folder() as data,
+        Shop(data, user_port=user_port, order_port=order_port, environment=environment) as shop,
+    ):
+        yield World(shop, pytestconfig.stash[OUTCOMES])
+
+
+@pytest.fixture
+def world(shared_world: World) -> World:
+    shared_world.settle()
+    shared_world.moments.clear()
+    return shared_world
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    terminalreporter.section("faults")
+    for line in table(config.stash[OUTCOMES]):
+        terminalreporter.write_line(line)

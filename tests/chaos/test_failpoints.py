@@ -1,0 +1,109 @@
+"""A crash before and after each write: whatever was half done is done or undone, and never done twice."""
+
+from __future__ import annotations
+
+import time
+
+import psycopg
+import pytest
+
+from chaos import failpoints
+from chaos.balancer import Errand
+from chaos.failpoints import Deed
+from chaos.report import Outcome
+from chaos.wire import Answer, Line, Unanswered
+from chaos.world import PASSWORD, World, bearer, open_session
+
+SHIP_TO = {"recipient": "Rosa", "street": "Elm 1", "city": "Bonn", "postal_code": "53111", "country": "DE"}
+TWO_WAYS_ON = """
+SELECT session_id FROM refresh_tokens JOIN sessions ON sessions.id = session_id
+WHERE ended_at IS NULL AND uses = 0 GROUP BY session_id HAVING count(*) > 1
+"""
+ERASED_UNSAID = """
+SELECT id FROM users WHERE deleted_at IS NOT NULL AND NOT EXISTS (SELECT FROM endings WHERE user_id = users.id)
+"""
+PERSONAL = """
+SELECT count(*) FROM orders WHERE buyer_id = %s AND num_nonnulls(buyer_name, ship_to, receipt, idempotency_key) > 0
+"""
+
+
+def insist(world: World, line: Line, errand: Errand) -> Answer:
+    """Ask until there is an answer that is not 503; start again meanwhile whatever has ended."""
+    while True:
+        try:
+            answer = line.ask(*errand)
+            if answer.status != 503:
+                return answer
+        except Unanswered:
+            pass
+        world.tend(0.1)
+
+
+@pytest.mark.budget(40)
+@pytest.mark.parametrize("point", failpoints.of(Deed.PLACE, Deed.CANCEL))
+def test_orders_survive_a_crash_at(point: str, world: World) -> None:
+    books = world.books()
+    armed = world.arm(point)
+    with world.buyers(4) as buyers:
+        world.tend_until(lambda: not armed.exists())
+        world.mark()
+        world.tend(1)
+    world.close(f"crash at {point}", books, buyers)
+
+
+@pytest.mark.budget(40)
+@pytest.mark.parametrize("point", failpoints.of(Deed.REFRESH))
+def test_a_session_never_goes_on_two_ways_after_a_crash_at(point: str, world: World) -> None:
+    session = open_session(world.shop, point)
+    line = Line([world.shop.user.port])
+    body = {"refresh_token": session["refresh_token"]}
+
+    armed = world.arm(point)
+    with pytest.raises(Unanswered):
+        line.ask("POST", "/token/refresh", body)
+    assert not armed.exists()
+    crashed_at = time.monotonic()
+    again = insist(world, line, ("POST", "/token/refresh", body, {}))
+    line.hang_up()
+
+    # Before the write nothing had happened. After it the token was used, and a second use ends the session.
+    assert again.status == {"refresh.before": 200, "refresh.after": 401}[point]
+    with psycopg.connect(world.shop.user.database_url) as connection:
+        assert connection.execute(TWO_WAYS_ON).fetchall() == []
+    world.outcomes.append(Outcome(f"crash at {point}", 2, 1, 0, 0, time.monotonic() - crashed_at))
+
+
+@pytest.mark.budget(60)
+@pytest.mark.parametrize("point", failpoints.of(Deed.ERASE))
+def test_an_account_is_erased_in_both_services_whatever_crashes_at(point: str, world: World) -> None:
+    # given a customer with an order
+    books = world.books()
+    customer = bearer(open_session(world.shop, point))
+    shop, users = Line(world.ports), Line([world.shop.user.port])
+    order = {"items": [{"product_id": "p1"}], "ship_to": SHIP_TO}
+    user_id = insist(world, users, ("GET", "/profile", None, customer)).json["id"]
+    insist(world, shop, ("POST", "/orders", order, customer | {"Idempotency-Key": point}))
+
+    # when the account is deleted, and a process crashes on the way
+    armed = world.arm(point)
+    deleted = insist(world, users, ("DELETE", "/profile", {"password": PASSWORD}, customer))
+    world.tend_until(lambda: not armed.exists())
+    crashed_at = time.monotonic()
+
+    # then it is gone, as far as anybody can see (401: the first request had done it, and nobody heard)
+    assert deleted.status in {204, 401}
+    world.tend_until(lambda: personal_data(world, user_id) == 0)
+    with psycopg.connect(world.shop.user.database_url) as connection:
+        assert connection.execute(ERASED_UNSAID).fetchall() == []
+    with world.buyers(1) as buyers:
+        world.tend_until(lambda: len(buyers.acknowledged) > 0)
+    outcome = world.close(f"crash at {point}", books, buyers)
+    world.outcomes[-1] = outcome._replace(recovery_seconds=time.monotonic() - crashed_at)
+    for line in (shop, users):
+        line.hang_up()
+
+
+def personal_data(world: World, user_id: str) -> int:
+    with psycopg.connect(world.shop.order.database_url) as connection:
+        row = connection.execute(PERSONAL, (user_id,)).fetchone()
+    return int(row[0]) if row else -1

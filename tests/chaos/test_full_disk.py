@@ -1,0 +1,82 @@
+"""The volume of the database without room: clear 503s, and no damage once there is room again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from chaos.trust import trusting
+from chaos.world import World
+from localshop.shop import Shop
+from localshop.testing import free_ports, fresh_folder
+
+MIB = 1024 * 1024
+VOLUME = 192
+
+
+@contextmanager
+def small_volume(folder: Path) -> Iterator[Path]:
+    """Mount a file system of VOLUME MiB in memory; skip where that is not allowed."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={VOLUME}m,mode=755", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False) if os.geteuid() == 0 else None
+    if done is None or done.returncode:
+        pytest.skip(f"mounting a small file system is not possible here: {done.stderr.strip() if done else 'not root'}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Take all the room that is left, and return the file that holds it."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(MIB))
+    with ballast.open("ab", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(512))
+    return ballast
+
+
+@pytest.fixture
+def cramped(world: World, tmp_path: Path) -> Iterator[World]:
+    """Run another shop, with its data on a small volume and its logs elsewhere."""
+    user_port, order_port = free_ports()
+    with fresh_folder() as data:
+        data.mkdir()
+        with small_volume(data):
+            logs = data.with_name("logs")
+            logs.mkdir()
+            (data / "logs").symlink_to(logs)
+            environment = {**trusting(tmp_path), "WORKERS": "1"}
+            with Shop(data, user_port=user_port, order_port=order_port, environment=environment) as shop:
+                yield World(shop, world.outcomes)
+
+
+@pytest.mark.budget(100)
+def test_a_full_disk_is_a_clear_503_and_does_no_damage(cramped: World) -> None:
+    books = cramped.books()
+    postgres_data = cramped.shop.data / "postgres"
+    with cramped.buyers(8) as buyers:
+        cramped.tend(2)
+        before = len(buyers.heard)
+        ballast = fill(cramped.shop.data)
+        cramped.tend_until(lambda: 503 in {heard.status for heard in buyers.heard[before:]})
+        cramped.tend(3)
+        room_while_full = shutil.disk_usage(postgres_data).free
+        ballast.unlink()
+        cramped.mark()
+        cramped.settle()
+        cramped.tend(3)
+
+    assert room_while_full < MIB
+    refusals = {(heard.status, heard.retry_after) for heard in buyers.heard if heard.status not in {200, 201}}
+    assert refusals == {(503, "1")}
+    cramped.close("disk full", books, buyers)

@@ -1,0 +1,102 @@
+"""Both services replaced, server after server, while clients that never retry do their errands.
+
+As in a cluster: a successor starts beside the old server, on an address of its own; the old one gets SIGTERM, says
+that it is not ready, asks its clients to reconnect, serves on for DRAIN_SECONDS, finishes what is in flight, and ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from chaos.balancer import Endpoints, Errand, RetrylessClients
+from chaos.report import Outcome
+from chaos.world import World
+from localshop.service import Service
+from localshop.testing import free_ports
+
+SERVERS = 2
+CLIENTS = 6
+SETTINGS = {"DRAIN_SECONDS": "1.5", "WORKERS": "1"}
+
+
+class Fleet:
+    """Servers of one service, replaced one by one."""
+
+    def __init__(self, model: Service) -> None:
+        self._model = model
+        self._model.environment = {**(model.environment or {}), **SETTINGS}
+        self.servers: list[Service] = []
+
+    def launch(self) -> Service:
+        server = self._model.twin(free_ports()[0])
+        server.launch()
+        self.servers.append(server)
+        return server
+
+    def ports(self) -> list[int]:
+        return [server.port for server in self.servers]
+
+
+@contextmanager
+def fleet(model: Service) -> Iterator[Fleet]:
+    fleet = Fleet(model)
+    try:
+        for server in [fleet.launch() for _ in range(SERVERS)]:
+            server.wait_until_ready()
+        yield fleet
+    finally:
+        for server in fleet.servers:
+            server.kill()
+
+
+def replace_oldest(*fleets: Fleet) -> list[int | None]:
+    """Start a successor in each fleet, then ask the oldest server to stop; return the exit codes."""
+    for successor in [fleet.launch() for fleet in fleets]:
+        successor.wait_until_ready()
+    oldest = [fleet.servers[0] for fleet in fleets]
+    for server in oldest:
+        server.ask_to_stop()
+    exit_codes = [server.wait(30) for server in oldest]
+    for fleet in fleets:
+        fleet.servers.pop(0).kill()
+    return exit_codes
+
+
+@pytest.mark.budget(100)
+def test_no_request_fails_while_both_services_are_restarted(world: World) -> None:
+    (customer, *_) = world.customers
+    ordering: Errand = ("POST", "/orders", {"items": [{"product_id": "p1"}]}, customer)
+    reading: Errand = ("GET", "/profile", None, customer)
+    before = orders_written(world)
+    with (
+        fleet(world.shop.user) as users,
+        fleet(world.shop.order) as orders,
+        Endpoints(users.ports) as user_endpoints,
+        Endpoints(orders.ports) as order_endpoints,
+        RetrylessClients(user_endpoints, [reading], 200, CLIENTS) as readers,
+        RetrylessClients(order_endpoints, [ordering], 201, CLIENTS) as buyers,
+    ):
+        exit_codes = [replace_oldest(users, orders) for _ in range(SERVERS)]
+
+    assert readers.failures == []
+    assert buyers.failures == []
+    assert exit_codes == [[0, 0]] * SERVERS
+    acknowledged = {answer.json["order_id"] for answer in buyers.acknowledged}
+    written = orders_written(world) - before
+    lost, too_many = acknowledged - written, written - acknowledged
+    sent = readers.sent + buyers.sent
+    world.outcomes.append(
+        Outcome("SIGTERM, each server in turn, no retries", sent, len(acknowledged), len(lost), len(too_many), None)
+    )
+    assert (len(lost), len(too_many)) == (0, 0)
+    assert len(acknowledged) == buyers.sent > 100
+
+
+def orders_written(world: World) -> set[str]:
+    with psycopg.connect(world.shop.order.database_url) as connection:
+        rows = connection.execute("SELECT 'o-' || replace(id::text, '-', '') FROM orders").fetchall()
+    return {order_id for (order_id,) in rows}

@@ -1,0 +1,28 @@
+"""What the services under test trust: tokens as in production, and keys that can be rotated."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from user_service.sessions import keys
+
+
+def trusting(folder: Path) -> dict[str, str]:
+    """Return the environment of both services: JWTs, two workers each, failpoints that can be armed."""
+    key_file, failpoints = folder / "keys.json", folder / "failpoints"
+    keys.write(key_file, [keys.generate(signs_from=0)])
+    failpoints.mkdir()
+    return {
+        "TOKEN_KIND": "jwt",
+        "TOKEN_KEYS_FILE": str(key_file),
+        "SERVICE_CREDENTIAL": "a-credential-for-the-suite-of-faults-alone",
+        "FAILPOINTS": str(failpoints),
+        "WORKERS": "2",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def rotate(key_file: Path) -> None:
+    """Add a key that signs from now on."""
+    keys.write(key_file, [*keys.read(key_file), keys.generate(signs_from=time.time())])

@@ -1,0 +1,60 @@
+"""An HTTP client that never retries by itself: what it sends is what was counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from http.client import HTTPConnection, HTTPException
+from typing import Any, NamedTuple
+
+
+class Unanswered(Exception):
+    """The request may have been carried out, or not: nobody said."""
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Line:
+    """A kept connection to one of several servers; after a failure, the next request goes to the next server."""
+
+    def __init__(self, ports: Sequence[int], timeout: float = 15) -> None:
+        self._ports = list(ports)
+        self._turn = 0
+        self._timeout = timeout
+        self._connection: HTTPConnection | None = None
+
+    def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        sent = None if body is None else json.dumps(body).encode()
+        content = {"Content-Type": "application/json"} if sent else {}
+        connection = self._connection = self._connection or self._open()
+        try:
+            connection.request(method, path, sent, {**content, **(headers or {})})
+            answer = connection.getresponse()
+            received = Answer(answer.status, answer.headers, answer.read())  # type: ignore[arg-type]
+        except (OSError, HTTPException) as failure:
+            self.move_on()
+            raise Unanswered(repr(failure)) from failure
+        if answer.will_close:
+            self.move_on()
+        return received
+
+    def move_on(self) -> None:
+        """Hang up; the next request goes to the next server."""
+        self.hang_up()
+        self._turn += 1
+
+    def hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def _open(self) -> HTTPConnection:
+        return HTTPConnection("127.0.0.1", self._ports[self._turn % len(self._ports)], timeout=self._timeout)

@@ -1,0 +1,136 @@
+"""A shop with customers, and somebody who starts again what has ended, as an orchestrator would."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import httpx
+import psycopg
+
+from chaos.books import Books
+from chaos.buyers import Buyers
+from chaos.report import Outcome
+from localshop.service import Service
+from localshop.shop import Shop
+
+PRODUCTS = ("p1", "p2", "p3", "p4", "p5")
+PLENTY = 1_000_000
+PASSWORD = "violet-harbour-42"
+
+
+class World:
+    """The shop under test. Everything that starts a process must run in the main thread: children end with theirs."""
+
+    def __init__(self, shop: Shop, outcomes: list[Outcome]) -> None:
+        self.shop = shop
+        self.outcomes = outcomes
+        self.orders: list[Service] = [shop.order]
+        self.random = random.Random(3)
+        self.moments: list[float] = []
+        restock(shop.order.database_url, PRODUCTS, PLENTY)
+        self.customers = [sign_in(shop, f"customer{number}") for number in range(8)]
+
+    def bugs(self) -> list[str]:
+        """Return what the services have logged about errors that nobody expected."""
+        logs = [server.log.read_text(errors="replace").splitlines() for server in self.shop.services]
+        return [line for log in logs for line in log if "unhandled_error" in line or "Exception on" in line]
+
+    def setting(self, name: str) -> str:
+        """Return a variable of the services' environment."""
+        return (self.shop.user.environment or {})[name]
+
+    def arm(self, failpoint: str) -> Path:
+        """Let the next process that comes by crash there; the file is gone once one has."""
+        file = Path(self.setting("FAILPOINTS"), failpoint)
+        file.touch()
+        return file
+
+    @property
+    def servers(self) -> list[Service]:
+        return [self.shop.user, *self.orders]
+
+    @property
+    def ports(self) -> list[int]:
+        return [server.port for server in self.orders]
+
+    def buyers(self, count: int, products: Sequence[str] = PRODUCTS) -> Buyers:
+        return Buyers(self.ports, self.customers, count, products)
+
+    def books(self) -> Books:
+        return Books(self.shop.order.database_url)
+
+    def mark(self) -> None:
+        """Note that a fault ends now: from here on, the recovery counts."""
+        self.moments.append(time.monotonic())
+
+    def tend(self, seconds: float) -> None:
+        """Wait; start again whatever has ended meanwhile."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.revive()
+            time.sleep(0.05)
+
+    def revive(self) -> None:
+        if self.shop.postgres is not None and not self.shop.postgres.running:
+            self.shop.postgres.start()
+        for server in self.servers:
+            if not server.running:
+                server.kill()  # what it left behind
+                server.launch()
+
+    def tend_until(self, happened: Callable[[], bool], patience: float = 30) -> None:
+        deadline = time.monotonic() + patience
+        while not happened():
+            assert time.monotonic() < deadline, f"it did not happen within {patience} seconds"
+            self.tend(0.05)
+
+    def settle(self) -> None:
+        """Wait until everything is ready."""
+        self.revive()
+        for server in self.servers:
+            server.wait_until_ready()
+
+    def restart(self, server: Service, **environment: str) -> None:
+        """Start a server again, with these variables added to its environment."""
+        server.stop()
+        server.environment = {**(server.environment or {}), **environment}
+        server.start()
+
+    def close(self, fault: str, books: Books, buyers: Buyers) -> Outcome:
+        """Audit the books after a fault and write the line of the report; fail on any finding."""
+        lost, duplicated, findings = books.audit(buyers)
+        recovery = [(buyers.orders_after(moment) or moment) - moment for moment in self.moments]
+        self.moments.clear()
+        outcome = Outcome(fault, buyers.sent, len(buyers.acknowledged), lost, duplicated, max(recovery, default=None))
+        self.outcomes.append(outcome)
+        assert self.bugs() == []
+        assert findings[:20] == []
+        assert (lost, duplicated) == (0, 0)
+        assert outcome.acknowledged > 0
+        return outcome
+
+
+def restock(database_url: str, products: Sequence[str], units: int) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE products SET stock = %s WHERE id = ANY (%s)", (units, list(products)))
+
+
+def sign_in(shop: Shop, username: str) -> dict[str, str]:
+    """Return the headers of a customer, new or known."""
+    return bearer(open_session(shop, username))
+
+
+def open_session(shop: Shop, username: str) -> dict[str, str]:
+    """Return the tokens of a customer, new or known."""
+    account = {"username": username, "password": PASSWORD}
+    with httpx.Client(base_url=shop.user.url, timeout=30) as http:
+        http.post("/register", json={**account, "name": f"Name of {username}"})
+        tokens: dict[str, str] = http.post("/login", json=account).raise_for_status().json()
+    return tokens
+
+
+def bearer(tokens: dict[str, str]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens['token']}"}
