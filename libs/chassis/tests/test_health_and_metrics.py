@@ -63,4 +63,4 @@ def test_requests_are_counted_by_route_template_not_by_url(client: FlaskClient) 
     assert 'route="/sql"' in scraped
     assert 'route="(none)"' in scraped
     assert "SELECT 42" not in scraped
-    assert "database_pool_size 8.0" in scraped
+    assert "database_pool_size 16.0" in scraped

@@ -57,7 +57,7 @@ class DeadlineConnection(psycopg.Connection[Any]):
 class Database:
     """The service's own database."""
 
-    def __init__(self, url: str, *, pool_size: int = 8, statement_timeout_ms: int = 5000) -> None:
+    def __init__(self, url: str, *, pool_size: int = 16, statement_timeout_ms: int = 5000) -> None:
         self._url = url
         self._statement_timeout_ms = statement_timeout_ms
         self._deadline_seconds = statement_timeout_ms / 1000 + 1

@@ -34,7 +34,7 @@ class ServerSettings(BaseSettings):
     host: str = "0.0.0.0"  # noqa: S104 - in a container the network policy decides who may connect
     port: int = Field(ge=1, le=65_535)
     workers: int = Field(default=1, ge=1, le=64)
-    threads: int = Field(default=8, ge=1, le=64)
+    threads: int = Field(default=16, ge=1, le=64)
     drain_seconds: float = Field(default=0, ge=0, le=300)
     shutdown_timeout_seconds: int = Field(default=20, ge=1, le=300)
     app_env: str = "local"

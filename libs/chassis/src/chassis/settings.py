@@ -27,7 +27,7 @@ class Settings(BaseSettings):
 
     app_env: Literal["local", "dev", "stage", "prod"] = "local"
     database_url: str = Field(pattern=r"^postgres(ql)?://", description="libpq URL of this service's own database")
-    database_pool_size: int = Field(default=8, ge=1, le=200)
+    database_pool_size: int = Field(default=16, ge=1, le=200)
     database_statement_timeout_ms: int = Field(default=5000, ge=100, le=60_000)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     token_kind: Literal["demo", "jwt"] = "demo"
