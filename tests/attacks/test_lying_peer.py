@@ -29,6 +29,7 @@ from order_service.sessions.follower import Follower
 from order_service.settings import Settings
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
+PATIENCE = 20  # requests that a liar answers: a client that would ask for ever is told so
 ALICE = Caller("u-alice", "alice", "s-alice")
 KEY, STRANGERS_KEY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 
@@ -48,6 +49,9 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.heard.append(dict(self.headers))
+                if len(outer.heard) > PATIENCE:
+                    self.send_error(410)
+                    return
                 try:
                     outer.answer(self)
                 except OSError:
