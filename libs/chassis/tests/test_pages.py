@@ -91,3 +91,10 @@ def test_each_request_is_recorded_once(client: FlaskClient, counter: Counter) ->
         ("GET", 400),
         ("POST", 200),
     ]
+
+
+def test_queries_of_any_length_do_not_fill_the_memory(client: FlaskClient, counter: Counter) -> None:
+    for number in range(3):
+        assert client.get(f"/list?{'x' * 1000}{number}").status_code == 200
+    assert counter.rendered == 3
+    assert client.application.wsgi_app._pages == {}  # type: ignore[attr-defined]

@@ -45,6 +45,15 @@ def test_a_token_is_verified_once_and_again_when_it_has_expired() -> None:
     assert verifier.calls == 2
 
 
+def test_a_token_that_says_it_lives_for_ever_is_verified_again_after_a_minute() -> None:
+    now = [1000.0]
+    verifier = CountingVerifier(expires_at=1e12)
+    tokens = Remembering(verifier, clock=lambda: now[0])
+    for now[0], verified in ((1000.0, 1), (1059.0, 1), (1060.0, 2)):
+        tokens.caller("t")
+        assert verifier.calls == verified
+
+
 def test_a_refusal_is_not_remembered() -> None:
     verifier = CountingVerifier(expires_at=1e12)
     tokens = Remembering(verifier)

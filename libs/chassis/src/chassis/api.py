@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, ClassVar
-from urllib.parse import quote, urlencode
+from typing import Any, ClassVar, NoReturn
+from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 from flask import Response, request
@@ -13,6 +13,7 @@ from flask.wrappers import Request
 from flask_openapi3 import APIBlueprint, Info, OpenAPI, Tag
 from flask_openapi3.types import ResponseDict
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from werkzeug.routing import RequestRedirect
 
 from chassis.errors import MEDIA_TYPE, InvalidRequest, UnsupportedMediaType, invalid
 from chassis.peers import enter_as_peer
@@ -97,6 +98,12 @@ class JsonRequest(Request):
 
 class Api(OpenAPI):
     request_class = JsonRequest
+
+    def raise_routing_exception(self, request: Request) -> NoReturn:
+        """Redirect to the right spelling of a path on whatever host was meant: the Host header is the client's."""
+        if isinstance(redirect := request.routing_exception, RequestRedirect):
+            redirect.new_url = urlsplit(redirect.new_url)._replace(scheme="", netloc="").geturl()
+        super().raise_routing_exception(request)
 
 
 def api(service: str, title: str, version: str) -> Api:

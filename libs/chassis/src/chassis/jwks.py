@@ -84,7 +84,11 @@ def _parse(document: dict[str, Any]) -> dict[str, Ed25519PublicKey]:
         published = PyJWKSet.from_dict(document).keys
     except (PyJWTError, AttributeError, KeyError, TypeError) as failure:
         raise PeerFailure("the JWKS is not one") from failure
-    keys = {key.key_id: key.key for key in published if key.key_id and isinstance(key.key, Ed25519PublicKey)}
+    keys = {
+        key.key_id: key.key
+        for key in published
+        if isinstance(key.key_id, str) and isinstance(key.key, Ed25519PublicKey)
+    }
     if not keys:
         raise PeerFailure("the JWKS holds no Ed25519 key")
     return keys

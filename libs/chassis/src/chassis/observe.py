@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPMethod
 from time import perf_counter
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from chassis.logging import current_request_id, stamp_request_id
 from chassis.metrics import REQUEST_SECONDS
 
 REQUEST_ID = "X-Request-ID"
+
+LONGEST_PATH = 500  # a line below PIPE_BUF is written whole, whoever else writes to the same pipe
 
 RECORDED = "chassis.recorded"
 """Set in a request's environ by the layer that records it in the framework's stead."""
@@ -50,10 +53,18 @@ def recorder(service: str, env: str, level: str) -> Record:
 
     def record(answered: Answered) -> None:
         method, route, path, status, seconds, user_id = answered
+        if method not in HTTPMethod.__members__:
+            method = "(other)"  # clients may make up as many as they like, and metrics remember each
         REQUEST_SECONDS.labels(method, route, status).observe(seconds)
         if silent:
             return
-        asked = {"method": method, "path": path, "status": status, "ms": round(seconds * 1000, 2), "user": user_id}
+        asked = {
+            "method": method,
+            "path": path[:LONGEST_PATH],
+            "status": status,
+            "ms": round(seconds * 1000, 2),
+            "user": user_id,
+        }
         when = {"time": datetime.now(UTC).isoformat(), "request_id": current_request_id()}
         os.write(1, orjson.dumps({**head, **asked, **when}, option=orjson.OPT_APPEND_NEWLINE))
 

@@ -18,6 +18,7 @@ from chassis.observe import RECORDED, REQUEST_ID, Answered, Record, arrive
 
 PAGE_SECONDS = 0.05
 _MOST_PAGES = 1000
+_LONGEST_QUERY = 1000  # an honest one is shorter; long ones would fill the memory
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -70,7 +71,7 @@ class PageCache:
         answer = self._inner(unconditional, lambda *given: head.extend(given))  # type: ignore[arg-type]
         body = b"".join(answer)
         page = _Page(head[0], [header for header in head[1] if header[0] != REQUEST_ID], body, stale_at)
-        if page.status.startswith("200"):
+        if page.status.startswith("200") and len(environ["QUERY_STRING"]) <= _LONGEST_QUERY:
             self._keep(environ["QUERY_STRING"], page)
         return page
 

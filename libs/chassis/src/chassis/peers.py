@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hmac
+from time import monotonic
 from typing import Any
 
 import orjson
 from flask import current_app, has_request_context, request
-from urllib3 import PoolManager, Retry, Timeout
+from urllib3 import BaseHTTPResponse, PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
 from chassis.errors import InvalidToken
@@ -19,6 +20,9 @@ _PATIENCE = Timeout(connect=1, read=1.5)
 _RETRIES = Retry(
     total=1, backoff_factor=0.1, backoff_jitter=0.2, status_forcelist=[502, 503, 504], respect_retry_after_header=False
 )
+
+LARGEST_ANSWER = 1024 * 1024  # several times the longest page of the feed
+LONGEST_ANSWER_SECONDS = 3.0
 
 
 class PeerFailure(Exception):
@@ -36,8 +40,11 @@ class Peer:
     def get(self, path: str, **query: str | int) -> dict[str, Any]:
         url, fields = f"{self._url}{path}", {name: str(value) for name, value in query.items()}
         try:
-            answer = self._pool.request("GET", url, fields=fields, headers=self._headers())
-            body = orjson.loads(answer.data)
+            # No redirect: the credential is for this address alone, and so is the trust in what it answers.
+            answer = self._pool.request(
+                "GET", url, fields=fields, headers=self._headers(), redirect=False, preload_content=False
+            )
+            body = orjson.loads(_read(answer))
         except (HTTPError, orjson.JSONDecodeError) as failure:
             raise PeerFailure(f"{url}: {type(failure).__name__}") from failure
         if answer.status != 200 or not isinstance(body, dict):  # noqa: PLR2004 - a status says what it is
@@ -50,6 +57,18 @@ class Peer:
             passed_on["traceparent"] = request.headers.get("traceparent", "")
         known = {name: value for name, value in passed_on.items() if value}
         return {"Authorization": f"Bearer {self._credential}", **known}
+
+
+def _read(answer: BaseHTTPResponse) -> bytes:
+    """Read the answer as it was sent; raise PeerFailure when it is too large or drips in too slowly."""
+    deadline, body = monotonic() + LONGEST_ANSWER_SECONDS, b""
+    while chunk := answer.read1(LARGEST_ANSWER, decode_content=False):
+        body += chunk
+        if len(body) > LARGEST_ANSWER or monotonic() > deadline:
+            answer.close()
+            raise PeerFailure("an answer without end")
+    answer.release_conn()
+    return body
 
 
 def enter_as_peer() -> None:

@@ -17,6 +17,7 @@ LEEWAY_SECONDS = 90  # what the clocks of two services may differ by
 _SCHEME = "Bearer "
 _LONGEST_TOKEN = 4096
 _MOST_REMEMBERED = 10_000
+REMEMBERED_SECONDS = 60  # what a withdrawn key has signed is refused after this long, whatever it says itself
 
 
 class Caller(NamedTuple):
@@ -64,7 +65,7 @@ class DemoTokens:
 
 
 class Remembering:
-    """Remember verified tokens until they expire: verifying again costs a dictionary look-up."""
+    """Remember verified tokens for a while: verifying again costs a dictionary look-up."""
 
     def __init__(self, verifier: TokenVerifier, clock: Callable[[], float] = time.time) -> None:
         self._verifier = verifier
@@ -79,7 +80,8 @@ class Remembering:
 
     def _verify(self, token: str) -> tuple[Caller, float]:
         self._known.pop(token, None)
-        verified = self._verifier.verify(token)
+        caller, expires_at = self._verifier.verify(token)
+        verified = caller, min(expires_at, self._clock() + REMEMBERED_SECONDS)
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.clear()  # bounded memory; what is still in use is back after one verification
         self._known[token] = verified

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from prometheus_client import Gauge
+from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.database import Database
@@ -18,6 +19,7 @@ from chassis.jwks import RemoteKeys
 from chassis.logging import stamp_request_id
 from chassis.peers import Peer, PeerFailure
 from order_service.sessions import actions
+from order_service.sessions.schemas import FeedIn
 
 log = logging.getLogger(__name__)
 
@@ -75,10 +77,14 @@ class Follower:
         self._refresh_keys()
 
     def _next_page(self) -> list[dict[str, Any]]:
-        endings = self._peer.get(PATH, after=self._version).get("endings")
-        if not isinstance(endings, list):
-            raise PeerFailure("the feed is not one")
-        return endings
+        try:
+            page = FeedIn.model_validate(self._peer.get(PATH, after=self._version))
+        except ValidationError as failure:
+            raise PeerFailure("the feed is not one") from failure
+        versions = [self._version, *(ending.version for ending in page.endings)]
+        if versions != sorted(set(versions)):
+            raise PeerFailure("the feed does not go forward")
+        return page.model_dump()["endings"]  # type: ignore[no-any-return]
 
     def _accept(self, learned: actions.Learned) -> None:
         self._ended.update(learned.session_ids)

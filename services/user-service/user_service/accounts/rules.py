@@ -47,8 +47,12 @@ def shows_every_character(username: str) -> bool:
 
 
 def username_digest(username: str) -> bytes:
-    """Return what makes two usernames the same; it reserves the name of a deleted account without telling it."""
-    return hashlib.sha256(normalised(normalised(username).casefold()).encode()).digest()
+    """Return what makes two usernames the same; it reserves the name of a deleted account without telling it.
+
+    Unicode's compatibility caseless match (The Unicode Standard, section 3.13, D146).
+    """
+    decomposed = unicodedata.normalize("NFD", username)
+    return hashlib.sha256(normalised(normalised(decomposed.casefold()).casefold()).encode()).digest()
 
 
 def email_key(email: str | None) -> str | None:

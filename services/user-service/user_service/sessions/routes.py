@@ -61,7 +61,7 @@ def list_sessions() -> Response:
     return reply(queries.list_sessions(current_database(), caller=caller()))
 
 
-@own_sessions.delete("/sessions/<session_id>", responses=answers({204: None}, 401, 404))
+@own_sessions.delete("/sessions/<session_id>", responses=answers({204: None}, 400, 401, 404))
 def end_session(path: SessionPath) -> Response:
     """End one of the caller's sessions."""
     actions.end_session(current_database(), caller=caller(), session_id=path.session_id)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, RootModel, StringConstraints
 
-from chassis.api import Path, Query, Shape
+from chassis.api import Path, Query, Shape, line
 from user_service.accounts.schemas import Password
 
 
@@ -28,7 +28,7 @@ class TokensOut(BaseModel):
 
 
 class SessionPath(Path):
-    session_id: str
+    session_id: Annotated[str, line(100, 1)]
 
 
 class LiveSessionOut(BaseModel):

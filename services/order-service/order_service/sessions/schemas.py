@@ -1,0 +1,23 @@
+"""What this service accepts from the feed: it comes from another service, and is checked as a client's body is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from chassis.api import line
+
+Id = Annotated[str, line(100, 1)]
+
+
+class EndingIn(BaseModel):
+    version: int = Field(ge=1, le=2**63 - 1)
+    at: datetime
+    session_id: Id | None
+    user_id: Id | None
+
+
+class FeedIn(BaseModel):
+    endings: list[EndingIn]

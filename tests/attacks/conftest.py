@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+from sqlalchemy import text
+
+import order_service
+import user_service
+from chassis.testing import closing, empty, migrated_database
+from order_service.catalog import importer
+from order_service.catalog.importer import Product
+from order_service.catalog.tables import metadata as order_tables
+from order_service.settings import Settings as OrderSettings
+from user_service.accounts.passwords import Passwords
+from user_service.sessions.tables import metadata as user_tables
+from user_service.settings import Settings as UserSettings
+
+from .documents import Operation
+
+Headers = dict[str, str]
+PASSWORD = "violet-harbour-42"
+STOCK = 1000
+
+
+@pytest.fixture(scope="session")
+def quick() -> Passwords:
+    """Hash with next to no cost: these tests are about anything but the hashing itself."""
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture(scope="module")
+def user_app(quick: Passwords) -> Iterator[Flask]:
+    with (
+        migrated_database("attacked_users", user_service.MIGRATIONS) as url,
+        closing(user_service.create_app(UserSettings(database_url=url, database_pool_size=20))) as app,
+    ):
+        app.extensions["passwords"] = quick
+        yield app
+
+
+@pytest.fixture(scope="module")
+def order_database() -> Iterator[str]:
+    with migrated_database("attacked_orders", order_service.MIGRATIONS) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def order_app(order_database: str) -> Iterator[Flask]:
+    with closing(order_service.create_app(OrderSettings(database_url=order_database))) as app:
+        yield app
+
+
+@pytest.fixture
+def apps(user_app: Flask, order_app: Flask, order_database: str) -> dict[str, Flask]:
+    """Return both apps, with one product on the shelf and no customer."""
+    empty(user_app.extensions["database"], user_tables)
+    empty(order_app.extensions["database"], order_tables)
+    order_app.wsgi_app._pages.clear()  # type: ignore[attr-defined]
+    importer.write(order_database, [Product("p1", "Product", "", "Things", 1000, "EUR", STOCK)])
+    return {"user-service": user_app, "order-service": order_app}
+
+
+@pytest.fixture
+def sign_up(apps: dict[str, Flask]) -> Callable[..., Headers]:
+    """Open an account where there is none; return the headers of a new session, which both services accept."""
+    homes = count(secrets.randbits(15))
+
+    def sign_up(username: str = "mallory") -> Headers:
+        client = apps["user-service"].test_client()
+        account = {"username": username, "password": PASSWORD}
+        home = {"REMOTE_ADDR": f"2001:db8:0:{next(homes):x}::1"}  # everybody's own: no budget of an address is shared
+        client.post("/register", json=account, environ_base=home)
+        answer: Any = client.post("/login", json=account, environ_base=home)
+        return {"Authorization": f"Bearer {answer.json['token']}"}
+
+    return sign_up
+
+
+@pytest.fixture
+def service_credential() -> Headers:
+    return {"Authorization": f"Bearer {UserSettings(database_url='postgresql://').service_credential[0]}"}
+
+
+def send(apps: dict[str, Flask], operation: Operation, headers: Headers, **how: Any) -> Any:
+    path = how.pop("path", operation.path).replace("{", "").replace("}", "")
+    return apps[operation.service].test_client().open(path, method=operation.method.upper(), headers=headers, **how)
+
+
+def rows(app: Flask) -> dict[str, int]:
+    """Count the rows of every table: what is not there any more, or should not be, is seen."""
+    with app.extensions["database"].engine.connect() as connection:
+        names = connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars().all()
+        return {name: connection.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one() for name in names}

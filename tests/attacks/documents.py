@@ -1,0 +1,108 @@
+"""What clients may send, read from the OpenAPI documents: a new member is attacked without a word here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, NamedTuple
+
+API = Path(__file__).parents[2] / "docs" / "api"
+SERVICES = ("user-service", "order-service")
+Place = tuple[str | int, ...]
+
+# Values that are right where a schema alone cannot tell what would be.
+RIGHT = {
+    "username": "mallory",
+    "password": "violet-harbour-42",
+    "current_password": "violet-harbour-42",
+    "new_password": "amber-station-77",
+    "email": "mallory@example.com",
+    "phone": "+49 30 1234567",
+    "country": "DE",
+    "product_id": "p1",
+}
+
+
+class Operation(NamedTuple):
+    service: str
+    method: str
+    path: str
+    parameters: tuple[tuple[str, str], ...]
+    """Where each is and what it is called: ("query", "after")."""
+    body: dict[str, Any] | None
+    """A body that is right, with every member that there is."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.method.upper()} {self.path}"
+
+    @property
+    def text_members(self) -> list[Place]:
+        return [place for place, value in _leaves(self.body) if isinstance(value, str)]
+
+    @property
+    def objects(self) -> list[Place]:
+        return list(_objects(self.body))
+
+
+def operations() -> list[Operation]:
+    return [operation for service in SERVICES for operation in _operations(service)]
+
+
+def changed(body: Any, place: Place, value: Any) -> Any:
+    """Return the body with another value in one place."""
+    if not place:
+        return value
+    copy = deepcopy(body)
+    inner = copy
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    return copy
+
+
+def at(body: Any, place: Place) -> Any:
+    for step in place:
+        body = body[step]
+    return body
+
+
+def _operations(service: str) -> Iterator[Operation]:
+    document = json.loads((API / f"{service}.openapi.json").read_text())
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            parameters = tuple((it["in"], it["name"]) for it in operation.get("parameters", []))
+            content = operation.get("requestBody", {}).get("content", {})
+            body = _right(content["application/json"]["schema"], document) if content else None
+            yield Operation(service, method, path, parameters, body)
+
+
+def _right(schema: dict[str, Any], document: dict[str, Any], name: str = "") -> Any:
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    schema = schema.get("anyOf", [schema])[0]
+    if "$ref" in schema:
+        return _right(schema, document, name)
+    if schema["type"] == "object":
+        return {member: _right(inner, document, member) for member, inner in schema["properties"].items()}
+    if schema["type"] == "array":
+        return [_right(schema["items"], document, name)]
+    return {"integer": 1, "number": 1, "boolean": True}.get(schema["type"], RIGHT.get(name, "some text"))
+
+
+def _leaves(body: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    if isinstance(body, dict | list):
+        for step, inner in body.items() if isinstance(body, dict) else enumerate(body):
+            yield from _leaves(inner, (*place, step))
+    elif body is not None:
+        yield place, body
+
+
+def _objects(body: Any, place: Place = ()) -> Iterator[Place]:
+    if isinstance(body, dict):
+        yield place
+    if isinstance(body, dict | list):
+        for step, inner in body.items() if isinstance(body, dict) else enumerate(body):
+            yield from _objects(inner, (*place, step))

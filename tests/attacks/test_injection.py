@@ -1,0 +1,114 @@
+"""What a client sends is answered and logged as data: one line stays one line, and no header says what we did not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from flask import Flask
+
+from .conftest import Headers
+
+EVIL = 'x\r\nSet-Cookie: admin=1\r\n{"event":"forged"}'
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def lines(capfd: pytest.CaptureFixture[str]) -> Lines:
+    """Read the log lines written so far; each must be one JSON object."""
+    return lambda: [orjson.loads(line) for line in capfd.readouterr().out.split("\n") if line]
+
+
+def send_raw(app: Flask, path: str, **environ: str) -> Any:
+    """Send what a well-behaved client library would refuse to."""
+    return app.test_client().get(environ_overrides={"PATH_INFO": path, **environ})
+
+
+@pytest.mark.parametrize("service", ["user-service", "order-service"])
+@pytest.mark.parametrize("path", [f"/nowhere/{EVIL}", "/products", "/healthz"])
+@pytest.mark.parametrize(
+    "header", ["HTTP_X_REQUEST_ID", "HTTP_USER_AGENT", "HTTP_IDEMPOTENCY_KEY", "HTTP_REFERER", "HTTP_TRACEPARENT"]
+)
+def test_line_breaks_split_no_log_line_and_no_answer(
+    apps: dict[str, Flask], lines: Lines, service: str, path: str, header: str
+) -> None:
+    lines()
+    answer = send_raw(apps[service], path, **{header: EVIL})
+    assert "Set-Cookie" not in answer.headers
+    assert all("\n" not in value and "\r" not in value for value in answer.headers.values())
+    assert EVIL not in str(answer.headers)
+    (logged,) = lines()
+    assert logged["event"] == "request"
+    assert logged["path"] == path
+    assert logged["request_id"] == answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize("name", ["é", "a b", "x" * 129, "a\x00b", '"', "../../x", "${jndi:ldap://x}", "a\r\nb"])
+def test_a_request_id_that_is_not_harmless_is_not_reflected(apps: dict[str, Flask], name: str) -> None:
+    for app in apps.values():
+        answer = send_raw(app, "/healthz", HTTP_X_REQUEST_ID=name)
+        assert len(answer.headers["X-Request-ID"]) == 32
+        assert answer.headers["X-Request-ID"] != name
+
+
+def test_what_signs_in_from_a_strange_device_is_shown_without_what_controls_a_terminal(
+    apps: dict[str, Flask], sign_up: Callable[..., Headers]
+) -> None:
+    sign_up()
+    client = apps["user-service"].test_client()
+    device = "Mozilla\x1b[2J\r\nX: y\x00\u202e" + "z" * 500
+    sent = client.post(
+        "/login",
+        json={"username": "mallory", "password": "violet-harbour-42"},
+        environ_overrides={"HTTP_USER_AGENT": device},
+    )
+    headers = {"Authorization": f"Bearer {sent.json['token']}"}  # type: ignore[index]
+    listed: Any = client.get("/sessions", headers=headers).json
+    (shown,) = [session["device"] for session in listed if session["current"]]
+    assert shown.startswith("Mozilla[2JX: y")
+    assert shown.isprintable()
+    assert len(shown) <= 200
+
+
+def test_a_long_path_leaves_a_line_that_is_written_whole(apps: dict[str, Flask], lines: Lines) -> None:
+    """PIPE_BUF bytes are written at once, also while other processes write to the same pipe."""
+    for letter in ("x", "\x01", "\U0001f4a5"):
+        for app in apps.values():
+            lines()
+            send_raw(app, "/" + letter.encode().decode("latin-1") * 5_000)
+            (logged,) = lines()
+            assert len(logged["path"]) == 500
+            assert len(orjson.dumps(logged)) < 4096
+
+
+def test_made_up_methods_leave_one_metric_and_no_more(apps: dict[str, Flask]) -> None:
+    for app in apps.values():
+        client = app.test_client()
+        for number in range(20):
+            client.open("/healthz", method=f"EVIL{number}")
+        metrics = client.get("/metrics").text
+        assert "EVIL" not in metrics
+        assert 'method="(other)"' in metrics
+
+
+def test_a_redirect_leads_to_no_host_that_the_client_names(apps: dict[str, Flask]) -> None:
+    for app in apps.values():
+        for path in ("/openapi", "/healthz//", "//healthz"):
+            answer = send_raw(app, path, HTTP_HOST="evil.example", HTTP_X_FORWARDED_HOST="evil.example")
+            assert "evil.example" not in str(answer.headers), path
+        assert send_raw(app, "/openapi", HTTP_HOST="evil.example").headers["Location"] == "/openapi/"
+
+
+def test_a_link_to_the_next_page_says_only_what_was_asked(
+    apps: dict[str, Flask], sign_up: Callable[[], Headers]
+) -> None:
+    client, who = apps["order-service"].test_client(), sign_up()
+    for _ in range(2):
+        client.post("/orders", json={"items": [{"product_id": "p1"}]}, headers=who)
+    evil = {"HTTP_HOST": "evil.example", "QUERY_STRING": "limit=1&status=placed&limit=%0d%0aX:1"}
+    answer = client.get("/orders", headers=who, environ_overrides=evil)
+    link = answer.headers["Link"]
+    assert link.startswith("</orders?limit=1&status=placed&after=")
+    assert link.endswith('>; rel="next"')

@@ -1,0 +1,85 @@
+"""Members that a client has no say in: refused wherever they are put, and nothing moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from .conftest import STOCK, Headers, rows, send
+from .documents import Operation, Place, at, changed, operations
+
+NOT_THE_CLIENTS = {
+    "role": "admin",
+    "id": "u-somebody",
+    "price": 0.01,
+    "unit_price": 0,
+    "user": "alice",
+    "user_id": "u-alice",
+    "buyer_id": "u-alice",
+    "status": "cancelled",
+    "total": 0,
+    "currency": "JPY",
+    "password_hash": "$argon2id$",
+    "deleted_at": None,
+    "__proto__": {"role": "admin"},
+}
+EVERY = operations()
+
+
+def objects() -> list[Any]:
+    return [
+        pytest.param(operation, place, id=f"{operation.name} {'.'.join(map(str, place)) or '(body)'}")
+        for operation in EVERY
+        for place in operation.objects
+    ]
+
+
+@pytest.mark.parametrize(("operation", "place"), objects())
+def test_a_member_that_is_not_the_clients_is_refused_by_name(
+    apps: dict[str, Flask], sign_up: Callable[[], Headers], operation: Operation, place: Place
+) -> None:
+    who = sign_up()
+    before = {service: rows(app) for service, app in apps.items()}
+    for member, value in NOT_THE_CLIENTS.items():
+        body = changed(operation.body, place, {**at(operation.body, place), member: value})
+        answer = send(apps, operation, who, json=body)
+        assert answer.status_code == 400, (member, answer.text)
+        assert [fault["member"] for fault in answer.json["errors"]] == [".".join(map(str, (*place, member)))]
+    assert {service: rows(app) for service, app in apps.items()} == before
+
+
+@pytest.mark.parametrize("operation", [it for it in EVERY if it.body is None], ids=lambda it: it.name)
+def test_what_is_added_to_a_request_without_a_body_changes_nothing_about_whom_it_is_for(
+    apps: dict[str, Flask], sign_up: Callable[..., Headers], operation: Operation
+) -> None:
+    # given an order and a session of Alice's
+    alice, mallory = sign_up("alice"), sign_up("mallory")
+    orders, users = apps["order-service"].test_client(), apps["user-service"].test_client()
+    placed: Any = orders.post("/orders", json={"items": [{"product_id": "p1"}]}, headers=alice)
+    alice_id = users.get("/profile", headers=alice).json["id"]  # type: ignore[index]
+    # when Mallory claims to be her, in the query and in a body
+    claim = {"user_id": alice_id, "user": "alice", "status": "cancelled"}
+    answers = [
+        send(apps, operation, mallory, query_string=claim),
+        send(apps, operation, sign_up("mallory"), json=claim),
+    ]
+    # then nothing of hers is shown or changed
+    for answer in answers:
+        assert answer.status_code < 500
+        assert placed.json["order_id"] not in answer.text
+        assert alice_id not in answer.text
+    assert orders.get(f"/orders/{placed.json['order_id']}", headers=alice).get_data() == placed.get_data()
+    assert len(users.get("/sessions", headers=alice).json) == 1  # type: ignore[arg-type]
+
+
+def test_an_order_costs_what_the_catalogue_says_and_belongs_to_the_token(
+    apps: dict[str, Flask], sign_up: Callable[..., Headers]
+) -> None:
+    client = apps["order-service"].test_client()
+    answer: Any = client.post("/orders", json={"items": [{"product_id": "p1", "qty": 2}]}, headers=sign_up("mallory"))
+    assert (answer.json["total"], answer.json["user"], answer.json["status"]) == (20.0, "mallory", "placed")
+    left: Any = client.get("/products/p1").json
+    assert left["available"] == STOCK - 2

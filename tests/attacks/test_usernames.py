@@ -1,0 +1,86 @@
+"""One name, one account: however it is written, and however many ask for it at once."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from .conftest import PASSWORD, Headers
+
+SIGN_UPS = 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [
+        ("admin", "ADMIN"),
+        ("admin", "ａｄｍｉｎ"),
+        ("admin", "𝐚𝐝𝐦𝐢𝐧"),
+        ("admin", "ⓐⓓⓜⓘⓝ"),
+        ("admin", "ᵃᵈᵐⁱⁿ"),
+        ("office", "oﬃce"),
+        ("straße", "STRASSE"),
+        ("straße", "ſtraẞe"),
+        ("kelvin", "\u212aelvin"),
+        ("josé", "jose\u0301"),
+        ("σίσυφος", "ΣΊΣΥΦΟΣ"),
+        ("ᾷων", "ᾼ͂ΩΝ"),
+    ],
+)
+def test_a_variant_of_a_name_is_that_name(
+    apps: dict[str, Flask], sign_up: Callable[..., Headers], name: str, variant: str
+) -> None:
+    assert name != variant
+    client = apps["user-service"].test_client()
+    theirs: Any = client.get("/profile", headers=sign_up(name)).json
+    taken: Any = client.post("/register", json={"username": variant, "password": "amber-station-77"})
+    assert (taken.status_code, taken.json["code"]) == (409, "username_taken")
+    mine: Any = client.get("/profile", headers=sign_up(variant)).json
+    assert mine == theirs
+
+
+def test_homoglyphs_of_another_script_are_names_of_their_own(
+    apps: dict[str, Flask], sign_up: Callable[..., Headers]
+) -> None:
+    """Nobody but the customer ever sees a username; docs/security.md says what would change that."""
+    client = apps["user-service"].test_client()
+    latin, cyrillic = "paypal", "раураl"
+    assert unicodedata.name(cyrillic[0]).startswith("CYRILLIC")
+    ids = {client.get("/profile", headers=sign_up(name)).json["id"] for name in (latin, cyrillic)}  # type: ignore[index]
+    assert len(ids) == 2
+
+
+@pytest.mark.parametrize("name", ["ad\u200bmin", "ad\u00admin", "\u202enimda", "ad min", "admin\u3000", "ad\x00min"])
+def test_a_name_with_something_that_cannot_be_seen_is_refused(apps: dict[str, Flask], name: str) -> None:
+    answer = apps["user-service"].test_client().post("/register", json={"username": name, "password": PASSWORD})
+    assert answer.status_code == 400
+
+
+def test_of_a_thousand_parallel_sign_ups_for_one_name_one_gets_it(apps: dict[str, Flask]) -> None:
+    app = apps["user-service"]
+
+    def register(number: int) -> TestResponse:
+        name = "".join(letter.upper() if number >> place & 1 else letter for place, letter in enumerate("wanted"))
+        home = {"REMOTE_ADDR": f"10.9.{number // 250}.{number % 250}"}
+        body = {"username": name, "password": f"violet-harbour-{number}"}
+        return app.test_client().post("/register", json=body, environ_base=home)
+
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(register, range(SIGN_UPS)))
+
+    assert len(answers) == SIGN_UPS
+    statuses = Counter(answer.status_code for answer in answers)
+    assert statuses[201] == 1
+    assert set(statuses) <= {201, 409, 429, 503}
+    assert statuses[409] > SIGN_UPS / 2
+    assert all(int(it.headers["Retry-After"]) > 0 for it in answers if it.status_code in {429, 503})
+    with app.extensions["database"].engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM users")).scalar_one() == 1
