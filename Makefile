@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog test chaos check format deps deps-check openapi tools charts charts-check golden fork scan
+.PHONY: help setup up reset catalog test chaos e2e-containers check format deps deps-check openapi tools charts charts-check golden fork scan
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -71,6 +71,9 @@ test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-
 chaos: $(READY) ## kill, pause, fill, restart and skew real processes; the books must balance (10 minutes at most)
 	@$(BIN)/python -m pytest tests/chaos
 
+e2e-containers: $(READY) ## test images, docker-compose.yml and a release through a registry (needs a Docker engine)
+	@$(BIN)/python -m pytest tests/containers
+
 check: $(READY) deps-check charts-check scan ## lint, types, import contracts, generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -78,6 +81,8 @@ check: $(READY) deps-check charts-check scan ## lint, types, import contracts, g
 	@$(BIN)/lint-imports --no-cache
 	@tools/openapi check
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/lint-workflows
+	@$(BIN)/hadolint services/*/Dockerfile tests/containers/*.Dockerfile
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 
 format: $(READY) ## format the code
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

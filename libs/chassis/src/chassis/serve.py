@@ -39,13 +39,14 @@ class ServerSettings(BaseSettings):
     shutdown_timeout_seconds: int = Field(default=20, ge=1, le=300)
     app_env: str = "local"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    service_name: str = Field(default_factory=lambda: Path.cwd().name)  # in an image every service lies in /app
 
 
 # More than the keep-alive connections of any load balancer in front: below their number, accepting stalls.
 BACKPRESSURE = 2048
 
 
-def server(settings: ServerSettings, service: str) -> MPServer:
+def server(settings: ServerSettings) -> MPServer:
     return MPServer(
         "app:app",
         address=settings.host,
@@ -57,7 +58,7 @@ def server(settings: ServerSettings, service: str) -> MPServer:
         respawn_failed_workers=True,
         workers_kill_timeout=settings.shutdown_timeout_seconds,
         log_level=LogLevels(settings.log_level.lower()),
-        log_dictconfig=configuration(service, settings.app_env, settings.log_level),
+        log_dictconfig=configuration(settings.service_name, settings.app_env, settings.log_level),
     )
 
 
@@ -90,7 +91,7 @@ def main() -> None:
         # The metrics library reads that when it is first imported, which in this process it has been already:
         # a forked worker would inherit the metrics of a single process.
         multiprocessing.set_start_method("spawn")
-        granian = server(settings, Path.cwd().name)
+        granian = server(settings)
         granian.on_startup(lambda: drain_on_signal(granian, drain_file, settings.drain_seconds))
         granian.serve(target_loader=partial(load, threads=settings.threads))
 

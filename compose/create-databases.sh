@@ -1,0 +1,24 @@
+#!/bin/sh
+# Run by the PostgreSQL image when its volume is new: a database per service, and in each two roles, the owner, who
+# migrates, and the one that the service uses, which reads and writes rows and alters nothing.
+set -eu
+
+create() { # create SERVICE OWNER_PASSWORD PASSWORD
+    psql --no-psqlrc --quiet -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \
+        -v database="$1" -v owner="$1_owner" -v owner_password="$2" -v password="$3" <<'SQL'
+CREATE ROLE :"owner" LOGIN PASSWORD :'owner_password';
+CREATE ROLE :"database" LOGIN PASSWORD :'password';
+CREATE DATABASE :"database" OWNER :"owner" TEMPLATE template0
+    ENCODING 'UTF8' LOCALE 'C' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8';
+REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
+GRANT CONNECT ON DATABASE :"database" TO :"database";
+\connect :"database"
+ALTER SCHEMA public OWNER TO :"owner";
+GRANT USAGE ON SCHEMA public TO :"database";
+ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO :"database";
+ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO :"database";
+SQL
+}
+
+create user_service "$USER_OWNER_PASSWORD" "$USER_PASSWORD"
+create order_service "$ORDER_OWNER_PASSWORD" "$ORDER_PASSWORD"

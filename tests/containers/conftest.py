@@ -1,0 +1,63 @@
+"""Real containers: images built from the Dockerfiles, and the shop that docker-compose.yml runs. Needs a Docker engine.
+
+Images are the published ones that the project pins, others that the environment or `.env` names, or, where no image
+registry can be reached, local ones of the same name and Debian's packages (stand-ins.Dockerfile).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from containers.engine import ROOT, Stack, build, chosen_images, docker, remove_images
+from dotenv import dotenv_values
+
+measured: list[str] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.section("containers")
+    for line in measured:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def note() -> list[str]:
+    """Collect what was measured, for the end of the report."""
+    return measured
+
+
+@pytest.fixture(scope="session", autouse=True)
+def images() -> dict[str, str]:
+    """Choose the base images, for this process and all that it starts."""
+    docker("info")
+    given = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value}
+    chosen = chosen_images(given | dict(os.environ))
+    os.environ.update(chosen)
+    measured.extend(f"{name}: {value}" for name, value in chosen.items())
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def tags(images: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Build both images; return their tags by service."""
+    tags = {service: f"b2c-test-{os.getpid()}/{service}" for service in ("user-service", "order-service")}
+    for service, tag in tags.items():
+        build(service, tag)
+    yield tags
+    remove_images(*tags.values())
+
+
+@pytest.fixture(scope="module")
+def stack(images: dict[str, str]) -> Iterator[Stack]:
+    """Run the shop as `docker compose up --build` does on a fresh clone, with volumes and ports of its own."""
+    with Stack(f"b2c-test-{os.getpid()}") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def scaled(images: dict[str, str]) -> Iterator[Stack]:
+    """Run the shop with the profile `scale`."""
+    with Stack(f"b2c-test-{os.getpid()}-scaled", "scale") as stack:
+        yield stack
