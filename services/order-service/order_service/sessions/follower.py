@@ -7,6 +7,7 @@ import random
 import secrets
 import threading
 import time
+from itertools import takewhile
 from typing import Any
 
 from prometheus_client import Gauge
@@ -27,6 +28,7 @@ PATH = "/ended-sessions"
 POLL_SECONDS = 0.5
 KEYS_SECONDS = 30  # a key that the issuer withdrew is forgotten after this long
 LATE_ORDERS_SECONDS = 60
+REMEMBERED_SECONDS = 2 * 86_400  # no token lives longer than a day
 
 SYNCED_AT = Gauge(
     "session_feed_synced_timestamp_seconds",
@@ -45,7 +47,7 @@ class Follower:
         self._database = database
         self._peer = peer
         self._keys = keys
-        self._ended: set[str] = set()
+        self._ended: dict[str, float] = {}  # when each was learned, oldest first
         self._version = -1  # nothing recalled yet
         self._synced_at = time.monotonic()
         self._keys_at = self._late_until = 0.0
@@ -87,7 +89,10 @@ class Follower:
         return page.model_dump()["endings"]  # type: ignore[no-any-return]
 
     def _accept(self, learned: actions.Learned) -> None:
-        self._ended.update(learned.session_ids)
+        now = time.monotonic()
+        self._ended.update(dict.fromkeys(learned.session_ids, now))
+        for session_id in list(takewhile(lambda old: self._ended[old] < now - REMEMBERED_SECONDS, self._ended)):
+            del self._ended[session_id]
         self._version = learned.version
 
     def _refresh_keys(self) -> None:

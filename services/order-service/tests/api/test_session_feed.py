@@ -15,7 +15,7 @@ from chassis.peers import Peer, PeerFailure
 from chassis.testing import bearer, closing
 from order_service import create_app
 from order_service.sessions import trust as wiring
-from order_service.sessions.follower import Follower
+from order_service.sessions.follower import REMEMBERED_SECONDS, Follower
 from order_service.settings import Settings
 
 PHONE, LAPTOP = bearer("u-alice", "alice", "s-phone"), bearer("u-alice", "alice", "s-laptop")
@@ -86,6 +86,19 @@ def test_what_was_learned_stands_while_user_service_is_away_and_after_a_restart(
         with pytest.raises(PeerFailure):
             known_by.step()
         assert known_by.has_ended("s-phone")
+
+
+def test_what_no_token_can_name_any_more_is_forgotten(
+    feed: Feed, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("order_service.sessions.follower.time.monotonic", lambda: now[0])
+    feed.ended(session_id="s-old")
+    follower.step()
+    now[0] += REMEMBERED_SECONDS + 1
+    feed.ended(session_id="s-new")
+    follower.step()
+    assert (follower.has_ended("s-old"), follower.has_ended("s-new")) == (False, True)
 
 
 def test_hearing_the_feed_again_changes_nothing(db: Database, feed: Feed, follower: Follower) -> None:
