@@ -72,7 +72,7 @@ def fight(world: World, number: int) -> Outcome:
         with world.buyers(BUYERS, [SCARCE]) as buyers:
             world.tend(0.2)
             strike(world, number)
-            world.tend(0.5)
+            world.tend(0.4)
             buyers.close()
             world.tend_until(buyers.have_final_answers, patience=60)
         after = shelf(connection)

@@ -42,6 +42,16 @@ def _drip(clients: list[socket.socket], over: threading.Event) -> None:
                 client.sendall(b" ")
 
 
+def is_hung_up(client: socket.socket) -> bool:
+    client.setblocking(False)
+    try:
+        return client.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 @pytest.mark.budget(60)
 def test_200_slow_clients_leave_the_workers_to_others(world: World) -> None:
     books = world.books()
@@ -49,10 +59,12 @@ def test_200_slow_clients_leave_the_workers_to_others(world: World) -> None:
         world.tend(4)
     usual = median(heard.seconds for heard in alone.heard)
 
-    with slow_clients(world.shop.order.port, "/orders"):
+    with slow_clients(world.shop.order.port, "/orders") as clients:
         with world.buyers(8) as buyers:
             world.tend(6)
         slow = median(heard.seconds for heard in buyers.heard)
+        assert sum(map(is_hung_up, clients)) == 0
+        world.tend_until(lambda: all(map(is_hung_up, clients)))
 
     assert {heard.status for heard in buyers.heard} <= {200, 201}
     assert buyers.unanswered == 0

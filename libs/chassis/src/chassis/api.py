@@ -132,7 +132,7 @@ def public(name: str, import_name: str) -> APIBlueprint:
 
 
 def signed_in(name: str, import_name: str) -> APIBlueprint:
-    """Return a blueprint that only callers with a valid token may enter, before anything of the request is read."""
+    """Return a blueprint that only callers with a valid token may enter, before anything of the request is parsed."""
     blueprint = APIBlueprint(name, import_name, abp_tags=[Tag(name=name)], abp_security=[{"bearer": []}])
     blueprint.before_request(enter)
     return blueprint

@@ -28,6 +28,7 @@ from chassis.api import LARGEST_BODY
 from chassis.health import DRAIN_FILE
 from chassis.intake import READERS, Intake
 from chassis.logging import configuration
+from chassis.overdue import Overdue
 
 
 class ServerSettings(BaseSettings):
@@ -36,6 +37,7 @@ class ServerSettings(BaseSettings):
     workers: int = Field(default=1, ge=1, le=64)
     threads: int = Field(default=16, ge=1, le=64)
     drain_seconds: float = Field(default=0, ge=0, le=300)
+    request_timeout_seconds: float = Field(default=30, ge=10, le=3600)  # above what an answer may take
     shutdown_timeout_seconds: int = Field(default=20, ge=1, le=300)
     app_env: str = "local"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -62,9 +64,10 @@ def server(settings: ServerSettings) -> MPServer:
     )
 
 
-def load(target: str, *, threads: int) -> Intake:
+def load(target: str, *, settings: ServerSettings) -> Intake:
     """Load the application in a worker process."""
-    return Intake(import_string(target), threads, LARGEST_BODY)
+    Overdue(settings.port, settings.request_timeout_seconds).watch()
+    return Intake(import_string(target), settings.threads, LARGEST_BODY)
 
 
 def drain_on_signal(granian: MPServer, drain_file: Path, seconds: float) -> None:
@@ -93,7 +96,7 @@ def main() -> None:
         multiprocessing.set_start_method("spawn")
         granian = server(settings)
         granian.on_startup(lambda: drain_on_signal(granian, drain_file, settings.drain_seconds))
-        granian.serve(target_loader=partial(load, threads=settings.threads))
+        granian.serve(target_loader=partial(load, settings=settings))
 
 
 if __name__ == "__main__":
