@@ -68,13 +68,15 @@ catalog: $(READY) ## import a catalogue into the running shop: make catalog FILE
 test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-up brings along (TESTS=... for some of them)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 
-check: $(READY) deps-check charts-check scan ## lint, types, import contracts, generated files
+check: $(READY) deps-check charts-check scan ## lint, types, import contracts, generated files, secrets, known vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@tools/openapi check
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/lint-workflows
+	@tools/secrets
+	@$(BIN)/python tools/audit.py
 
 format: $(READY) ## format the code
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from chassis import pages
 from chassis.api import conditional, document
+from chassis.cors import Cors
 from chassis.observe import Answered, observe
 from chassis.pages import PageCache
 
@@ -27,6 +28,7 @@ def counter() -> Counter:
 def client(counter: Counter) -> FlaskClient:
     app = Flask("pages")
     observe(app, counter.recorded.append)
+    Cors(("https://shop.example",)).fit(app)
 
     @app.route("/list", methods=["GET", "POST"])
     def show() -> Response:

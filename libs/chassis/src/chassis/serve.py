@@ -23,13 +23,14 @@ from pydantic_settings import BaseSettings
 
 from chassis.health import DRAIN_FILE
 from chassis.logging import configuration
+from chassis.settings import THREADS
 
 
 class ServerSettings(BaseSettings):
     host: str = "0.0.0.0"  # noqa: S104 - in a container the network policy decides who may connect
     port: int = Field(ge=1, le=65_535)
     workers: int = Field(default=1, ge=1, le=64)
-    threads: int = Field(default=8, ge=1, le=64)
+    threads: int = Field(default=THREADS, ge=1, le=64)
     drain_seconds: float = Field(default=0, ge=0, le=300)
     shutdown_timeout_seconds: int = Field(default=20, ge=1, le=300)
     app_env: str = "local"
