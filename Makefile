@@ -74,7 +74,7 @@ chaos: $(READY) ## kill, pause, fill, restart and skew real processes; the books
 e2e-containers: $(READY) ## test images, docker-compose.yml and a release through a registry (needs a Docker engine)
 	@$(BIN)/python -m pytest tests/containers
 
-check: $(READY) deps-check charts-check scan ## lint, types, import contracts, generated files
+check: $(READY) deps-check charts-check scan ## lint, types, import contracts, generated files, secrets, known vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -83,6 +83,8 @@ check: $(READY) deps-check charts-check scan ## lint, types, import contracts, g
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/lint-workflows
 	@$(BIN)/hadolint services/*/Dockerfile tests/containers/*.Dockerfile
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	@tools/secrets
+	@$(BIN)/python tools/audit.py
 
 format: $(READY) ## format the code
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

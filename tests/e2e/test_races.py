@@ -10,9 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chassis.testing import bearer, fresh_database
+from chassis.testing import bearer, migrated_database
 from localshop.service import Service
 from localshop.testing import free_ports
+from order_service import MIGRATIONS
 
 CATALOGUE = """id,name,description,category,price,currency,stock
 p1,Last chance,,Things,10.00,EUR,20
@@ -25,13 +26,12 @@ def urls(tmp_path: Path) -> Iterator[list[str]]:
     """Run two order-services on one database; return their URLs."""
     products = tmp_path / "products.csv"
     products.write_text(CATALOGUE)
-    with fresh_database("two_servers") as database_url:
+    with migrated_database("two_servers", MIGRATIONS) as database_url:
         log = tmp_path / "order.log"
         servers = [
             Service("order-service", port=port, database_url=database_url, log=log, environment={})
             for port in free_ports()
         ]
-        servers[0].run("migrate")
         servers[0].run("catalog", products)
         try:
             for server in servers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from chassis.testing import fresh_database
+import order_service
+import user_service
+from chassis.testing import migrated_database
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
 from localshop.welcome import welcome
@@ -25,11 +26,10 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 def shop() -> Iterator[Shop]:
     """Run a shop on databases that somebody else runs, as USER_DATABASE_URL and ORDER_DATABASE_URL ask for."""
     user_port, order_port = free_ports()
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     with (
         fresh_folder() as data,
-        fresh_database(f"e2e_user_{worker}") as user,
-        fresh_database(f"e2e_order_{worker}") as order,
+        migrated_database("e2e_user", user_service.MIGRATIONS) as user,
+        migrated_database("e2e_order", order_service.MIGRATIONS) as order,
         Shop(data, user_port=user_port, order_port=order_port, databases=(user, order)) as shop,
     ):
         yield shop

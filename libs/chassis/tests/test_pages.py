@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from chassis import pages
 from chassis.api import conditional, document
+from chassis.cors import Cors
 from chassis.observe import Answered, observe
 from chassis.pages import PageCache
 
@@ -28,6 +29,7 @@ def client(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     monkeypatch.setattr(pages, "PAGE_SECONDS", 60)  # however slow the machine is
     app = Flask("pages")
     observe(app, counter.recorded.append)
+    Cors(("https://shop.example",)).fit(app)
 
     @app.route("/list", methods=["GET", "POST"])
     def show() -> Response:

@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from chassis.database import Database
-from chassis.testing import bearer, closing, empty, migrated_database
+from chassis.testing import bearer, closing, empty, migrated_database, operating
 from order_service import MIGRATIONS, create_app
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
@@ -25,14 +25,21 @@ def settings() -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
+def operator(settings: Settings) -> Iterator[Database]:
+    """Return the database as its operator finds it, who may do what the service may not."""
+    with operating(settings.database_url) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
 def whole_app(settings: Settings) -> Iterator[Flask]:
     with closing(create_app(settings)) as app:
         yield app
 
 
 @pytest.fixture
-def app(whole_app: Flask) -> Flask:
-    empty(whole_app.extensions["database"], metadata)
+def app(whole_app: Flask, operator: Database) -> Flask:
+    empty(operator, metadata)
     whole_app.wsgi_app._pages.clear()  # type: ignore[attr-defined]
     return whole_app
 

@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from chassis.database import Database
-from chassis.testing import empty, migrated_database
+from chassis.testing import empty, migrated_database, operating
+from chassis.throttle import Throttle
 from user_service import MIGRATIONS, create_app
 from user_service.accounts.passwords import Passwords
 from user_service.sessions.tables import metadata
@@ -27,6 +28,13 @@ def settings() -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
+def operator(settings: Settings) -> Iterator[Database]:
+    """Return the database as its operator finds it, who may do what the service may not."""
+    with operating(settings.database_url) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
 def whole_app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     yield app
@@ -34,9 +42,10 @@ def whole_app(settings: Settings) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def app(whole_app: Flask) -> Flask:
-    empty(whole_app.extensions["database"], metadata)
+def app(whole_app: Flask, operator: Database) -> Flask:
+    empty(operator, metadata)
     whole_app.extensions["passwords"] = Passwords(QUICK)
+    whole_app.extensions["throttle"] = Throttle("memory://", per_address=600)
     return whole_app
 
 
@@ -47,11 +56,11 @@ def db(app: Flask) -> Database:
 
 
 @pytest.fixture
-def run(db: Database) -> Callable[..., Any]:
+def run(app: Flask, operator: Database) -> Callable[..., Any]:
     """Run SQL as the operator would; return all rows, or none where there are none to return."""
 
     def run(sql: str, **parameters: Any) -> Any:
-        with db.transaction() as connection:
+        with operator.transaction() as connection:
             result = connection.execute(text(sql), parameters)
             return result.all() if result.returns_rows else None
 

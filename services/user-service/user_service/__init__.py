@@ -9,6 +9,8 @@ from flask import Flask
 from chassis import fit, open_database
 from chassis.api import api
 from chassis.health import schema_check
+from chassis.throttle import Throttle
+from user_service.accounts.hashing import places_beside
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.routes import registration
 from user_service.profile.routes import own_profile
@@ -25,7 +27,8 @@ def create_app(settings: Settings) -> Flask:
     tokens = issuer(settings)
     checks = {"database": schema_check(database, MIGRATIONS)}
     fit(app, settings, database=database, checks=checks, tokens=tokens.verifier)
-    app.extensions["passwords"] = Passwords()
+    app.extensions["passwords"] = Passwords(places=places_beside(settings.threads))
+    app.extensions["throttle"] = Throttle(settings.rate_limit_storage_url, settings.rate_limit_per_address)
     app.extensions["issuer"] = tokens
     for blueprint in (registration, sign_in, own_sessions, own_profile, for_services):
         app.register_api(blueprint)

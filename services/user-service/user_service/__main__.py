@@ -28,12 +28,16 @@ def cli() -> None:
 @cli.command()
 @database_url
 @click.option("--down-to", metavar="REVISION", help="Go back to this revision instead, for instance -1.")
-def migrate(database_url: str, down_to: str | None) -> None:
+@click.option("--app-role", envvar="APP_ROLE", help="Let this role, as which the service runs, read and write rows.")
+def migrate(database_url: str, down_to: str | None, app_role: str | None) -> None:
     """Bring the database schema to what this version of the code needs."""
-    if down_to:
-        migrations.downgrade(database_url, MIGRATIONS, down_to)
-    else:
-        migrations.upgrade(database_url, MIGRATIONS)
+    try:
+        if down_to:
+            migrations.downgrade(database_url, MIGRATIONS, down_to)
+        else:
+            migrations.upgrade(database_url, MIGRATIONS, app_role=app_role)
+    except migrations.BadRole as refusal:
+        sys.exit(f"APP_ROLE={refusal}")
     click.echo(f"user-service: schema is at {down_to or newest(MIGRATIONS)}")
 
 

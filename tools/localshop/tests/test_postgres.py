@@ -126,3 +126,40 @@ def test_a_socket_folder_that_somebody_else_made_is_refused(
 
     Shop(deep, user_port=ports[0], order_port=ports[1]).erase()
     assert not server.sockets.exists()
+
+
+def test_a_database_has_an_owner_and_a_role_that_may_not_alter_it(server: Postgres) -> None:
+    # given
+    server.start()
+    server.create_databases("shop")
+
+    # when
+    with psycopg.connect(server.url("shop", "shop_owner")) as owner:
+        owner.execute("CREATE TABLE things (name text)")
+
+    # then
+    with psycopg.connect(server.url("shop", "shop"), autocommit=True) as service:
+        for forbidden in ("CREATE TABLE mine ()", "ALTER TABLE things ADD x text", "DROP TABLE things"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                service.execute(forbidden)
+    assert (
+        one(server, "SELECT bool_or(rolsuper OR rolcreatedb OR rolcreaterole) FROM pg_roles WHERE rolname ~ 'shop'")
+        is False
+    )
+
+
+def test_what_is_there_from_before_there_were_roles_gets_its_owner(server: Postgres) -> None:
+    # given
+    server.start()
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE shop")
+    with psycopg.connect(server.url("shop")) as connection:
+        connection.execute("CREATE TABLE things (name text)")
+
+    # when
+    server.create_databases("shop")
+
+    # then
+    with psycopg.connect(server.url("shop", "shop_owner")) as owner:
+        owner.execute("ALTER TABLE things ADD price integer")
+        owner.execute("CREATE TABLE more ()")

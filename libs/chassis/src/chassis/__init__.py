@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping
 from flask import Flask
 
 from chassis import logging
+from chassis.clients import BehindProxies
+from chassis.cors import Cors
 from chassis.database import Database, answer_database_failures
 from chassis.errors import answer_problems
+from chassis.headers import harden
 from chassis.health import Check, Details, health
 from chassis.metrics import metrics
 from chassis.observe import observe, recorder
@@ -51,7 +54,11 @@ def fit(
     app.extensions["service_credentials"] = settings.service_credential
     app.extensions["record"] = recorder(settings.service, settings.app_env, settings.log_level)
     observe(app, app.extensions["record"])
+    harden(app)
+    Cors(settings.cors_origins).fit(app)
     answer_problems(app)
     answer_database_failures(app)
     app.register_blueprint(health(settings.service, settings.app_env, dict(checks), details))
     app.register_blueprint(metrics)
+    if settings.trusted_proxies:
+        app.wsgi_app = BehindProxies(app, settings.trusted_proxies)  # type: ignore[method-assign]

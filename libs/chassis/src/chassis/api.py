@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
-from flask import Response, request
+from flask import Response, g, request
 from flask.wrappers import Request
 from flask_openapi3 import APIBlueprint, Info, OpenAPI, Tag
 from flask_openapi3.types import ResponseDict
@@ -164,7 +164,7 @@ def reply(payload: Any, status: int = 200) -> Response:
 def conditional(answer: Response) -> Response:
     """Give the answer an ETag, and answer 304 without a body to a client that has it already."""
     answer.add_etag()
-    answer.headers.setdefault("Cache-Control", "no-cache")
+    answer.headers.setdefault("Cache-Control", "private, no-cache" if "caller" in g else "no-cache")
     answer.make_conditional(request)
     return answer
 

@@ -6,7 +6,15 @@ import os
 from pathlib import Path
 
 from flask import Blueprint, Response
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 REQUEST_SECONDS = Histogram(
@@ -19,6 +27,10 @@ DATABASE_CONNECTIONS_IN_USE = Gauge(
     "database_connections_in_use", "Connections taken from the pool.", multiprocess_mode="livesum"
 )
 DATABASE_POOL_SIZE = Gauge("database_pool_size", "Connections that the pools may hold.", multiprocess_mode="livesum")
+THROTTLED = Counter("throttled_attempts", "Attempts refused with 429, by rule.", ["rule"])
+RATE_LIMIT_STORAGE_FAILURES = Counter(
+    "rate_limit_storage_failures", "Times that the storage of attempts was found to be away."
+)
 
 metrics = Blueprint("metrics", __name__)
 

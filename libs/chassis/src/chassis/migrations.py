@@ -16,16 +16,49 @@ LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "60s"
 
 
-def upgrade(url: str, scripts: Path, revision: str = "head") -> None:
-    """Bring the database at `url` up to `revision`; a second runner waits for the first."""
+# The role that the service runs as changes rows. Tables belong to the role that migrates, and so does the record of
+# the migrations; what later migrations make is given at once.
+RIGHTS = """
+GRANT USAGE ON SCHEMA public TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
+REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role};
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role};
+"""
+
+
+class BadRole(Exception):
+    """The role that the service shall run as cannot be given its rights."""
+
+
+def upgrade(url: str, scripts: Path, revision: str = "head", *, app_role: str | None = None) -> None:
+    """Bring the database at `url` up to `revision`, usable by `app_role`; a second runner waits for the first."""
     with _locked(url) as connection:
+        if app_role:
+            _require_another(connection, app_role)
         command.upgrade(_config(scripts, connection), revision)
+        if app_role:
+            _grant(connection, app_role)
 
 
 def downgrade(url: str, scripts: Path, revision: str) -> None:
     """Take the database at `url` back to `revision`, for instance "-1"."""
     with _locked(url) as connection:
         command.downgrade(_config(scripts, connection), revision)
+
+
+def _require_another(connection: Connection, app_role: str) -> None:
+    """Refuse a role that is missing, or could alter the tables."""
+    found = connection.execute(text("SELECT rolname = current_user FROM pg_roles WHERE rolname = :r"), {"r": app_role})
+    owns = found.scalar()
+    connection.commit()
+    if owns is not False:
+        raise BadRole(f"{app_role}: " + ("there is no such role" if owns is None else "the role that migrates"))
+
+
+def _grant(connection: Connection, app_role: str) -> None:
+    role = connection.dialect.identifier_preparer.quote_identifier(app_role)
+    connection.exec_driver_sql(RIGHTS.format(role=role))
+    connection.commit()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from flask import Flask
 from werkzeug.http import parse_etags
 
+from chassis.cors import Cors
 from chassis.logging import current_request_id
 from chassis.observe import RECORDED, REQUEST_ID, Answered, Record, arrive
 
@@ -33,7 +34,7 @@ class _Page(NamedTuple):
         etag = dict(self.headers).get("ETag", "")
         if not etags or not etag or not parse_etags(etags).contains_weak(etag.strip('"')):
             return self
-        headers = [header for header in self.headers if not header[0].startswith("Content-")]
+        headers = [header for header in self.headers if header[0] not in {"Content-Type", "Content-Length"}]
         return _Page("304 NOT MODIFIED", headers, b"", self.stale_at)
 
 
@@ -44,6 +45,7 @@ class PageCache:
         self._inner = app.wsgi_app
         self._path = path
         self._record = record
+        self._cors: Cors = app.extensions["cors"]
         self._pages: dict[str, _Page] = {}
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -60,14 +62,16 @@ class PageCache:
         if page is None or page.stale_at < monotonic():
             page = self._render(environ)
         page = page.for_client_with(environ.get("HTTP_IF_NONE_MATCH"))
-        start_response(page.status, [*page.headers, (REQUEST_ID, current_request_id())])
+        grant = self._cors.grant(environ.get("HTTP_ORIGIN"))
+        start_response(page.status, [*page.headers, *grant, (REQUEST_ID, current_request_id())])
         self._record(Answered("GET", self._path, self._path, int(page.status[:3]), perf_counter() - arrived))
         return [page.body]
 
     def _render(self, environ: dict[str, Any]) -> _Page:
         stale_at = monotonic() + PAGE_SECONDS  # from before reading: a write meanwhile must not be hidden for longer
         head: list[Any] = []
-        unconditional = {**environ, "HTTP_IF_NONE_MATCH": "", RECORDED: True}
+        # What depends on the client is left to each answer.
+        unconditional = {**environ, "HTTP_IF_NONE_MATCH": "", "HTTP_ORIGIN": "", RECORDED: True}
         answer = self._inner(unconditional, lambda *given: head.extend(given))  # type: ignore[arg-type]
         body = b"".join(answer)
         page = _Page(head[0], [header for header in head[1] if header[0] != REQUEST_ID], body, stale_at)

@@ -29,13 +29,14 @@ from chassis.health import DRAIN_FILE
 from chassis.intake import READERS, Intake
 from chassis.logging import configuration
 from chassis.overdue import Overdue
+from chassis.settings import THREADS
 
 
 class ServerSettings(BaseSettings):
     host: str = "0.0.0.0"  # noqa: S104 - in a container the network policy decides who may connect
     port: int = Field(ge=1, le=65_535)
     workers: int = Field(default=1, ge=1, le=64)
-    threads: int = Field(default=16, ge=1, le=64)
+    threads: int = Field(default=THREADS, ge=1, le=64)
     drain_seconds: float = Field(default=0, ge=0, le=300)
     request_timeout_seconds: float = Field(default=30, ge=10, le=3600)  # above what an answer may take
     shutdown_timeout_seconds: int = Field(default=20, ge=1, le=300)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from chassis.clients import parse_proxies
 
 LOCAL_SECRET = "local-only-secret-never-use-this-elsewhere"
 SHORTEST_SECRET = 32
+THREADS = 32  # of the server, per worker
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
 def _split(value: Any) -> Any:
@@ -37,6 +42,22 @@ class Settings(BaseSettings):
     token_ttl_seconds: int = Field(default=900, ge=10, le=86_400)
     allow_demo_tokens: bool = False
     service_credential: CommaSeparated = (LOCAL_SECRET,)
+    cors_origins: CommaSeparated = ()
+    trusted_proxies: CommaSeparated = ()
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin such as https://shop.example")
+        return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _known_proxies(cls, trusted: tuple[str, ...]) -> tuple[str, ...]:
+        parse_proxies(trusted)
+        return trusted
 
     def __init__(self, **values: Any) -> None:
         try:

@@ -23,6 +23,11 @@ from chassis.settings import LOCAL_SECRET
 from chassis.tokens import Caller, DemoTokens
 
 SERVER_URL = "TEST_POSTGRES_URL"
+OWNER, APP = "test_owner", "test_app"
+MAKE_ROLE = """
+DO $$ BEGIN CREATE ROLE {0} LOGIN PASSWORD '{0}';
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$
+"""
 _SERVERS: list[Any] = []
 
 
@@ -67,16 +72,32 @@ def fresh_database(name: str) -> Iterator[str]:
     with psycopg.connect(os.environ[SERVER_URL], autocommit=True) as connection:
         identifier = sql.Identifier(name)
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier))
-        connection.execute(sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(identifier))
+        for role in (OWNER, APP):
+            connection.execute(MAKE_ROLE.format(role))
+        create = sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0")
+        connection.execute(create.format(identifier, sql.Identifier(OWNER)))
         yield database_url(name)
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier))
 
 
 @contextmanager
 def migrated_database(name: str, scripts: Path) -> Iterator[str]:
+    """Create a database as in production: the owner has migrated it; yield the URL of the service's own role."""
     with fresh_database(name) as url:
-        migrations.upgrade(url, scripts)
-        yield url
+        migrations.upgrade(as_role(url, OWNER), scripts, app_role=APP)
+        yield as_role(url, APP)
+
+
+def as_role(url: str, role: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}user={role}&password={role}"
+
+
+@contextmanager
+def operating(service_url: str) -> Iterator[Database]:
+    """Yield the database of a service's URL as its owner finds it, who may do everything to it."""
+    database = Database(service_url.replace(f"={APP}", f"={OWNER}"))
+    yield database
+    database.engine.dispose()
 
 
 @contextmanager
@@ -87,7 +108,7 @@ def closing(app: Flask) -> Iterator[Flask]:
 
 
 def empty(database: Database, metadata: MetaData) -> None:
-    """Remove every row, so that each test starts from nothing."""
+    """Remove every row as the owner, so that each test starts from nothing."""
     tables = ", ".join(table.name for table in metadata.sorted_tables)
     with database.transaction() as connection:
         connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))

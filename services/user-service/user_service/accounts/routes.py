@@ -6,14 +6,19 @@ from flask import Response, current_app
 
 from chassis.api import answers, public, reply
 from chassis.database import current_database
-from user_service.accounts import actions
+from chassis.throttle import Rule, attempt
+from user_service.accounts import actions, rules
 from user_service.accounts.schemas import AccountOut, RegisterBody
 
 registration = public("registration", __name__)
 
+# Clients open the account that they need without asking whether it is there: that is no attack.
+REGISTERING = Rule("register", failures=(rules.UsernameTaken, rules.EmailTaken), free=100)
 
-@registration.post("/register", responses=answers({201: AccountOut}, 400, 409, 413, 415))
+
+@registration.post("/register", responses=answers({201: AccountOut}, 400, 409, 413, 415, 429))
 def register(body: RegisterBody) -> Response:
     """Open an account."""
-    account = actions.register(current_database(), current_app.extensions["passwords"], **body.model_dump())
+    with attempt(REGISTERING, rules.account_key(body.username)):
+        account = actions.register(current_database(), current_app.extensions["passwords"], **body.model_dump())
     return reply(account._asdict(), status=201)

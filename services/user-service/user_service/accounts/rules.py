@@ -55,6 +55,11 @@ def username_digest(username: str) -> bytes:
     return hashlib.sha256(normalised(normalised(decomposed.casefold()).casefold()).encode()).digest()
 
 
+def account_key(username: str) -> str:
+    """Return the key under which attempts on this account are counted, whether it exists or not."""
+    return username_digest(username).hex()
+
+
 def email_key(email: str | None) -> str | None:
     """Return what makes two email addresses the same; raise ValueError for what is none."""
     return validate_email(email, check_deliverability=False).normalized.casefold() if email else None

@@ -6,11 +6,15 @@ from flask import Response, current_app
 
 from chassis.api import answers, reply, signed_in
 from chassis.database import current_database
+from chassis.throttle import Rule, attempt
 from chassis.tokens import caller
 from user_service.profile import actions, queries
+from user_service.profile.rules import WrongPassword
 from user_service.profile.schemas import DeletionBody, ExportOut, PasswordBody, ProfileChanges, ProfileOut
 
 own_profile = signed_in("profile", __name__)
+
+CONFIRMING = Rule("password", failures=(WrongPassword,))
 
 
 @own_profile.get("/profile", responses=answers({200: ProfileOut}, 401))
@@ -26,21 +30,23 @@ def change(body: ProfileChanges) -> Response:
     return reply(actions.change_profile(current_database(), caller=caller(), changes=changes))
 
 
-@own_profile.post("/profile/password", responses=answers({204: None}, 400, 401, 403, 413, 415))
+@own_profile.post("/profile/password", responses=answers({204: None}, 400, 401, 403, 413, 415, 429))
 def change_password(body: PasswordBody) -> Response:
     """Set a new password; all other sessions end."""
     passwords = current_app.extensions["passwords"]
-    actions.change_password(
-        current_database(), passwords, caller=caller(), current=body.current_password, new=body.new_password
-    )
+    with attempt(CONFIRMING, caller().user_id):
+        actions.change_password(
+            current_database(), passwords, caller=caller(), current=body.current_password, new=body.new_password
+        )
     return Response(status=204)
 
 
-@own_profile.delete("/profile", responses=answers({204: None}, 400, 401, 403, 413, 415))
+@own_profile.delete("/profile", responses=answers({204: None}, 400, 401, 403, 413, 415, 429))
 def delete(body: DeletionBody) -> Response:
     """Delete the account and the personal data; the username stays reserved."""
     passwords = current_app.extensions["passwords"]
-    actions.delete_account(current_database(), passwords, caller=caller(), password=body.password)
+    with attempt(CONFIRMING, caller().user_id):
+        actions.delete_account(current_database(), passwords, caller=caller(), password=body.password)
     return Response(status=204)
 
 

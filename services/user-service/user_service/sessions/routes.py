@@ -6,8 +6,11 @@ from flask import Response, current_app, request
 
 from chassis.api import answers, peers_only, public, reply, signed_in
 from chassis.database import current_database
+from chassis.throttle import Rule, attempt
 from chassis.tokens import caller
+from user_service.accounts.rules import account_key
 from user_service.sessions import actions, queries
+from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
 from user_service.sessions.schemas import (
     FeedOut,
     FeedQuery,
@@ -24,27 +27,31 @@ sign_in = public("sign-in", __name__)
 own_sessions = signed_in("sessions", __name__)
 for_services = peers_only("for services", __name__)
 
+SIGNING_IN = Rule("login", failures=(InvalidCredentials,))
+REFRESHING = Rule("refresh", failures=(InvalidRefreshToken,))
 LONGEST_USER_AGENT = 200
 
 
-@sign_in.post("/login", responses=answers({200: TokensOut}, 400, 401, 413, 415))
+@sign_in.post("/login", responses=answers({200: TokensOut}, 400, 401, 413, 415, 429))
 def login(body: LoginBody) -> Response:
     """Sign in with username and password."""
-    opened = actions.sign_in(
-        current_database(),
-        current_app.extensions["passwords"],
-        **body.model_dump(),
-        user_agent=_user_agent(),
-        lifetime=_issuer().refresh_seconds,
-    )
+    with attempt(SIGNING_IN, account_key(body.username)):
+        opened = actions.sign_in(
+            current_database(),
+            current_app.extensions["passwords"],
+            **body.model_dump(),
+            user_agent=_user_agent(),
+            lifetime=_issuer().refresh_seconds,
+        )
     return reply(_tokens(opened))
 
 
-@sign_in.post("/token/refresh", responses=answers({200: TokensOut}, 400, 401, 413, 415))
+@sign_in.post("/token/refresh", responses=answers({200: TokensOut}, 400, 401, 413, 415, 429))
 def refresh(body: RefreshBody) -> Response:
     """Trade a refresh token for a new token and the next refresh token."""
     lifetime = _issuer().refresh_seconds
-    opened = actions.refresh(current_database(), refresh_token=body.refresh_token, lifetime=lifetime)
+    with attempt(REFRESHING, body.refresh_token):
+        opened = actions.refresh(current_database(), refresh_token=body.refresh_token, lifetime=lifetime)
     return reply(_tokens(opened))
 
 

@@ -39,6 +39,17 @@ SOCKET_PATH_LIMIT = 100  # the kernel's is 103 to 107 characters
 START_OVER = "`make reset` deletes it and starts over"
 
 
+PRESENT = "SELECT rolname FROM pg_roles UNION ALL SELECT datname || '/' FROM pg_database"
+CREATE = sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0")
+GIVE_DATABASE = sql.SQL("ALTER DATABASE {} OWNER TO {}")
+GIVE_TABLE = sql.SQL("ALTER TABLE {} OWNER TO {}")
+
+
+def owner_of(database: str) -> str:
+    """Return the role that owns a database and everything in it."""
+    return f"{database}_owner"
+
+
 class Postgres(Child):
     """A server on a Unix socket that only the owner of its folder can reach."""
 
@@ -55,8 +66,8 @@ class Postgres(Child):
         command = (str(BIN / "postgres"), "-D", str(self.folder), *options)
         super().__init__("PostgreSQL", command, log=log, stop_signal=signal.SIGINT)
 
-    def url(self, database: str) -> str:
-        return f"postgresql://postgres@/{database}?host={quote(str(self.sockets))}&port=5432"
+    def url(self, database: str, role: str = "postgres") -> str:
+        return f"postgresql://{role}@/{database}?host={quote(str(self.sockets))}&port=5432"
 
     @property
     def is_new(self) -> bool:
@@ -74,12 +85,28 @@ class Postgres(Child):
         self._wait_until_it_answers()
 
     def create_databases(self, *names: str) -> None:
+        """Make each database with its roles: an owner, who migrates, and one of its own name, as which a service runs.
+
+        Of each, what is there already stays as it is.
+        """
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            present = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+            present = {name for (name,) in connection.execute(PRESENT)}
             for name in names:
-                if name not in present:
-                    create = sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0")
-                    connection.execute(create.format(sql.Identifier(name)))
+                owner = owner_of(name)
+                for role in {owner, name} - present:
+                    connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+                if f"{name}/" not in present:
+                    connection.execute(CREATE.format(sql.Identifier(name), sql.Identifier(owner)))
+                elif owner not in present:
+                    self._hand_over(name, owner)
+
+    def _hand_over(self, name: str, owner: str) -> None:
+        """Give the owner what is in a database from before there were roles."""
+        with psycopg.connect(self.url(name)) as connection:
+            tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            connection.execute(GIVE_DATABASE.format(sql.Identifier(name), sql.Identifier(owner)))
+            for (table,) in tables:
+                connection.execute(GIVE_TABLE.format(sql.Identifier(table), sql.Identifier(owner)))
 
     def end_leftover(self) -> None:
         """End the server that a killed shop left behind; forget a process number that is someone else's by now."""

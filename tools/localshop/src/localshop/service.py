@@ -25,10 +25,21 @@ READY_SECONDS = 60  # a laptop that is busy with something else
 class Service(Child):
     """The server processes of one service, and its command line."""
 
-    def __init__(self, name: str, *, port: int, database_url: str, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        port: int,
+        database_url: str,
+        log: Path,
+        environment: Mapping[str, str],
+        migrating: Mapping[str, str] | None = None,
+    ) -> None:
+        """`migrating` is what the migration's environment has different: the owner's URL, the service's role."""
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.database_url = database_url
+        self._migrating = migrating or {}
         fixed = {"APP_ENV": "local", "HOST": "127.0.0.1", "PORT": str(port), "DATABASE_URL": database_url}
         super().__init__(
             name,
@@ -73,9 +84,9 @@ class Service(Child):
     def run(self, *arguments: str | Path) -> str:
         """Run its command line; return the last line that it wrote."""
         name, command = f"{self.name} {arguments[0]}", self._command_line(arguments)
-        once = Child(
-            name, command, log=self.log, cwd=self.cwd, environment=self.environment, stop_signal=signal.SIGKILL
-        )
+        different = self._migrating if arguments[0] == "migrate" else {}
+        environment = {**(self.environment or {}), **different}
+        once = Child(name, command, log=self.log, cwd=self.cwd, environment=environment, stop_signal=signal.SIGKILL)
         return once.complete()
 
     def run_in_terminal(self, *arguments: str | Path) -> int:

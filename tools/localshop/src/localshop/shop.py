@@ -12,7 +12,7 @@ import psycopg
 
 from localshop import ROOT, Trouble
 from localshop.child import Child
-from localshop.postgres import VERSION, Postgres
+from localshop.postgres import VERSION, Postgres, owner_of
 from localshop.preflight import claimed, erase, require_free, why_unreachable
 from localshop.service import Service
 from localshop.signals import pause
@@ -42,7 +42,7 @@ class Shop:
         say: Callable[[str, str], None] = _quietly,
     ) -> None:
         embedded = Postgres(data / "postgres", data / "logs" / "postgres.log")
-        user_database, order_database = databases or (embedded.url("user_service"), embedded.url("order_service"))
+        user_database, order_database = databases or (None, None)
         common = {"USER_SERVICE_URL": f"http://127.0.0.1:{user_port}", **(environment or {})}
         self.data = data
         self.postgres = None if databases else embedded
@@ -52,9 +52,18 @@ class Shop:
         self._say = say
         self._undo = ExitStack()
 
-    def _service(self, name: str, port: int, database_url: str, environment: Mapping[str, str]) -> Service:
-        log = self.data / "logs" / f"{name}.log"
-        return Service(name, port=port, database_url=database_url, log=log, environment=environment)
+    def _service(self, name: str, port: int, database_url: str | None, environment: Mapping[str, str]) -> Service:
+        """Return a service on its own server's database, or embedded: run as one role, migrated as another."""
+        log, role = self.data / "logs" / f"{name}.log", name.replace("-", "_")
+        migrating = {"DATABASE_URL": self._embedded.url(role, owner_of(role)), "APP_ROLE": role}
+        return Service(
+            name,
+            port=port,
+            database_url=database_url or self._embedded.url(role, role),
+            log=log,
+            environment=environment,
+            migrating=None if database_url else migrating,
+        )
 
     @property
     def services(self) -> tuple[Service, Service]:

@@ -1,0 +1,57 @@
+"""Who is calling: the peer's address, or the one that trusted proxies vouch for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from flask import Flask
+
+Network = IPv4Network | IPv6Network
+
+
+def parse_proxies(trusted: tuple[str, ...]) -> int | tuple[Network, ...]:
+    """Read TRUSTED_PROXIES: how many proxies stand in a row, or their networks; raise ValueError for anything else."""
+    if len(trusted) == 1 and trusted[0].isdigit():
+        return int(trusted[0])
+    return tuple(ip_network(network) for network in trusted)
+
+
+class BehindProxies:
+    """WSGI layer that replaces REMOTE_ADDR by the client's address as far as `X-Forwarded-For` can be believed.
+
+    Each proxy appends the address that it saw, so the list is believed from its end: past as many proxies as there
+    are, or past those of the trusted networks. What a client writes in front of that stays unread.
+    """
+
+    def __init__(self, app: Flask, trusted: tuple[str, ...]) -> None:
+        self._inner = app.wsgi_app
+        self._trusted = parse_proxies(trusted)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ["REMOTE_ADDR"] = self._client(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""))
+        answer: Iterable[bytes] = self._inner(environ, start_response)
+        return answer
+
+    def _client(self, peer: str, forwarded_for: str) -> str:
+        client = peer
+        for number, earlier in enumerate(reversed(forwarded_for.split(","))):
+            if not self._vouches(client, number) or not _is_address(earlier.strip()):
+                break
+            client = earlier.strip()
+        return client
+
+    def _vouches(self, hop: str, number: int) -> bool:
+        """Tell whether the `number`th hop, counted from us, is a proxy of ours."""
+        if isinstance(self._trusted, int):
+            return number < self._trusted
+        return _is_address(hop) and any(ip_address(hop) in network for network in self._trusted)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

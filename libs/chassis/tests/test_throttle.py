@@ -1,0 +1,211 @@
+"""The throttle's own rules, on each kind of storage; what the storage's absence changes."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from chassis import throttle as module
+from chassis.throttle import Allowance, Attempt, Throttle, neighbourhood
+
+SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
+needs_server = pytest.mark.skipif(SERVER is None, reason="neither redis-server nor valkey-server is installed")
+ALICE = Attempt("login:alice", "login:192.0.2.1")
+GRANTED = Allowance(granted=True, left=9, seconds=60)
+
+
+class Redis:
+    """A real server on a port of its own."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [str(SERVER), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while not self._answers():
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(5) == b"+PONG"
+        except ConnectionError:
+            return False
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    server = Redis()
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=needs_server)])
+def replicas(request: pytest.FixtureRequest) -> tuple[Throttle, Throttle]:
+    """Return two that share a storage: one process's memory with itself."""
+    if request.param == "memory":
+        alone = Throttle("memory://", per_address=10)
+        return alone, alone
+    url = request.getfixturevalue("redis").url
+    return Throttle(url, per_address=10), Throttle(url.replace("redis:", "valkey:"), per_address=10)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let the time pass: clock(2.5)."""
+    now = [time.time()]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+
+    def advance(seconds: float) -> None:
+        now[0] += seconds
+
+    return advance
+
+
+def test_the_failures_that_cost_nothing_then_a_delay_on_every_replica(replicas: tuple[Throttle, Throttle]) -> None:
+    one, other = replicas
+    for failure in range(3):
+        assert one.admit(ALICE) == (True, 9 - failure, 60)
+        one.failed(ALICE, free=3)
+    refused = other.admit(ALICE)
+    assert (refused.granted, refused.left, refused.seconds) == (False, 0, 1)
+
+
+def test_a_success_forgets_the_failures_on_every_replica(replicas: tuple[Throttle, Throttle]) -> None:
+    one, other = replicas
+    for _ in range(2):
+        one.failed(ALICE, free=3)
+    other.succeeded(ALICE)
+    for _ in range(2):
+        one.failed(ALICE, free=3)
+    assert other.admit(ALICE).granted is True
+
+
+def test_an_address_has_a_budget_and_an_account_that_is_known_there_one_of_its_own(
+    replicas: tuple[Throttle, Throttle],
+) -> None:
+    # given
+    one, other = replicas
+    one.succeeded(ALICE)
+    stranger = ALICE._replace(account="login:mallory")
+    # when
+    spent = [one.admit(stranger).granted for _ in range(12)]
+    # then
+    assert spent == [True] * 10 + [False] * 2
+    assert other.admit(stranger._replace(account="login:other")).granted is False
+    assert other.admit(ALICE).granted is True
+    assert other.admit(stranger._replace(address="login:192.0.2.2")).granted is True
+
+
+def test_failures_from_many_addresses_delay_an_account_where_it_is_not_known(
+    replicas: tuple[Throttle, Throttle],
+) -> None:
+    # given
+    one, other = replicas
+    one.succeeded(ALICE)
+    # when
+    for number in range(100):
+        elsewhere = ALICE._replace(address=f"login:198.51.100.{number}")
+        assert one.admit(elsewhere).granted is True
+        one.failed(elsewhere, free=5)
+    # then
+    refused = other.admit(ALICE._replace(address="login:203.0.113.1"))
+    assert refused.granted is False
+    assert 3500 <= refused.seconds <= 3600
+    assert other.admit(ALICE).granted is True
+    assert other.admit(Attempt("login:bob", "login:203.0.113.1")).granted is True
+
+
+def test_the_delay_doubles_with_each_failure_up_to_a_quarter_of_an_hour(clock: Callable[[float], None]) -> None:
+    throttle, delays = Throttle("memory://", per_address=10_000), []
+    for _ in range(16):
+        throttle.failed(ALICE, free=5)
+        allowance = throttle.admit(ALICE)
+        delays.append(0 if allowance.granted else allowance.seconds)
+        clock(delays[-1])
+    assert delays == [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
+
+
+def test_after_the_delay_one_may_try_again(clock: Callable[[float], None]) -> None:
+    throttle = Throttle("memory://", per_address=10)
+    for _ in range(6):
+        throttle.failed(ALICE, free=5)
+    clock(1.9)
+    assert throttle.admit(ALICE).granted is False
+    clock(0.2)
+    assert throttle.admit(ALICE).granted is True
+
+
+@needs_server
+def test_while_the_storage_is_gone_each_process_throttles_by_itself_and_says_so(
+    redis: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    monkeypatch.setattr(module, "STORAGE_PAUSE_SECONDS", 0)
+    throttle = Throttle(redis.url, per_address=10)
+    lost = module.RATE_LIMIT_STORAGE_FAILURES._value.get()
+    # when
+    redis.kill()
+    with caplog.at_level(logging.ERROR):
+        assert throttle.admit(ALICE) == GRANTED
+        for _ in range(5):
+            throttle.failed(ALICE, free=5)
+        refused = throttle.admit(ALICE)
+    # then
+    assert refused.granted is False
+    assert {record.message for record in caplog.records} == {"rate_limit_storage_lost"}
+    assert module.RATE_LIMIT_STORAGE_FAILURES._value.get() == lost + 7
+    # and when it is back
+    redis.start()
+    assert throttle.admit(ALICE) == GRANTED
+
+
+def test_a_storage_that_hangs_costs_one_short_wait_and_then_none() -> None:
+    # given a server that accepts and says nothing
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        throttle = Throttle(f"redis://127.0.0.1:{silent.getsockname()[1]}", per_address=10)
+        asked: list[socket.socket] = []
+        listening = threading.Thread(target=lambda: asked.append(silent.accept()[0]))
+        listening.start()
+        # when
+        allowances = [throttle.admit(ALICE) for _ in range(5)]
+        listening.join(5)
+        silent.setblocking(False)
+        # then
+        assert [allowance.left for allowance in allowances] == [9, 8, 7, 6, 5]
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+        asked[0].close()
+
+
+@pytest.mark.parametrize(
+    ("address", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        (None, ""),
+        ("unix", "unix"),
+    ],
+)
+def test_what_counts_as_one_address(address: str | None, same: str) -> None:
+    assert neighbourhood(address) == same

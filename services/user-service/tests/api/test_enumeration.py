@@ -1,0 +1,46 @@
+"""Nobody learns from signing in whether an account exists: not from the answer, not from the time it takes."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from argon2 import PasswordHasher
+from flask import Flask
+from flask.testing import FlaskClient
+
+from user_service.accounts.passwords import Passwords
+
+TRIES = 200
+ACCOUNTS = 4  # of each kind: one account would be throttled after a hundred failures
+
+
+def test_known_and_unknown_accounts_differ_neither_in_answer_nor_in_time(
+    app: Flask, client: FlaskClient, register: Callable[..., Any]
+) -> None:
+    # given a hash that costs about what the rest of a sign-in does: a longer one would hide a difference there
+    app.extensions["passwords"] = Passwords(PasswordHasher(time_cost=1, memory_cost=512, parallelism=1))
+    for number in range(ACCOUNTS):
+        register(f"known{number}")
+    seconds: dict[str, list[float]] = {"known": [], "other": []}
+    answers = set()
+
+    # when the two kinds take turns, so that what else the machine does slows both
+    gc.disable()
+    for number in range(TRIES):
+        for kind, taken in seconds.items():
+            body = {"username": f"{kind}{number % ACCOUNTS}", "password": "wrong horse"}
+            peer = {"REMOTE_ADDR": f"198.51.100.{number}"}
+            begun = perf_counter()
+            answer = client.post("/login", json=body, environ_overrides=peer, headers={"X-Request-ID": "same"})
+            taken.append(perf_counter() - begun)
+            del answer.headers["RateLimit"]  # counts by address, and in seconds
+            answers.add((answer.status, answer.data, tuple(answer.headers)))
+    gc.enable()
+
+    # then
+    assert len(answers) == 1
+    assert 0.8 < median(seconds["known"]) / median(seconds["other"]) < 1.25

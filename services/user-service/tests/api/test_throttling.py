@@ -1,0 +1,198 @@
+"""An attacker is slowed down and refused before anything is hashed; nobody else notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from chassis.database import Database
+from chassis.throttle import Throttle
+from user_service import create_app
+from user_service.settings import Settings
+
+Call = Callable[..., Any]
+Headers = dict[str, str]
+WRONG = "wrong horse"
+
+
+@pytest.fixture
+def login_from(client: FlaskClient) -> Call:
+    """Sign in from an address: login_from("192.0.2.1", "alice")."""
+
+    def login_from(address: str, username: str = "alice", password: str = "correct horse", **headers: str) -> Any:
+        body, peer = {"username": username, "password": password}, {"REMOTE_ADDR": address}
+        return client.post("/login", json=body, headers=headers, environ_overrides=peer)
+
+    return login_from
+
+
+@pytest.mark.parametrize("username", ["alice", "nobody"])
+def test_after_five_wrong_passwords_an_account_waits_whether_it_exists_or_not(
+    register: Call, login: Call, username: str
+) -> None:
+    # given
+    register("alice")
+    # when
+    answers = [login(username, WRONG) for _ in range(7)]
+    # then
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 2
+    refusal = answers[-1]
+    assert refusal.content_type == "application/problem+json"
+    assert {name: refusal.json[name] for name in ("code", "error", "status")} == {
+        "code": "too_many_requests",
+        "error": "too many attempts, try again later",
+        "status": 429,
+    }
+    assert refusal.headers["Retry-After"] == "1"
+    assert refusal.headers["RateLimit"] == '"login";r=0;t=1'
+
+
+def test_a_refusal_is_decided_before_the_database_and_before_hashing(
+    app: Flask, register: Call, login: Call, db: Database, count_statements: Call
+) -> None:
+    # given
+    register("alice")
+    for _ in range(5):
+        login("alice", WRONG)
+    app.extensions["passwords"] = Mock()
+    # when
+    with count_statements(db) as statements:
+        answer = login("alice")
+    # then
+    assert answer.status_code == 429
+    assert statements == []
+    app.extensions["passwords"].match.assert_not_called()
+
+
+@pytest.mark.parametrize("variant", ["ALICE", "ａｌｉｃｅ"])
+def test_another_way_to_write_the_username_is_no_way_around(register: Call, login: Call, variant: str) -> None:
+    register("alice")
+    for _ in range(5):
+        login("alice", WRONG)
+    assert login(variant, WRONG).status_code == 429
+
+
+def test_the_right_password_in_time_forgets_the_wrong_ones(register: Call, login: Call) -> None:
+    register("alice")
+    for _ in range(3):
+        assert [login("alice", WRONG).status_code for _ in range(4)] == [401] * 4
+        assert login("alice").status_code == 200
+
+
+def test_an_attacker_in_the_office_locks_out_nobody_else_there_and_the_victim_nowhere_else(
+    register: Call, login_from: Call
+) -> None:
+    # given
+    register("alice")
+    register("bob")
+    # when
+    attack = [login_from("192.0.2.1", "alice", WRONG).status_code for _ in range(1000)]
+    # then
+    assert attack.count(429) >= 990
+    assert login_from("192.0.2.1", "bob").status_code == 200
+    assert login_from("198.51.100.1", "alice").status_code == 200
+
+
+def test_who_has_signed_in_from_an_address_is_not_locked_out_by_one_who_tries_every_account_from_there(
+    app: Flask, register: Call, login_from: Call
+) -> None:
+    # given
+    app.extensions["throttle"] = Throttle("memory://", per_address=20)
+    register("alice")
+    login_from("192.0.2.1", "alice")
+    # when
+    attack = [login_from("192.0.2.1", f"victim{number}", WRONG).status_code for number in range(30)]
+    # then
+    assert attack == [401] * 19 + [429] * 11
+    assert login_from("192.0.2.1", "alice").status_code == 200
+
+
+def test_a_victim_signs_in_from_home_while_thousand_addresses_guess(register: Call, login_from: Call) -> None:
+    # given
+    register("alice")
+    login_from("192.0.2.1", "alice")
+    # when
+    attack = [login_from(f"198.51.100.{number}", "alice", WRONG).status_code for number in range(110)]
+    # then
+    assert attack == [401] * 100 + [429] * 10
+    assert login_from("192.0.2.1", "alice").status_code == 200
+
+
+def test_a_forwarded_address_that_nobody_vouches_for_is_no_way_around(register: Call, login: Call) -> None:
+    register("alice")
+    attack = [login("alice", WRONG, **{"X-Forwarded-For": f"198.51.100.{n}"}).status_code for n in range(6)]
+    assert attack == [401] * 5 + [429]
+
+
+def test_behind_a_trusted_proxy_each_client_counts_for_itself(settings: Settings, register: Call) -> None:
+    # given
+    register("alice")
+    app = create_app(settings.model_copy(update={"trusted_proxies": ("127.0.0.0/8",)}))
+    client, body = app.test_client(), {"username": "alice", "password": WRONG}
+    # when
+    attack = [client.post("/login", json=body, headers={"X-Forwarded-For": "198.51.100.1"}) for _ in range(6)]
+    other = client.post("/login", json=body, headers={"X-Forwarded-For": "198.51.100.2"})
+    # then
+    assert [answer.status_code for answer in attack] == [401] * 5 + [429]
+    assert other.status_code == 401
+    app.extensions["database"].engine.dispose()
+
+
+def test_a_hundred_registrations_and_sign_ins_from_one_address_succeed(register: Call, login: Call) -> None:
+    answers = [(register(f"user{n}").status_code, login(f"user{n}").status_code) for n in range(100)]
+    assert answers == [(201, 200)] * 100
+
+
+def test_every_answer_says_what_is_left(register: Call, login: Call) -> None:
+    register("alice")
+    first, second = login("alice", WRONG), login("alice")
+    assert first.headers["RateLimit-Policy"] == '"login";q=600;w=60'
+    assert first.headers["RateLimit"].startswith('"login";r=599;t=')
+    assert second.headers["RateLimit"].startswith('"login";r=598;t=')
+    assert "Retry-After" not in second.headers
+
+
+def test_opening_the_account_that_is_there_already_is_no_attack_for_long(register: Call) -> None:
+    answers = [register("alice").status_code for _ in range(102)]
+    assert answers == [201] + [409] * 100 + [429]
+
+
+def test_a_refresh_token_that_is_worth_nothing_is_soon_not_looked_up_any_more(
+    refresh: Call, db: Database, count_statements: Call
+) -> None:
+    with count_statements(db) as statements:
+        answers = [refresh("worthless").status_code for _ in range(6)]
+    assert answers == [401] * 5 + [429]
+    assert len(statements) == 5
+
+
+def test_guessing_the_password_behind_a_stolen_token_is_slowed_down_on_all_routes_together(
+    client: FlaskClient, alice: Headers, run: Call
+) -> None:
+    # given
+    change = {"current_password": WRONG, "new_password": "battery staple"}
+    # when
+    changes = [client.post("/profile/password", json=change, headers=alice).status_code for _ in range(3)]
+    deletions = [client.delete("/profile", json={"password": WRONG}, headers=alice).status_code for _ in range(3)]
+    # then
+    assert changes + deletions == [403] * 5 + [429]
+    assert client.delete("/profile", json={"password": "correct horse"}, headers=alice).status_code == 429
+    assert run("SELECT deleted_at FROM users") == [(None,)]
+    assert client.get("/profile", headers=alice).status_code == 200
+
+
+def test_what_is_our_own_fault_is_no_failure_of_the_callers(app: Flask, register: Call, login: Call) -> None:
+    # given
+    register("alice")
+    passwords, app.extensions["passwords"] = app.extensions["passwords"], Mock(match=Mock(side_effect=RuntimeError))
+    # when
+    broken = [login("alice").status_code for _ in range(8)]
+    app.extensions["passwords"] = passwords
+    # then
+    assert broken == [500] * 8
+    assert login("alice").status_code == 200
