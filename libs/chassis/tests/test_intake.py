@@ -89,6 +89,11 @@ def test_who_finds_no_place_is_refused_with_retry_after_and_probes_are_not(monke
         "1",
         "unavailable",
     )
+    assert (headers["Server"], headers["X-Content-Type-Options"], headers["Cache-Control"]) == (
+        "",
+        "nosniff",
+        "no-store",
+    )
     assert probe == "200 OK"
     assert ask(app, "/orders")[0] == "200 OK"
 

@@ -61,3 +61,19 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 def test_an_unknown_environment_is_refused() -> None:
     with pytest.raises(SystemExit, match="APP_ENV"):
         Toy(app_env="production", database_url=URL)
+
+
+@pytest.mark.parametrize("origin", ["*", "null", "shop.example", "https://shop.example/", "https://*.shop.example"])
+def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
+    good = "https://shop.example,http://localhost:3000"
+    assert Toy(database_url=URL, cors_origins=good).cors_origins == tuple(good.split(","))
+    with pytest.raises(SystemExit, match=r"CORS_ORIGINS: .* is no origin such as https://shop\.example"):
+        Toy(database_url=URL, cors_origins=f"{good},{origin}")
+
+
+@pytest.mark.parametrize("proxies", ["*", "loadbalancer", "10.0.0.1/8", "1,2", "10.0.0.0/8,1x"])
+def test_proxies_are_networks_or_one_number(proxies: str) -> None:
+    for good in ("2", "10.0.0.0/8", "192.0.2.1,fd00::/8"):
+        assert Toy(database_url=URL, trusted_proxies=good).trusted_proxies == tuple(good.split(","))
+    with pytest.raises(SystemExit, match="TRUSTED_PROXIES"):
+        Toy(database_url=URL, trusted_proxies=proxies)

@@ -186,7 +186,9 @@ def test_a_storage_that_hangs_costs_one_short_wait_and_then_none() -> None:
         listening = threading.Thread(target=lambda: asked.append(silent.accept()[0]))
         listening.start()
         # when
+        begun = time.monotonic()
         allowances = [throttle.admit(ALICE) for _ in range(5)]
+        assert time.monotonic() - begun < 10
         listening.join(5)
         silent.setblocking(False)
         # then

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from chassis.errors import MEDIA_TYPE, Unavailable
+from chassis.headers import REFUSAL
 from chassis.health import DRAIN_FILE
 
 Environ = dict[str, Any]
@@ -71,5 +72,5 @@ def _closing(start_response: Any) -> Any:
 
 def _refuse(start_response: Any) -> Iterable[bytes]:
     body = orjson.dumps(Unavailable("too busy, try again").document())
-    start_response("503 Service Unavailable", [*Unavailable.headers, ("Content-Type", MEDIA_TYPE)])
+    start_response("503 Service Unavailable", [*Unavailable.headers, ("Content-Type", MEDIA_TYPE), *REFUSAL])
     return [body]

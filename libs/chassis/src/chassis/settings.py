@@ -45,6 +45,14 @@ class Settings(BaseSettings):
     cors_origins: CommaSeparated = ()
     trusted_proxies: CommaSeparated = ()
 
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as failure:
+            # SystemExit: an operator needs the reasons, not a traceback that may show a value.
+            reasons = "".join(f"\n  {_reason(dict(fault))}" for fault in failure.errors())
+            raise SystemExit(f"{self.service}: cannot start, the environment is not right:{reasons}") from None
+
     @field_validator("cors_origins")
     @classmethod
     def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -58,14 +66,6 @@ class Settings(BaseSettings):
     def _known_proxies(cls, trusted: tuple[str, ...]) -> tuple[str, ...]:
         parse_proxies(trusted)
         return trusted
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as failure:
-            # SystemExit: an operator needs the reasons, not a traceback that may show a value.
-            reasons = "".join(f"\n  {_reason(dict(fault))}" for fault in failure.errors())
-            raise SystemExit(f"{self.service}: cannot start, the environment is not right:{reasons}") from None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

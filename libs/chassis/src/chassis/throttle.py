@@ -1,6 +1,6 @@
 """Throttle what an account and an address may try, before anything expensive is done about it.
 
-Three measures, from narrow to wide, so that an attacker delays nobody else (docs/adr/0012):
+Three measures, from narrow to wide, so that an attacker delays nobody else (docs/adr/0016):
 the same account from the same address waits twice as long after each failure; an account that fails a lot from
 everywhere waits, except where it has signed in before; an address has a budget of attempts, and an account that is
 known there has one of its own.
