@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 import order_service
 import user_service
-from chassis.testing import closing, empty, migrated_database
+from chassis.database import Database
+from chassis.testing import closing, empty, migrated_database, operating
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
 from order_service.catalog.tables import metadata as order_tables
@@ -35,11 +36,14 @@ def quick() -> Passwords:
 
 
 @pytest.fixture(scope="module")
-def user_app(quick: Passwords) -> Iterator[Flask]:
-    with (
-        migrated_database("attacked_users", user_service.MIGRATIONS) as url,
-        closing(user_service.create_app(UserSettings(database_url=url, database_pool_size=20))) as app,
-    ):
+def user_database() -> Iterator[str]:
+    with migrated_database("attacked_users", user_service.MIGRATIONS) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def user_app(user_database: str, quick: Passwords) -> Iterator[Flask]:
+    with closing(user_service.create_app(UserSettings(database_url=user_database, database_pool_size=20))) as app:
         app.extensions["passwords"] = quick
         yield app
 
@@ -56,11 +60,20 @@ def order_app(order_database: str) -> Iterator[Flask]:
         yield app
 
 
+@pytest.fixture(scope="module")
+def operators(user_database: str, order_database: str) -> Iterator[tuple[Database, Database]]:
+    """Return both databases as their operator finds them, who may do what the services may not."""
+    with operating(user_database) as users, operating(order_database) as orders:
+        yield users, orders
+
+
 @pytest.fixture
-def apps(user_app: Flask, order_app: Flask, order_database: str) -> dict[str, Flask]:
+def apps(
+    user_app: Flask, order_app: Flask, order_database: str, operators: tuple[Database, Database]
+) -> dict[str, Flask]:
     """Return both apps, with one product on the shelf and no customer."""
-    empty(user_app.extensions["database"], user_tables)
-    empty(order_app.extensions["database"], order_tables)
+    for database, tables in zip(operators, (user_tables, order_tables), strict=True):
+        empty(database, tables)
     order_app.wsgi_app._pages.clear()  # type: ignore[attr-defined]
     importer.write(order_database, [Product("p1", "Product", "", "Things", 1000, "EUR", STOCK)])
     return {"user-service": user_app, "order-service": order_app}

@@ -80,7 +80,7 @@ def test_of_a_thousand_parallel_sign_ups_for_one_name_one_gets_it(apps: dict[str
     statuses = Counter(answer.status_code for answer in answers)
     assert statuses[201] == 1
     assert set(statuses) <= {201, 409, 429, 503}
-    assert statuses[409] > SIGN_UPS / 2
+    assert statuses[409] > 0  # the others were throttled before the database had to decide
     assert all(int(it.headers["Retry-After"]) > 0 for it in answers if it.status_code in {429, 503})
     with app.extensions["database"].engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM users")).scalar_one() == 1
