@@ -1,6 +1,6 @@
 #!/bin/sh
-# Run by the PostgreSQL image when its volume is new: a database per service, and in each two roles, the owner, who
-# migrates, and the one that the service uses, which reads and writes rows and alters nothing.
+# Run by the PostgreSQL image when its volume is new: a database per service, with an owner, who migrates, and the role
+# that the service runs as, which may enter and nothing else until the migration gives it its rights.
 set -eu
 
 create() { # create SERVICE OWNER_PASSWORD PASSWORD
@@ -12,11 +12,6 @@ CREATE DATABASE :"database" OWNER :"owner" TEMPLATE template0
     ENCODING 'UTF8' LOCALE 'C' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8';
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"database" TO :"database";
-\connect :"database"
-ALTER SCHEMA public OWNER TO :"owner";
-GRANT USAGE ON SCHEMA public TO :"database";
-ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO :"database";
-ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO :"database";
 SQL
 }
 
