@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -69,12 +69,19 @@ SHOP = {
 }
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _identity() -> Iterator[None]:
+    """Be somebody for git, from the session's first fixture on: a fresh machine has nobody configured."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in IDENTITY.items():
+            monkeypatch.setenv(name, value)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _identity(monkeypatch: pytest.MonkeyPatch) -> None:
+def _outside_of_actions(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_REPOSITORY", "GITHUB_EVENT_NAME", "NEEDS"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in IDENTITY.items():
-        monkeypatch.setenv(name, value)
 
 
 @dataclass
