@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 import pytest
 from flask import Flask, Response, request
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
 from chassis import fit, open_database
 from chassis.api import Shape, answers, api, public, reply, signed_in
@@ -35,7 +34,7 @@ members = signed_in("members", __name__)
 
 @everyone.post("/things", responses=answers({201: Thing}, 400, 409))
 def add(body: Thing) -> Response:
-    statement = text("INSERT INTO things VALUES (:name) RETURNING name")
+    statement = "INSERT INTO things VALUES (%(name)s) RETURNING name"
     with constraints({"things_pkey": Taken}):
         current_database().first(statement, {"name": body.name})
     return reply({"name": body.name}, 201)
@@ -43,7 +42,7 @@ def add(body: Thing) -> Response:
 
 @everyone.get("/sql")
 def run() -> Response:
-    row = current_database().first(text(request.args["run"]))
+    row = current_database().first(request.args["run"])
     return reply(list(row) if row else None)
 
 
@@ -72,8 +71,8 @@ def app(settings: ToySettings) -> Iterator[Flask]:
     app.register_api(everyone)
     app.register_api(members)
     with database.transaction() as connection:
-        connection.execute(text("DROP TABLE IF EXISTS things"))
-        connection.execute(text("CREATE TABLE things (name text PRIMARY KEY)"))
+        connection.execute("DROP TABLE IF EXISTS things")
+        connection.execute("CREATE TABLE things (name text PRIMARY KEY)")
     with closing(app):
         yield app
 

@@ -1,4 +1,4 @@
-"""PostgreSQL: one engine per process, one AUTOCOMMIT statement per request where one statement is enough.
+"""PostgreSQL: one pool per process, one AUTOCOMMIT statement per request where one statement is enough.
 
 A statement that the server does not answer in time is given up on this side too, so that a paused
 database costs a request its deadline and never a thread; those that come after hear so at once.
@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import select
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import closing, contextmanager
+from typing import Any, TypeAlias, cast
 
 import psycopg
 from flask import Flask, Response, current_app
-from psycopg.abc import PQGen
-from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event
-from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
+from psycopg.abc import PQGen, QueryNoTemplate
+from psycopg.rows import namedtuple_row
+from psycopg.types.json import JsonbDumper
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
 
 from chassis.breaker import CircuitBreaker
 from chassis.errors import Problem, Unavailable
 from chassis.metrics import DATABASE_CONNECTIONS_IN_USE, DATABASE_POOL_SIZE
 
+Row: TypeAlias = Any
+"""A named tuple of what the statement selects."""
+
 CONNECT_SECONDS = 2
 POOL_WAIT_SECONDS = 2
 LOCK_WAIT_MS = 2000
 IDLE_IN_TRANSACTION_MS = 10_000
-LOCK_NOT_AVAILABLE = "55P03"
 
 # SQLSTATE classes in which the same request may succeed later: connection lost, transaction rolled back by the
 # server, out of resources (a full disk among them), lock not available, operator intervention, system error.
@@ -55,14 +60,17 @@ class DeadlineConnection(psycopg.Connection[Any]):
 
 
 class Database:
-    """The service's own database."""
+    """The service's own database.
+
+    Statements are psycopg's, with `%(name)s` where a value goes; a row is a named tuple of its columns.
+    """
 
     def __init__(self, url: str, *, pool_size: int = 16, statement_timeout_ms: int = 5000) -> None:
         self._url = url
         self._statement_timeout_ms = statement_timeout_ms
         self._deadline_seconds = statement_timeout_ms / 1000 + 1
         self._breaker = CircuitBreaker(trial_seconds=CONNECT_SECONDS + self._deadline_seconds)
-        self.engine = _engine(self._connect, pool_size)
+        self._pool = _pool(self._connect, pool_size)
 
     def _connect(self) -> DeadlineConnection:
         options = (
@@ -70,35 +78,47 @@ class Database:
             f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS} -c timezone=UTC"
         )
         try:
-            connection = DeadlineConnection.connect(self._url, connect_timeout=CONNECT_SECONDS, options=options)
+            connection = DeadlineConnection.connect(
+                self._url,
+                connect_timeout=CONNECT_SECONDS,
+                options=options,
+                autocommit=True,
+                prepare_threshold=0,
+                row_factory=namedtuple_row,
+            )
         except psycopg.errors.ConnectionTimeout:
             self._breaker.gave_up()
             raise
         connection.deadline_seconds, connection.breaker = self._deadline_seconds, self._breaker
+        connection.adapters.register_dumper(dict, JsonbDumper)
         return connection
 
-    def _connected(self) -> Connection:
+    @contextmanager
+    def connection(self) -> Iterator[DeadlineConnection]:
+        """Lend a connection on which each statement is its own transaction."""
         self._breaker.enter()
-        return self.engine.connect()
+        with closing(self._pool.connect()) as lent:
+            yield cast(DeadlineConnection, lent.dbapi_connection)
 
-    def first(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Row[Any] | None:
+    def first(self, statement: QueryNoTemplate, parameters: Mapping[str, Any] | None = None) -> Row:
         """Run one statement in its own transaction; return its first row, or None."""
-        with self._connected() as connection:
-            return connection.execute(statement, parameters).first()
+        with self.connection() as connection:
+            return connection.execute(statement, parameters).fetchone()
 
-    def all(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+    def all(self, statement: QueryNoTemplate, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Run one statement in its own transaction; return all its rows."""
-        with self._connected() as connection:
-            return connection.execute(statement, parameters).all()
+        with self.connection() as connection:
+            return connection.execute(statement, parameters).fetchall()
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[DeadlineConnection]:
         """Run several statements as one; an exception takes all of them back."""
-        with (
-            self._connected().execution_options(isolation_level="READ COMMITTED") as connection,
-            connection.begin(),
-        ):
+        with self.connection() as connection, connection.transaction():
             yield connection
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._pool.dispose()
 
 
 def current_database() -> Database:
@@ -107,34 +127,36 @@ def current_database() -> Database:
     return database
 
 
-def _engine(connect: Any, pool_size: int) -> Engine:
-    engine = create_engine(
-        "postgresql+psycopg://",
-        creator=connect,
-        isolation_level="AUTOCOMMIT",
-        pool_size=pool_size,
+def _pool(connect: Any, size: int) -> QueuePool:
+    pool = QueuePool(
+        connect,
+        pool_size=size,
         max_overflow=0,
-        pool_timeout=POOL_WAIT_SECONDS,
-        pool_reset_on_return=None,  # one AUTOCOMMIT statement leaves nothing to roll back; transactions end themselves
-        use_native_hstore=False,
+        timeout=POOL_WAIT_SECONDS,
+        use_lifo=True,  # the fewer connections share the work, the warmer each is
+        reset_on_return=None,  # one AUTOCOMMIT statement leaves nothing to roll back; transactions end themselves
     )
-    DATABASE_POOL_SIZE.set(pool_size)
-    event.listen(engine, "checkout", _refuse_dead)
-    event.listen(engine, "checkin", lambda *_: DATABASE_CONNECTIONS_IN_USE.dec())
-    return engine
+    DATABASE_POOL_SIZE.set(size)
+    event.listen(pool, "checkout", _refuse_dead)
+    event.listen(pool, "checkin", lambda *_: DATABASE_CONNECTIONS_IN_USE.dec())
+    return pool
 
 
-def _refuse_dead(dbapi_connection: Any, *_: object) -> None:
-    """Let the pool replace a connection that the server has closed.
-
-    An idle connection has nothing to say: when its socket is readable, it is the server's goodbye.
-    Asking the socket costs two microseconds, asking the server a round trip.
-    """
-    poll = select.poll()
-    poll.register(dbapi_connection.pgconn.socket, select.POLLIN)
-    if dbapi_connection.closed or poll.poll(0):
+def _refuse_dead(connection: Any, *_: object) -> None:
+    """Let the pool replace a connection that the server has closed."""
+    if connection.closed or _has_news(connection.pgconn.socket):
         raise DisconnectionError("the server closed this connection")
     DATABASE_CONNECTIONS_IN_USE.inc()
+
+
+def _has_news(idle_socket: int) -> bool:
+    """Tell whether an idle connection's socket is readable: its server can only have said goodbye.
+
+    Asking the socket costs half a microsecond, asking the server a round trip.
+    """
+    poll = select.poll()
+    poll.register(idle_socket, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 @contextmanager
@@ -142,27 +164,23 @@ def constraints(problems: Mapping[str, type[Problem]]) -> Iterator[None]:
     """Let the constraint decide, and translate its name into a Problem."""
     try:
         yield
-    except IntegrityError as violation:
-        name = str(getattr(getattr(violation.orig, "diag", None), "constraint_name", ""))
+    except psycopg.IntegrityError as violation:
+        name = violation.diag.constraint_name or ""
         if name in problems:
             raise problems[name]() from violation
         raise
 
 
-def sqlstate(failure: DBAPIError) -> str:
-    return getattr(failure.orig, "sqlstate", None) or ""
-
-
 def answer_database_failures(app: Flask) -> None:
     """Answer 503 while the database cannot be used; anything else it says is a bug, and a 500."""
 
-    @app.errorhandler(DBAPIError)
-    def database_failed(failure: DBAPIError) -> Response:
-        state = sqlstate(failure)
-        lost = failure.connection_invalidated or (isinstance(failure.orig, psycopg.OperationalError) and not state)
+    @app.errorhandler(psycopg.Error)
+    def database_failed(failure: psycopg.Error) -> Response:
+        state = failure.sqlstate or ""
+        lost = isinstance(failure, psycopg.OperationalError) and not state
         if not lost and not state.startswith(_PASSING):
             raise failure
-        app.logger.warning("database_unavailable", extra={"sqlstate": state, "failure": str(failure.orig).strip()})
+        app.logger.warning("database_unavailable", extra={"sqlstate": state, "failure": str(failure).strip()})
         return Unavailable().response()
 
     @app.errorhandler(PoolTimeout)

@@ -6,9 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 from flask import Blueprint, Response, jsonify
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chassis.database import Database
@@ -34,8 +33,8 @@ def schema_check(database: Database, scripts: Path) -> Check:
 
     def check() -> str:
         try:
-            row = database.first(text("SELECT version_num FROM alembic_version"))
-        except (DBAPIError, PoolTimeout, Unavailable):
+            row = database.first("SELECT version_num FROM alembic_version")
+        except (psycopg.Error, PoolTimeout, Unavailable):
             return "unavailable, or not migrated"
         current = row.version_num if row else "nothing"
         return "ok" if row and current >= needed else f"schema is at {current}, this version needs {needed}"

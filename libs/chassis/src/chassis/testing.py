@@ -15,10 +15,11 @@ import psycopg
 import pytest
 from flask import Flask
 from psycopg import sql
-from sqlalchemy import MetaData, event, text
+from sqlalchemy import MetaData
 
+import chassis.database
 from chassis import migrations
-from chassis.database import Database
+from chassis.database import Database, DeadlineConnection
 from chassis.settings import LOCAL_SECRET
 from chassis.tokens import Caller, DemoTokens
 
@@ -97,21 +98,21 @@ def operating(service_url: str) -> Iterator[Database]:
     """Yield the database of a service's URL as its owner finds it, who may do everything to it."""
     database = Database(service_url.replace(f"={APP}", f"={OWNER}"))
     yield database
-    database.engine.dispose()
+    database.close()
 
 
 @contextmanager
 def closing(app: Flask) -> Iterator[Flask]:
     """Yield the app; close its connections afterwards."""
     yield app
-    app.extensions["database"].engine.dispose()
+    app.extensions["database"].close()
 
 
 def empty(database: Database, metadata: MetaData) -> None:
     """Remove every row as the owner, so that each test starts from nothing."""
     tables = ", ".join(table.name for table in metadata.sorted_tables)
     with database.transaction() as connection:
-        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
 
 
 def bearer(
@@ -130,11 +131,15 @@ def count_statements() -> Callable[[Database], Any]:
     def counting(database: Database) -> Iterator[list[str]]:
         seen: list[str] = []
 
-        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            seen.append(statement)
+        class Noting(DeadlineConnection):
+            def execute(self, query: Any, *rest: Any, **options: Any) -> Any:
+                seen.append(str(query))
+                return super().execute(query, *rest, **options)
 
-        event.listen(database.engine, "before_cursor_execute", note)
-        yield seen
-        event.remove(database.engine, "before_cursor_execute", note)
+        database.close()  # the next connections are noting ones
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(chassis.database, "DeadlineConnection", Noting)
+            yield seen
+        database.close()
 
     return counting

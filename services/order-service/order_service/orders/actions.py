@@ -6,10 +6,9 @@ import hashlib
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Row
-from sqlalchemy.exc import DBAPIError
+from psycopg.errors import LockNotAvailable
 
-from chassis.database import LOCK_NOT_AVAILABLE, Database, sqlstate
+from chassis.database import Database, Row
 from chassis.errors import NotFound, Unavailable
 from chassis.failpoints import reach
 from chassis.tokens import Caller
@@ -49,12 +48,12 @@ def place_order(
     return _replay(row, parameters["fingerprint"])
 
 
-def _place(db: Database, parameters: dict[str, Any]) -> Row[Any]:
+def _place(db: Database, parameters: dict[str, Any]) -> Row:
     reach("place.before")
     try:
         row = db.first(statements.PLACE, parameters)
-    except DBAPIError as failure:
-        if parameters["key"] and sqlstate(failure) == LOCK_NOT_AVAILABLE:
+    except LockNotAvailable as failure:
+        if parameters["key"]:
             raise rules.StillInFlight from failure
         raise
     reach("place.after")
@@ -62,14 +61,14 @@ def _place(db: Database, parameters: dict[str, Any]) -> Row[Any]:
     return row
 
 
-def _earlier(db: Database, parameters: dict[str, Any]) -> Row[Any]:
+def _earlier(db: Database, parameters: dict[str, Any]) -> Row:
     row = db.first(statements.EARLIER, parameters)
     if row is None:
         raise Unavailable
     return row
 
 
-def _replay(row: Row[Any], fingerprint: bytes | None) -> Placed:
+def _replay(row: Row, fingerprint: bytes | None) -> Placed:
     if bytes(row.earlier_fingerprint) != fingerprint:
         raise rules.KeyReused
     return Placed(row.earlier_order_id, row.earlier_receipt, replayed=True)
