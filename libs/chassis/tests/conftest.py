@@ -8,7 +8,8 @@ from flask import Flask, Response, request
 from flask.testing import FlaskClient
 
 from chassis import fit, open_database
-from chassis.api import Shape, answers, api, public, reply, signed_in
+from chassis.answers import Answer, reply
+from chassis.api import Shape, answers, api, public, signed_in
 from chassis.database import Database, constraints, current_database
 from chassis.errors import Conflict
 from chassis.settings import Settings
@@ -33,7 +34,7 @@ members = signed_in("members", __name__)
 
 
 @everyone.post("/things", responses=answers({201: Thing}, 400, 409))
-def add(body: Thing) -> Response:
+def add(body: Thing) -> Answer:
     statement = "INSERT INTO things VALUES (%(name)s) RETURNING name"
     with constraints({"things_pkey": Taken}):
         current_database().first(statement, {"name": body.name})
@@ -41,7 +42,7 @@ def add(body: Thing) -> Response:
 
 
 @everyone.get("/sql")
-def run() -> Response:
+def run() -> Answer:
     row = current_database().first(request.args["run"])
     return reply(list(row) if row else None)
 
@@ -52,7 +53,7 @@ def bug() -> Response:
 
 
 @members.get("/me")
-def me() -> Response:
+def me() -> Answer:
     return reply(caller()._asdict())
 
 

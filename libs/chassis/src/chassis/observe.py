@@ -15,6 +15,7 @@ from flask import Flask, Response, g, request
 
 from chassis.logging import current_request_id, stamp_request_id
 from chassis.metrics import REQUEST_SECONDS
+from chassis.tokens import call_as, known_caller
 
 REQUEST_ID = "X-Request-ID"
 
@@ -37,8 +38,9 @@ Record = Callable[[Answered], None]
 
 
 def arrive(offered_id: str | None) -> float:
-    """Stamp the request's id; return the time from which its duration counts."""
+    """Stamp the request's id, on behalf of nobody yet; return the time from which its duration counts."""
     stamp_request_id(offered_id, fallback=secrets.token_hex(16))
+    call_as(None)
     return perf_counter()
 
 
@@ -81,7 +83,7 @@ def observe(app: Flask, record: Record) -> None:
         answer.headers[REQUEST_ID] = current_request_id()
         if RECORDED not in request.environ:
             route = request.url_rule.rule if request.url_rule else "(none)"
-            user_id = g.caller.user_id if "caller" in g else None
-            seconds = perf_counter() - g.arrived
+            caller, seconds = known_caller(), perf_counter() - g.arrived
+            user_id = caller and caller.user_id
             record(Answered(request.method, route, request.path, answer.status_code, seconds, user_id))
         return answer
