@@ -103,7 +103,7 @@ class Api(OpenAPI):
         if not isinstance(rv, Answer):
             return super().make_response(rv)
         status, headers, body = write(rv, request.environ)
-        return Response(body, status, headers)
+        return Response(body, status, headers, content_type="application/json")
 
     def raise_routing_exception(self, request: Request) -> NoReturn:
         """Redirect to the right spelling of a path on whatever host was meant: the Host header is the client's."""

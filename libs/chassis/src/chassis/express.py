@@ -8,7 +8,7 @@ answer: this lane knows no refusal of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from inspect import unwrap
 from io import BytesIO
 from time import perf_counter
@@ -30,6 +30,7 @@ from chassis.observe import REQUEST_ID, Answered, Record, arrive
 from chassis.tokens import Caller, Remembering, call_as, enter
 
 Environ = dict[str, Any]
+Asked = tuple[str, str]  # method and path
 Read = Callable[[Environ, str], Any]
 View = Callable[..., Answer]
 Gate = Callable[[], None]
@@ -81,7 +82,7 @@ class ExpressLane:
         self._database: Database = app.extensions["database"]
         self._record: Record = app.extensions["record"]
         self._cors: Cors = app.extensions["cors"]
-        self._stops = dict(_stops(app))
+        self._exact, self._leading = _stops(app)
         app.before_request(_answer_failure)
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
@@ -90,11 +91,11 @@ class ExpressLane:
         return self._inner(environ, start_response) if answer is None else answer
 
     def _find(self, environ: Environ) -> tuple[Stop | None, str]:
-        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        if (method, path) in self._stops:
-            return self._stops[method, path], ""
+        asked = method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if asked in self._exact:
+            return self._exact[asked], ""
         head, _, tail = path.rpartition("/")
-        return (self._stops.get((method, head + "/")) if tail and tail.isascii() else None), tail
+        return (self._leading.get((method, head)) if tail and tail.isascii() else None), tail
 
     def _drive(self, stop: Stop, tail: str, environ: Environ, start_response: Any) -> list[bytes] | None:
         """Answer the request, or leave it to the framework: None."""
@@ -136,16 +137,18 @@ def _answer_failure() -> None:
         raise failure
 
 
-def _stops(app: Flask) -> Iterator[tuple[tuple[str, str], Stop | None]]:
-    """Yield what is at each method and path; where a path ends in a variable part, at all that comes before it."""
+def _stops(app: Flask) -> tuple[dict[Asked, Stop | None], dict[Asked, Stop]]:
+    """Return what is at each method and path, and, where a path ends in a variable part, before that part."""
+    exact: dict[Asked, Stop | None] = {}
+    leading: dict[Asked, Stop] = {}
     for rule in app.url_map.iter_rules():
-        view, (head, _, variable) = app.view_functions[rule.endpoint], rule.rule.rpartition("/")
-        marked = getattr(view, "express", False)
+        marked, (head, _, variable) = hasattr(app.view_functions[rule.endpoint], "express"), rule.rule.rpartition("/")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             if marked and rule.arguments:
-                yield (method, head + "/"), _stop(app, rule, variable.strip("<>"))
+                leading[method, head] = _stop(app, rule, variable.strip("<>"))
             elif not rule.arguments:
-                yield (method, rule.rule), _stop(app, rule) if marked else None
+                exact[method, rule.rule] = _stop(app, rule) if marked else None
+    return exact, leading
 
 
 def _stop(app: Flask, rule: Rule, variable: str = "") -> Stop:
