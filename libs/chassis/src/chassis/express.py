@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, get_type_hints
 from urllib.parse import parse_qsl
 
 import orjson
-from flask import Flask, request
+from flask import Flask, g, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.routing import Rule
 
@@ -36,11 +36,19 @@ View = Callable[..., Answer]
 Gate = Callable[[], None]
 
 FAILURE = "chassis.failure"
-"""In a request's environ: what went wrong in the express lane, for the framework to answer."""
+"""In a request's environ: a Failed, for the framework to answer."""
 
 
 class Unusual(Exception):
     """The ordinary road knows what to do with this request."""
+
+
+class Failed(NamedTuple):
+    """What went wrong in the express lane, for whom, and when their request had arrived."""
+
+    failure: Exception
+    caller: Caller | None
+    arrived: float
 
 
 class Stop(NamedTuple):
@@ -106,7 +114,8 @@ class ExpressLane:
         except (Unusual, ValidationError):
             return None
         except Exception as failure:
-            environ[FAILURE] = failure, caller
+            environ[FAILURE] = Failed(failure, caller, arrived)
+            environ["HTTP_X_REQUEST_ID"] = current_request_id()
             return None
         status, headers, body = write(answer, environ)
         headers += [*DOCUMENT, *self._cors.headers(environ.get("HTTP_ORIGIN")), (REQUEST_ID, current_request_id())]
@@ -131,10 +140,10 @@ class ExpressLane:
 
 
 def _answer_failure() -> None:
-    if FAILURE in request.environ:
-        failure, caller = request.environ[FAILURE]
-        call_as(caller)
-        raise failure
+    if failed := request.environ.get(FAILURE):
+        g.arrived = failed.arrived
+        call_as(failed.caller)
+        raise failed.failure
 
 
 def _stops(app: Flask) -> tuple[dict[Asked, Stop | None], dict[Asked, Stop]]:
@@ -188,10 +197,10 @@ def _body(shape: type[BaseModel], _: str) -> Read:
 
 
 def _json(environ: Environ) -> Any:
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if environ.get("CONTENT_TYPE") != "application/json" or not 0 < int(length) <= LARGEST_BODY:
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    if environ.get("CONTENT_TYPE") != "application/json" or not 0 < length <= LARGEST_BODY:
         raise Unusual
-    body = environ["wsgi.input"].read(int(length))
+    body = environ["wsgi.input"].read(length)
     environ["wsgi.input"] = BytesIO(body)  # the ordinary road reads it again
     try:
         return orjson.loads(body)
