@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from flask import Flask, Response, request
 from flask.testing import FlaskClient
 
-from chassis import fit, open_database
+from chassis import drain, fit, open_database
 from chassis.answers import Answer, reply
 from chassis.api import Shape, answers, api, public, signed_in
 from chassis.database import Database, constraints, current_database
@@ -61,6 +62,15 @@ def me() -> Answer:
 def settings() -> Iterator[ToySettings]:
     with fresh_database("toy") as url:
         yield ToySettings(database_url=url, database_statement_timeout_ms=500)
+
+
+@pytest.fixture
+def drain_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return what a server prepares for its workers; ask for it before they are made."""
+    file = tmp_path / "draining"
+    monkeypatch.setenv(drain.DRAIN_FILE, str(file))  # as prepare() does, and taken back afterwards
+    drain.prepare(file)
+    return file
 
 
 @pytest.fixture
