@@ -6,25 +6,20 @@ database costs a request its deadline and never a thread; those that come after 
 
 from __future__ import annotations
 
-import select
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import psycopg
 from flask import Flask, Response
 from psycopg.abc import PQGen, QueryNoTemplate
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import JsonbDumper
-from sqlalchemy import event
-from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import QueuePool
 
 from chassis.breaker import CircuitBreaker
 from chassis.errors import Problem, Unavailable
-from chassis.metrics import DATABASE_CONNECTIONS_IN_USE, DATABASE_POOL_SIZE
+from chassis.pool import Pool, PoolExhausted
 
 Row: TypeAlias = Any
 """A named tuple of what the statement selects."""
@@ -71,7 +66,7 @@ class Database:
         self._statement_timeout_ms = statement_timeout_ms
         self._deadline_seconds = statement_timeout_ms / 1000 + 1
         self._breaker = CircuitBreaker(trial_seconds=CONNECT_SECONDS + self._deadline_seconds)
-        self._pool = _pool(self._connect, pool_size)
+        self._pool = Pool(self._connect, pool_size, POOL_WAIT_SECONDS)
 
     def _connect(self) -> DeadlineConnection:
         options = (
@@ -98,8 +93,8 @@ class Database:
     def connection(self) -> Iterator[DeadlineConnection]:
         """Lend a connection on which each statement is its own transaction."""
         self._breaker.enter()
-        with closing(self._pool.connect()) as lent:
-            yield cast(DeadlineConnection, lent.dbapi_connection)
+        with self._pool.lend() as connection:
+            yield connection
 
     def first(self, statement: QueryNoTemplate, parameters: Mapping[str, Any] | None = None) -> Row:
         """Run one statement in its own transaction; return its first row, or None."""
@@ -119,7 +114,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
-        self._pool.dispose()
+        self._pool.close()
 
 
 _current: ContextVar[Database] = ContextVar("database")
@@ -133,38 +128,6 @@ def use(database: Database) -> None:
 def current_database() -> Database:
     """Return the database of the service that answers the current request."""
     return _current.get()
-
-
-def _pool(connect: Any, size: int) -> QueuePool:
-    pool = QueuePool(
-        connect,
-        pool_size=size,
-        max_overflow=0,
-        timeout=POOL_WAIT_SECONDS,
-        use_lifo=True,  # the fewer connections share the work, the warmer each is
-        reset_on_return=None,  # one AUTOCOMMIT statement leaves nothing to roll back; transactions end themselves
-    )
-    DATABASE_POOL_SIZE.set(size)
-    event.listen(pool, "checkout", _refuse_dead)
-    event.listen(pool, "checkin", lambda *_: DATABASE_CONNECTIONS_IN_USE.dec())
-    return pool
-
-
-def _refuse_dead(connection: Any, *_: object) -> None:
-    """Let the pool replace a connection that the server has closed."""
-    if connection.closed or _has_news(connection.pgconn.socket):
-        raise DisconnectionError("the server closed this connection")
-    DATABASE_CONNECTIONS_IN_USE.inc()
-
-
-def _has_news(idle_socket: int) -> bool:
-    """Tell whether an idle connection's socket is readable: its server can only have said goodbye.
-
-    Asking the socket costs half a microsecond, asking the server a round trip.
-    """
-    poll = select.poll()
-    poll.register(idle_socket, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 @contextmanager
@@ -193,7 +156,7 @@ def serve_from(app: Flask, database: Database) -> None:
         app.logger.warning("database_unavailable", extra={"sqlstate": state, "failure": str(failure).strip()})
         return Unavailable().response()
 
-    @app.errorhandler(PoolTimeout)
-    def database_busy(_: PoolTimeout) -> Response:
+    @app.errorhandler(PoolExhausted)
+    def database_busy(_: PoolExhausted) -> Response:
         app.logger.warning("database_pool_exhausted")
         return Unavailable().response()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import psycopg
 from flask import Blueprint, Response, jsonify
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chassis import drain
 from chassis.database import Database
 from chassis.errors import Unavailable
+from chassis.pool import PoolExhausted
 
 
 class NotReady(Unavailable):
@@ -32,7 +32,7 @@ def schema_check(database: Database, scripts: Path) -> Check:
     def check() -> str:
         try:
             row = database.first("SELECT version_num FROM alembic_version")
-        except (psycopg.Error, PoolTimeout, Unavailable):
+        except (psycopg.Error, PoolExhausted, Unavailable):
             return "unavailable, or not migrated"
         current = row.version_num if row else "nothing"
         return "ok" if row and current >= needed else f"schema is at {current}, this version needs {needed}"

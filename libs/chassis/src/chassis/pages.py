@@ -18,7 +18,7 @@ from chassis.logging import current_request_id
 from chassis.observe import RECORDED, REQUEST_ID, Answered, Record, arrive
 
 PAGE_SECONDS = 0.05
-_MOST_PAGES = 1000
+_MOST_PAGES = 100  # a database renders fewer within the moment for which a page is kept
 _LONGEST_QUERY = 1000  # an honest one is shorter; long ones would fill the memory
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 

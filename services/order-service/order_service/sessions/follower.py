@@ -13,13 +13,13 @@ from typing import Any
 import psycopg
 from prometheus_client import Gauge
 from pydantic import ValidationError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.jwks import RemoteKeys
 from chassis.logging import stamp_request_id
 from chassis.peers import Peer, PeerFailure
+from chassis.pool import PoolExhausted
 from order_service.sessions import actions
 from order_service.sessions.schemas import FeedIn
 
@@ -107,7 +107,7 @@ class Follower:
             try:
                 self.step()
                 self._note(reachable=True)
-            except (PeerFailure, psycopg.Error, PoolTimeout, Unavailable) as failure:
+            except (PeerFailure, psycopg.Error, PoolExhausted, Unavailable) as failure:
                 self._note(reachable=False, why=str(failure))
             except Exception:
                 log.exception("session_feed_failed")  # whatever it was, the next step must still be tried
