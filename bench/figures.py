@@ -70,9 +70,9 @@ class Table(NamedTuple):
 def summary(tables: Sequence[Table]) -> str:
     """Return one line: how many targets are met, and which are not."""
     rows = [row for table in tables for row in table.rows]
-    missed = [f"{table.slug} {row.work}" for table in tables for row in table.rows if not row.met]
+    missed = [f"{table.slug}: {row.work}" for table in tables for row in table.rows if not row.met]
     met = f"{len(rows) - len(missed)} of {len(rows)} targets met"
-    return f"{met}; MISSED: {', '.join(missed)}" if missed else met
+    return f"{met}; MISSED: {'; '.join(missed)}" if missed else met
 
 
 def brief(value: float) -> str:

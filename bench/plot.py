@@ -1,4 +1,4 @@
-"""A table as a picture: a bar for each ratio, a mark for each target."""
+"""A table as a picture: a bar for each ratio, its spread, and a mark where its target is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from html import escape
 from bench.figures import Table, brief
 
 LINE, LABELS, BARS, VALUES = 24, 330, 360, 150
-MET, MISSED = "#2a7f62", "#b3452c"
+MET, MISSED, INK = "#2a7f62", "#b3452c", "#222222"
+MOST = 3.0  # times its target: a longer bar says no more
 
 
 def svg(table: Table) -> str:
@@ -28,14 +29,16 @@ def svg(table: Table) -> str:
 
 
 def _bars(table: Table) -> Iterator[str]:
-    longest = max(max(row.ratio.high, row.target) for row in table.rows)
+    """Draw each ratio as a part of its target, so that all targets stand under each other."""
+    longest = min(MOST, max(1.0, *(row.ratio.high / row.target for row in table.rows)))
     for number, row in enumerate(table.rows, start=1):
-        y, scale = LINE * number + 4, BARS / longest
-        target, low, high = (LABELS + value * scale for value in (row.target, row.ratio.low, row.ratio.high))
-        bar = max(1.0, row.ratio.median * scale)
+        y = LINE * number + 4
+        value, low, high, target = (
+            min(part / row.target, longest) / longest * BARS for part in (*row.ratio, row.target)
+        )
         yield f'<text x="8" y="{y + 14}">{escape(row.work)}</text>'
-        yield f'<rect x="{LABELS}" y="{y}" width="{bar:.1f}" height="16" fill="{MET if row.met else MISSED}"/>'
-        yield f'<path d="M{low:.1f} {y + 8}H{high:.1f}" stroke="#222222"/>'
-        yield f'<path d="M{target:.1f} {y - 2}V{y + 18}" stroke="#222222" stroke-width="2" stroke-dasharray="3 2"/>'
-        value = f"{brief(row.ratio.median)} ({row.aim}: {row.verdict})"
-        yield f'<text x="{LABELS + BARS + 8}" y="{y + 14}">{escape(value)}</text>'
+        yield f'<rect x="{LABELS}" y="{y}" width="{value:.1f}" height="16" fill="{MET if row.met else MISSED}"/>'
+        yield f'<path d="M{LABELS + low:.1f} {y + 8}H{LABELS + high:.1f}" stroke="{INK}"/>'
+        yield f'<path d="M{LABELS + target:.1f} {y - 2}V{y + 18}" stroke="{INK}" stroke-width="2"/>'
+        words = f"{brief(row.ratio.median)} ({row.aim}: {row.verdict})"
+        yield f'<text x="{LABELS + BARS + 8}" y="{y + 14}">{escape(words)}</text>'
