@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from flask import Flask, Response, request
 from flask.testing import FlaskClient
 
-from chassis import fit, open_database
-from chassis.api import Shape, answers, api, public, reply, signed_in
+from chassis import drain, fit, open_database
+from chassis.answers import Answer, reply
+from chassis.api import Shape, answers, api, public, signed_in
 from chassis.database import Database, constraints, current_database
 from chassis.errors import Conflict
 from chassis.settings import Settings
@@ -33,7 +35,7 @@ members = signed_in("members", __name__)
 
 
 @everyone.post("/things", responses=answers({201: Thing}, 400, 409))
-def add(body: Thing) -> Response:
+def add(body: Thing) -> Answer:
     statement = "INSERT INTO things VALUES (%(name)s) RETURNING name"
     with constraints({"things_pkey": Taken}):
         current_database().first(statement, {"name": body.name})
@@ -41,7 +43,7 @@ def add(body: Thing) -> Response:
 
 
 @everyone.get("/sql")
-def run() -> Response:
+def run() -> Answer:
     row = current_database().first(request.args["run"])
     return reply(list(row) if row else None)
 
@@ -52,7 +54,7 @@ def bug() -> Response:
 
 
 @members.get("/me")
-def me() -> Response:
+def me() -> Answer:
     return reply(caller()._asdict())
 
 
@@ -60,6 +62,15 @@ def me() -> Response:
 def settings() -> Iterator[ToySettings]:
     with fresh_database("toy") as url:
         yield ToySettings(database_url=url, database_statement_timeout_ms=500)
+
+
+@pytest.fixture
+def drain_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return what a server prepares for its workers; ask for it before they are made."""
+    file = tmp_path / "draining"
+    monkeypatch.setenv(drain.DRAIN_FILE, str(file))  # as prepare() does, and taken back afterwards
+    drain.prepare(file)
+    return file
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ from __future__ import annotations
 import select
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeAlias, cast
 
 import psycopg
-from flask import Flask, Response, current_app
+from flask import Flask, Response
 from psycopg.abc import PQGen, QueryNoTemplate
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import JsonbDumper
@@ -121,10 +122,17 @@ class Database:
         self._pool.dispose()
 
 
+_current: ContextVar[Database] = ContextVar("database")
+
+
+def use(database: Database) -> None:
+    """Let the current request have its service's database."""
+    _current.set(database)
+
+
 def current_database() -> Database:
     """Return the database of the service that answers the current request."""
-    database: Database = current_app.extensions["database"]
-    return database
+    return _current.get()
 
 
 def _pool(connect: Any, size: int) -> QueuePool:
@@ -171,8 +179,10 @@ def constraints(problems: Mapping[str, type[Problem]]) -> Iterator[None]:
         raise
 
 
-def answer_database_failures(app: Flask) -> None:
-    """Answer 503 while the database cannot be used; anything else it says is a bug, and a 500."""
+def serve_from(app: Flask, database: Database) -> None:
+    """Give every request the database; answer 503 while it cannot be used. What else it says is a bug, and a 500."""
+
+    app.before_request(lambda: use(database))
 
     @app.errorhandler(psycopg.Error)
     def database_failed(failure: psycopg.Error) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +9,9 @@ import psycopg
 from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from chassis import drain
 from chassis.database import Database
 from chassis.errors import Unavailable
-
-DRAIN_FILE = "B2C_DRAIN_FILE"
 
 
 class NotReady(Unavailable):
@@ -47,14 +45,9 @@ def newest(scripts: Path) -> str:
     return max(file.name for file in scripts.glob("versions/[0-9]*.py"))[:4]
 
 
-def draining() -> bool:
-    """Tell whether shutdown has begun: the server process says so to its workers by creating a file."""
-    file = os.environ.get(DRAIN_FILE)
-    return bool(file) and Path(str(file)).exists()
-
-
 def health(service: str, env: str, checks: dict[str, Check], details: Details = dict) -> Blueprint:
     blueprint = Blueprint("health", __name__)
+    draining = drain.watch()
 
     @blueprint.get("/healthz")
     def healthz() -> Response:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
 from flask import Flask
 from psycopg import sql
 from sqlalchemy import MetaData
+from werkzeug.test import TestResponse
 
 import chassis.database
 from chassis import migrations
 from chassis.database import Database, DeadlineConnection
+from chassis.express import ExpressLane
 from chassis.settings import LOCAL_SECRET
 from chassis.tokens import Caller, DemoTokens
 
@@ -121,6 +124,46 @@ def bearer(
     """Return the headers of a caller whose token the services accept."""
     token = DemoTokens((secret,), 900).sign(Caller(user_id, username, session_id))
     return {"Authorization": f"Bearer {token}"}
+
+
+class Seen(NamedTuple):
+    """What a client sees of an answer, but for what differs from one to the next."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def express_lane(app: Flask) -> ExpressLane:
+    layer: Any = app.wsgi_app
+    while not isinstance(layer, ExpressLane):
+        layer = layer._inner
+    return layer
+
+
+def both_roads(app: Flask, method: str, path: str, **request: Any) -> tuple[Seen, Seen]:
+    """Send a request where the express lane may answer it, and again where only the framework can."""
+    express = _see(app.test_client().open(path, method=method, **request))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(express_lane(app), "_find", lambda _: (None, ""))
+        return express, _see(app.test_client().open(path, method=method, **request))
+
+
+def _see(answer: TestResponse) -> Seen:
+    headers = sorted(header for header in answer.headers if header[0] != "X-Request-ID")
+    return Seen(answer.status_code, headers, re.sub(rb'"request_id":"[^"]*"', b"", answer.data))
+
+
+@contextmanager
+def without_framework(app: Flask) -> Iterator[None]:
+    """Let only the express lane answer."""
+
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("the framework was asked")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(express_lane(app), "_inner", refuse)
+        yield
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from __future__ import annotations
 from order_service.orders import documents
 
 EARLIER = f"""
-    SELECT {documents.ORDER_ID} AS earlier_order_id, receipt AS earlier_receipt, fingerprint AS earlier_fingerprint
-    FROM orders o WHERE buyer_id = %(buyer_id)s AND idempotency_key = CAST(%(key)s AS text)
+SELECT {documents.ORDER_ID} AS order_id, receipt, fingerprint
+FROM orders o WHERE buyer_id = %(buyer_id)s AND idempotency_key = %(key)s
 """
 
 PLACE = f"""
@@ -19,11 +19,9 @@ WITH asked AS (
     SELECT * FROM unnest(CAST(%(product_ids)s AS text[]), CAST(%(quantities)s AS integer[])) WITH ORDINALITY
         AS a(product_id, qty, line)
 ),
-earlier AS ({EARLIER}),
 shelf AS (
     SELECT id, name, price_minor, currency, stock FROM products
-    WHERE id = ANY (CAST(%(product_ids)s AS text[])) AND NOT EXISTS (SELECT FROM earlier)
-    ORDER BY id FOR NO KEY UPDATE
+    WHERE id = ANY (CAST(%(product_ids)s AS text[])) ORDER BY id FOR NO KEY UPDATE
 ),
 lines AS (
     SELECT line, product_id, name, price_minor AS unit_price_minor, qty, currency, stock >= qty AS enough,
@@ -57,9 +55,11 @@ written AS (
 taken AS (
     UPDATE products SET stock = lines.remaining FROM claim CROSS JOIN lines WHERE products.id = lines.product_id
 )
-SELECT {documents.ORDER_ID} AS order_id, o.receipt, earlier.*,
-       (SELECT json_object_agg(id, json_build_array(stock, currency)) FROM shelf) AS shelf
-FROM (VALUES (1)) AS always LEFT JOIN claim AS o ON TRUE LEFT JOIN earlier ON TRUE
+SELECT {documents.ORDER_ID} AS order_id, o.receipt,
+       CASE WHEN o.id IS NULL THEN
+           (SELECT json_object_agg(id, json_build_array(stock, currency)) FROM shelf)
+       END AS shelf
+FROM (VALUES (1)) AS always LEFT JOIN claim AS o ON TRUE
 """
 
 CANCEL = f"""
