@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import click
+import psycopg
 
 from bench import catalogue, limits, machine, memory, report, rounds, seed, servers, start, suite, traffic, verification
 from bench.clock import Clock
 from bench.figures import Table, summary
 from bench.wrk import require_wrk
-from localshop import ROOT
+from localshop import ROOT, Trouble
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
 
@@ -24,9 +27,13 @@ MEMORY_SECONDS = 75
 def main(to_docs: bool) -> None:
     """Measure the shop beside its limits; exit 0 when everything could be measured, whatever the verdicts."""
     require_wrk()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: leave nothing behind
     clock, facts = Clock(), machine.facts()
-    with clock.bounding():
-        tables = measure(clock)
+    try:
+        with clock.bounding():
+            tables = measure(clock)
+    except (OSError, psycopg.Error, subprocess.SubprocessError) as failure:
+        raise Trouble(f"not everything could be measured: {failure}") from failure
     for table in tables:
         click.echo(report.text(table))
     if to_docs:
