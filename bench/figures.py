@@ -35,6 +35,7 @@ class Comparison(NamedTuple):
     limits: Sequence[float]
     target: float
     at_least: bool = True
+    remark: str = ""
 
     @property
     def ratio(self) -> Spread:

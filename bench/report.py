@@ -21,7 +21,7 @@ def cells(row: Comparison) -> list[str]:
     """Return a row's cells: work, ours, limit, ratio with its spread, target, verdict."""
     ratio = row.ratio
     return [
-        row.work,
+        row.work + row.remark,
         f"{_spread(Spread.of(row.ours))} {row.unit}",
         f"{_spread(Spread.of(row.limits))} {row.unit}" if row.limits else "",
         _spread(ratio) if row.limits else "",
@@ -49,7 +49,12 @@ def text(table: Table) -> str:
 
 
 def markdown(tables: Sequence[Table], facts: Mapping[str, str]) -> str:
-    parts = ["# Benchmarks", HOW.strip(), f"**{summary(tables)}.**", _grid(["", ""], list(map(list, facts.items())))]
+    parts = [
+        "# Benchmarks",
+        HOW.strip(),
+        f"**{summary(tables).partition(';')[0]}.**",
+        _grid(["", ""], list(map(list, facts.items()))),
+    ]
     return "\n\n".join([*parts, *(part for table in tables for part in _section(table))]) + "\n"
 
 

@@ -123,20 +123,20 @@ def _limits(results: Results) -> Table:
 
 
 def _latencies(results: Results) -> Table:
-    rows = [_tail(results, NAMES[work] + _floor_tail(results, work), work, "shop") for work in (*GROWING, "hot")]
-    rows.append(_tail(results, NAMES["spread"], "hot", "spread"))
+    rows = [_tail(results, work, "shop")._replace(remark=_floor_tail(results, work)) for work in (*GROWING, "hot")]
+    rows.append(_tail(results, "hot", "spread")._replace(work=NAMES["spread"]))
     note = "Under the same load: what 1 request in 100 waits for, beside what 1 in 2 does."
     return Table("latency", "Latency", "p99", "p50", note, rows)
 
 
-def _tail(results: Results, name: str, work: str, who: str) -> Comparison:
+def _tail(results: Results, work: str, who: str) -> Comparison:
     slow, usual = zip(*((outcome.p99, outcome.p50) for outcome in results.of(work, who)), strict=True)
-    return Comparison(name, "ms", slow, usual, TAIL, at_least=False)
+    return Comparison(NAMES[work], "ms", slow, usual, TAIL, at_least=False)
 
 
 def _floor_tail(results: Results, work: str) -> str:
     """Return how far the tail of the floor reaches, which has the same server settings."""
-    return f" (floor: {brief(_tail(results, '', work, 'floor').ratio.median)})" if work in FLOOR else ""
+    return f" (floor: {brief(_tail(results, work, 'floor').ratio.median)})" if work in FLOOR else ""
 
 
 def _yardstick(results: Results) -> Table:
