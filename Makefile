@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog test chaos e2e-containers check format deps deps-check openapi tools charts charts-check golden fork scan
+.PHONY: help setup up reset catalog test bench bench-report chaos e2e-containers check format deps deps-check openapi tools charts charts-check golden fork scan
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,6 +70,12 @@ test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-
 
 chaos: $(READY) ## kill, pause, fill, restart and skew real processes; the books must balance (10 minutes at most)
 	@$(BIN)/python -m pytest tests/chaos
+
+bench: $(READY) ## measure the shop beside its limits, with a verdict on each target (needs wrk; 10 minutes at most)
+	@$(BIN)/python -m bench
+
+bench-report: $(READY) ## the same, and write docs/benchmarks.md
+	@$(BIN)/python -m bench --report
 
 e2e-containers: $(READY) ## test images, docker-compose.yml and a release through a registry (needs a Docker engine)
 	@$(BIN)/python -m pytest tests/containers

@@ -86,12 +86,13 @@ def measure(port: int) -> None:
     paths = {"/healthz": {}, "/profile": {"Authorization": f"Bearer {token}"}}
     read(port, paths)  # warms up
     show("idle", read(port, paths))
-    stop, outcome = multiprocessing.Event(), multiprocessing.Queue()
+    stop = multiprocessing.Event()
+    outcome: Queue[Counter[int]] = multiprocessing.Queue()
     attacker = multiprocessing.Process(target=flood, args=(port, stop, outcome))
     attacker.start()
     show(f"{RATE} logins/s", read(port, paths))
     stop.set()
-    statuses: Counter[int] = outcome.get()
+    statuses = outcome.get()
     attacker.join()
     answered = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
     print(f"{'':<14} logins answered: {answered} ({statuses.total() / SECONDS:.0f}/s)")

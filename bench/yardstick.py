@@ -1,6 +1,6 @@
 """The yardstick: the first version in ten lines of Flask, answering from dictionaries on the development server."""
 
-from flask import Flask, jsonify, request
+from flask import Flask, Response, jsonify, request
 
 app = Flask(__name__)
 PRODUCTS = [{"id": f"p{n}", "name": f"Product {n}", "price": 19.99} for n in range(1, 21)]
@@ -11,7 +11,7 @@ app.add_url_rule("/profile", "profile", lambda: jsonify(PROFILE))
 
 
 @app.post("/create_order")
-def create_order() -> tuple[object, int]:
+def create_order() -> tuple[Response, int]:
     order = {"order_id": str(len(ORDERS)), "user": "ada", "items": request.json["items"], "total": 64.88}
     ORDERS[order["order_id"]] = order
     return jsonify(order), 201

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PRODUCT = sorted(
     file
-    for folder in ("libs", "services", "tools")
+    for folder in ("libs", "services", "tools", "bench")
     for file in (ROOT / folder).rglob("*.py")
     if not {"tests", "versions", ".venv"} & set(file.parts)
 )

@@ -6,8 +6,9 @@ import logging
 import os
 import re
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,12 +18,14 @@ import pytest
 from flask import Flask
 from psycopg import sql
 from sqlalchemy import MetaData
-from werkzeug.test import TestResponse
+from werkzeug.test import TestResponse, create_environ
 
 import chassis.database
 from chassis import migrations
+from chassis.api import LARGEST_BODY
 from chassis.database import Database, DeadlineConnection
 from chassis.express import ExpressLane
+from chassis.intake import Intake
 from chassis.settings import LOCAL_SECRET
 from chassis.tokens import Caller, DemoTokens
 
@@ -164,6 +167,37 @@ def without_framework(app: Flask) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(express_lane(app), "_inner", refuse)
         yield
+
+
+class Effort(NamedTuple):
+    """What an answer took, once everything was warm: the same on every machine."""
+
+    status: str
+    calls: int
+
+
+def effort(app: Flask, requests: Iterable[dict[str, Any]]) -> Effort:
+    """Return how many calls of Python functions one of these requests takes a server process, its intake included."""
+    served = Intake(app, places=1, longest_body=LARGEST_BODY)
+    return min((_effort(served, create_environ(**request)) for request in requests), key=lambda effort: effort.calls)
+
+
+def _effort(served: Intake, environ: dict[str, Any]) -> Effort:
+    statuses: list[str] = []
+    calls = 0
+
+    def note(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(note)
+    try:
+        answer = served(environ, lambda status, *_: statuses.append(status))
+        b"".join(answer)
+        getattr(answer, "close", dict)()
+    finally:
+        sys.setprofile(None)
+    return Effort(statuses[0], calls)
 
 
 @pytest.fixture

@@ -1,0 +1,29 @@
+-- Sends the raw requests of a file in turn, each ended by \1; a \2 in one becomes a key that was never used before.
+-- Arguments: the file, and what the keys of this run begin with.
+local requests, keyed, sent, run = {}, false, 0, ""
+
+function init(arguments)
+   local file = assert(io.open(arguments[1], "rb"))
+   local text = file:read("*a")
+   file:close()
+   for request in text:gmatch("([^\1]+)\1") do
+      requests[#requests + 1] = request
+   end
+   keyed, run = text:find("\2") ~= nil, arguments[2]
+end
+
+function request()
+   sent = sent + 1
+   local text = requests[sent % #requests + 1]
+   if keyed then
+      text = text:gsub("\2", run .. string.format("%08d", sent), 1)
+   end
+   return text
+end
+
+function done(summary, latency)
+   local e = summary.errors
+   print(string.format('{"requests": %d, "microseconds": %d, "failed": %d, "p50": %d, "p99": %d}',
+      summary.requests, summary.duration, e.connect + e.read + e.write + e.status + e.timeout,
+      latency:percentile(50), latency:percentile(99)))
+end

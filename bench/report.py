@@ -1,0 +1,79 @@
+"""The results as text for the terminal, and as docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from bench.figures import Comparison, Spread, Table, brief, summary
+from bench.plot import svg
+
+HOW = """
+Reproduce with `make bench` (or `make bench-report`, which writes this page): Linux, Python 3.11 or newer, `wrk`
+(`apt-get install wrk`), ten minutes at most, nothing else running. One run starts everything that it compares, on
+loopback: the shop as `make up` runs it, with PostgreSQL's `fsync` on, and beside it the limits. Rounds are interleaved;
+each figure is the median with the lowest and the highest round, each ratio is taken round by round. `≥` and `≤` are the
+targets; a missed one stays in the table. What was tried on the way is in [bench/LOG.md](../bench/LOG.md).
+"""
+
+
+def cells(row: Comparison) -> list[str]:
+    """Return a row's cells: work, ours, limit, ratio with its spread, target, verdict."""
+    ratio = row.ratio
+    return [
+        row.work + row.remark,
+        f"{_spread(Spread.of(row.ours))} {row.unit}",
+        f"{_spread(Spread.of(row.limits))} {row.unit}" if row.limits else "",
+        _spread(ratio) if row.limits else "",
+        row.aim,
+        row.verdict,
+    ]
+
+
+def header(table: Table) -> list[str]:
+    return ["", table.ours, table.limit, "ratio", "target", "verdict"]
+
+
+def _spread(spread: Spread) -> str:
+    if spread.low == spread.high:
+        return brief(spread.median)
+    return f"{brief(spread.median)} ({brief(spread.low)}–{brief(spread.high)})"
+
+
+def text(table: Table) -> str:
+    """Return the table for a terminal."""
+    lines = [header(table), *map(cells, table.rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    aligned = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join([f"\n{table.title}", *(f"  {line}".rstrip() for line in aligned)])
+
+
+def markdown(tables: Sequence[Table], facts: Mapping[str, str]) -> str:
+    parts = [
+        "# Benchmarks",
+        HOW.strip(),
+        f"**{summary(tables).partition(';')[0]}.**",
+        _grid(["", ""], list(map(list, facts.items()))),
+    ]
+    return "\n\n".join([*parts, *(part for table in tables for part in _section(table))]) + "\n"
+
+
+def _section(table: Table) -> Iterator[str]:
+    yield f"## {table.title}"
+    yield table.note
+    # As code: a reader of Markdown takes <id> for HTML, and drops it.
+    yield _grid(header(table), [[f"`{work}`", *rest] for work, *rest in map(cells, table.rows)])
+    yield f"![{table.title}](benchmarks/{table.slug}.svg)"
+
+
+def _grid(head: list[str], lines: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *lines])
+
+
+def write(docs: Path, tables: Sequence[Table], facts: Mapping[str, str]) -> None:
+    """Write benchmarks.md and its pictures below docs."""
+    pictures = docs / "benchmarks"
+    pictures.mkdir(exist_ok=True)
+    for table in tables:
+        (pictures / f"{table.slug}.svg").write_text(svg(table))
+    (docs / "benchmarks.md").write_text(markdown(tables, facts))

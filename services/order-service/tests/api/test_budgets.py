@@ -1,0 +1,74 @@
+"""What a request may cost, counted in what does not depend on the machine: SQL statements and calls of functions.
+
+Lower a budget when the code gets leaner; raise one only for what is worth it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+from flask import Flask
+
+from chassis.database import Database
+from chassis.testing import bearer, effort
+
+ALICE = bearer("u-alice", "alice")
+ITEMS = {"items": [{"product_id": "p1", "qty": 1}, {"product_id": "p2", "qty": 1}]}
+
+
+class Budget(NamedTuple):
+    method: str
+    path: str
+    status: str
+    statements: int
+    calls: int
+
+
+BUDGETS = {
+    "list of products": Budget("GET", "/products?limit=20", "200 OK", 1, 527),
+    "list of products, from memory": Budget("GET", "/products?limit=20", "200 OK", 0, 24),
+    "product": Budget("GET", "/products/p1", "200 OK", 1, 160),
+    "order": Budget("GET", "/orders/{order_id}", "200 OK", 1, 172),
+    "own orders": Budget("GET", "/orders?limit=20", "200 OK", 1, 179),
+    "placing an order": Budget("POST", "/create_order", "201 CREATED", 1, 225),
+}
+
+
+@pytest.fixture
+def requests(
+    app: Flask, stock: Callable[..., None], place: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], list[dict[str, Any]]]:
+    """Return a function that makes requests of one kind, each as a client would send it, none like another."""
+    stock(p1=1000, p2=1000)
+    order_id = str(place(p1=1, p2=1).json["order_id"])
+
+    def make(work: str) -> list[dict[str, Any]]:
+        method, path = BUDGETS[work].method, BUDGETS[work].path.format(order_id=order_id)
+        monkeypatch.setattr("chassis.pages.PAGE_SECONDS", 60 if "from memory" in work else -1)
+        body = {"json": ITEMS} if method == "POST" else {}
+        return [
+            {"path": path, "method": method, "headers": ALICE | {"Idempotency-Key": f"key-{number}"}, **body}
+            for number in range(8)
+        ]
+
+    return make
+
+
+@pytest.mark.parametrize("work", BUDGETS)
+def test_a_request_stays_within_its_budget_of_calls(app: Flask, requests: Callable[..., Any], work: str) -> None:
+    status, calls = effort(app, requests(work))
+    assert status == BUDGETS[work].status
+    assert calls <= BUDGETS[work].calls
+
+
+@pytest.mark.parametrize("work", BUDGETS)
+def test_a_request_takes_as_many_statements_as_its_budget_says(
+    app: Flask, db: Database, requests: Callable[..., Any], count_statements: Callable[..., Any], work: str
+) -> None:
+    first, second, *_ = requests(work)
+    assert app.test_client().open(**first).status == BUDGETS[work].status
+    with count_statements(db) as statements:
+        assert app.test_client().open(**second).status == BUDGETS[work].status
+    assert len(statements) == BUDGETS[work].statements
