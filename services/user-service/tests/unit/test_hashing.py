@@ -119,3 +119,19 @@ def test_hashing_gives_way_to_the_other_threads() -> None:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     assert HashingPool(PLACES).run(niceness) == niceness() + 5
+
+
+def test_memory_is_given_back_once_nobody_hashes_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed = threading.Event()
+    monkeypatch.setattr(hashing, "QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(hashing, "_trim", trimmed.set)
+    pool = HashingPool(PLACES)
+    assert not trimmed.wait(0.2)
+    pool.run(int)
+    assert trimmed.wait(5)
+    trimmed.clear()
+    assert not trimmed.wait(0.2)
+
+
+def test_the_allocator_can_be_asked_for_it() -> None:
+    hashing._trim()
