@@ -91,6 +91,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="chassis-") as scratch:
         drain_file = Path(scratch, "draining")
         drain.prepare(drain_file)
+        # One arena of memory for all threads: each of its own would keep a remainder. Workers read this as they start.
+        os.environ.setdefault("MALLOC_ARENA_MAX", "1")
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = scratch
         # The metrics library reads that when it is first imported, which in this process it has been already:
         # a forked worker would inherit the metrics of a single process.
