@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
-from sqlalchemy import text
 
 import order_service
 import user_service
@@ -107,6 +106,6 @@ def send(apps: dict[str, Flask], operation: Operation, headers: Headers, **how: 
 
 def rows(app: Flask) -> dict[str, int]:
     """Count the rows of every table: what is not there any more, or should not be, is seen."""
-    with app.extensions["database"].engine.connect() as connection:
-        names = connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars().all()
-        return {name: connection.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one() for name in names}
+    database: Database = app.extensions["database"]
+    names = [row.tablename for row in database.all("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    return {name: database.first(f'SELECT count(*) AS rows FROM "{name}"').rows for name in names}

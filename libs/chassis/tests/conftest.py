@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from flask import Flask, Response, request
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
-from chassis import fit, open_database
-from chassis.api import Shape, answers, api, public, reply, signed_in
+from chassis import drain, fit, open_database
+from chassis.answers import Answer, reply
+from chassis.api import Shape, answers, api, public, signed_in
 from chassis.database import Database, constraints, current_database
 from chassis.errors import Conflict
 from chassis.settings import Settings
@@ -34,16 +35,16 @@ members = signed_in("members", __name__)
 
 
 @everyone.post("/things", responses=answers({201: Thing}, 400, 409))
-def add(body: Thing) -> Response:
-    statement = text("INSERT INTO things VALUES (:name) RETURNING name")
+def add(body: Thing) -> Answer:
+    statement = "INSERT INTO things VALUES (%(name)s) RETURNING name"
     with constraints({"things_pkey": Taken}):
         current_database().first(statement, {"name": body.name})
     return reply({"name": body.name}, 201)
 
 
 @everyone.get("/sql")
-def run() -> Response:
-    row = current_database().first(text(request.args["run"]))
+def run() -> Answer:
+    row = current_database().first(request.args["run"])
     return reply(list(row) if row else None)
 
 
@@ -53,7 +54,7 @@ def bug() -> Response:
 
 
 @members.get("/me")
-def me() -> Response:
+def me() -> Answer:
     return reply(caller()._asdict())
 
 
@@ -61,6 +62,15 @@ def me() -> Response:
 def settings() -> Iterator[ToySettings]:
     with fresh_database("toy") as url:
         yield ToySettings(database_url=url, database_statement_timeout_ms=500)
+
+
+@pytest.fixture
+def drain_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return what a server prepares for its workers; ask for it before they are made."""
+    file = tmp_path / "draining"
+    monkeypatch.setenv(drain.DRAIN_FILE, str(file))  # as prepare() does, and taken back afterwards
+    drain.prepare(file)
+    return file
 
 
 @pytest.fixture
@@ -72,8 +82,8 @@ def app(settings: ToySettings) -> Iterator[Flask]:
     app.register_api(everyone)
     app.register_api(members)
     with database.transaction() as connection:
-        connection.execute(text("DROP TABLE IF EXISTS things"))
-        connection.execute(text("CREATE TABLE things (name text PRIMARY KEY)"))
+        connection.execute("DROP TABLE IF EXISTS things")
+        connection.execute("CREATE TABLE things (name text PRIMARY KEY)")
     with closing(app):
         yield app
 

@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
 from chassis.database import Database
 from chassis.settings import Settings
@@ -61,8 +60,7 @@ def test_a_wrong_statement_is_our_bug_and_a_500(client: FlaskClient) -> None:
 @contextmanager
 def paused(database: Database) -> Iterator[None]:
     """Stop the server process behind the pool's one idle connection."""
-    with database.engine.connect() as connection:
-        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    pid = database.first("SELECT pg_backend_pid() AS pid").pid
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -83,7 +81,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_on(settings: Setting
         database = Database(f"postgresql://127.0.0.1:{silent.getsockname()[1]}/x")
         began = time.monotonic()
         with pytest.raises(Exception, match="timeout"):
-            database.first(text("SELECT 1"))
+            database.first("SELECT 1")
         assert time.monotonic() - began < 5
 
 
@@ -92,12 +90,12 @@ def test_a_transaction_is_taken_back_whole(app: Flask) -> None:
 
     def fail() -> None:
         with database.transaction() as connection:
-            connection.execute(text("INSERT INTO things VALUES ('half')"))
+            connection.execute("INSERT INTO things VALUES ('half')")
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
-    assert database.all(text("SELECT * FROM things")) == []
+    assert database.all("SELECT * FROM things") == []
 
 
 def test_those_who_come_after_a_silent_database_was_noticed_hear_so_at_once(app: Flask) -> None:

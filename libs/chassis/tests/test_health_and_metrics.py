@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import psycopg
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from chassis.health import DRAIN_FILE, health, schema_check
+from chassis import drain
+from chassis.health import health, schema_check
 from chassis.settings import Settings
 
 
@@ -15,11 +15,10 @@ def test_healthz_says_who_is_alive_and_where(client: FlaskClient) -> None:
     assert client.get("/healthz").json == {"status": "ok", "service": "toy-service", "env": "local"}
 
 
-def test_ready_until_shutdown_begins(client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drain_file = tmp_path / "draining"
-    monkeypatch.setenv(DRAIN_FILE, str(drain_file))
+def test_ready_until_shutdown_begins(drain_file: Path, app: Flask) -> None:
+    client = app.test_client()
     assert client.get("/readyz").status_code == 200
-    drain_file.touch()
+    drain.begin(drain_file)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json["checks"]) == (503, {"shutdown": "begun"})  # type: ignore[index]
     assert client.get("/healthz").status_code == 200

@@ -9,8 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from chassis import intake
-from chassis.health import DRAIN_FILE
+from chassis import drain, intake
 from chassis.intake import Intake
 
 Answer = tuple[str, dict[str, str], bytes]
@@ -98,14 +97,10 @@ def test_who_finds_no_place_is_refused_with_retry_after_and_probes_are_not(monke
     assert ask(app, "/orders")[0] == "200 OK"
 
 
-def test_clients_are_asked_to_reconnect_elsewhere_once_shutdown_has_begun(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drain_file = tmp_path / "draining"
-    monkeypatch.setenv(DRAIN_FILE, str(drain_file))
+def test_clients_are_asked_to_reconnect_elsewhere_once_shutdown_has_begun(drain_file: Path) -> None:
     app = Intake(echo, 1, 100)
     assert "Connection" not in ask(app)[1]
 
-    drain_file.touch()
+    drain.begin(drain_file)
 
     assert ask(app)[1]["Connection"] == "close"

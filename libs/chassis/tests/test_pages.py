@@ -3,11 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask import Flask, Response, request
+from flask import Response, request
 from flask.testing import FlaskClient
 
 from chassis import pages
-from chassis.api import conditional, document
+from chassis.answers import Answer, conditional, document
+from chassis.api import Api
 from chassis.cors import Cors
 from chassis.observe import Answered, observe
 from chassis.pages import PageCache
@@ -27,12 +28,12 @@ def counter() -> Counter:
 @pytest.fixture
 def client(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     monkeypatch.setattr(pages, "PAGE_SECONDS", 60)  # however slow the machine is
-    app = Flask("pages")
+    app = Api("pages")
     observe(app, counter.recorded.append)
     Cors(("https://shop.example",)).fit(app)
 
     @app.route("/list", methods=["GET", "POST"])
-    def show() -> Response:
+    def show() -> Response | Answer:
         counter.rendered += 1
         if "bad" in request.args:
             return Response("no", 400)

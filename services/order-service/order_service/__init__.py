@@ -8,6 +8,7 @@ from flask import Flask
 
 from chassis import fit, nobody_has_ended, open_database
 from chassis.api import api
+from chassis.express import ExpressLane
 from chassis.health import schema_check
 from chassis.pages import PageCache
 from order_service.catalog.routes import catalog
@@ -33,8 +34,10 @@ def create_app(settings: Settings) -> Flask:
     )
     app.register_api(catalog)
     app.register_api(orders)
-    app.wsgi_app = PageCache(app, "/products", app.extensions["record"])  # type: ignore[method-assign]
     if follower:
         refuse_orders_on_old_news(app, follower, settings.session_feed_max_age_seconds)
+    app.wsgi_app = ExpressLane(app)  # type: ignore[method-assign]
+    app.wsgi_app = PageCache(app, "/products", app.extensions["record"])  # type: ignore[method-assign]
+    if follower:
         follower.start()
     return app

@@ -7,7 +7,6 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
 from chassis.database import Database
 from chassis.testing import empty, migrated_database, operating
@@ -38,7 +37,7 @@ def operator(settings: Settings) -> Iterator[Database]:
 def whole_app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     yield app
-    app.extensions["database"].engine.dispose()
+    app.extensions["database"].close()
 
 
 @pytest.fixture
@@ -61,8 +60,8 @@ def run(app: Flask, operator: Database) -> Callable[..., Any]:
 
     def run(sql: str, **parameters: Any) -> Any:
         with operator.transaction() as connection:
-            result = connection.execute(text(sql), parameters)
-            return result.all() if result.returns_rows else None
+            result = connection.execute(sql, parameters or None)
+            return result.fetchall() if result.description else None
 
     return run
 

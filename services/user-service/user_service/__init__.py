@@ -8,6 +8,7 @@ from flask import Flask
 
 from chassis import fit, open_database
 from chassis.api import api
+from chassis.express import ExpressLane
 from chassis.health import schema_check
 from chassis.throttle import Throttle
 from user_service.accounts.hashing import places_beside
@@ -32,4 +33,5 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["issuer"] = tokens
     for blueprint in (registration, sign_in, own_sessions, own_profile, for_services):
         app.register_api(blueprint)
+    app.wsgi_app = ExpressLane(app)  # type: ignore[method-assign]
     return app

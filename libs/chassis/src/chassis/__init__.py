@@ -9,7 +9,7 @@ from flask import Flask
 from chassis import logging
 from chassis.clients import BehindProxies
 from chassis.cors import Cors
-from chassis.database import Database, answer_database_failures
+from chassis.database import Database, serve_from
 from chassis.errors import answer_problems
 from chassis.headers import harden
 from chassis.health import Check, Details, health
@@ -57,7 +57,7 @@ def fit(
     harden(app)
     Cors(settings.cors_origins).fit(app)
     answer_problems(app)
-    answer_database_failures(app)
+    serve_from(app, database)
     app.register_blueprint(health(settings.service, settings.app_env, dict(checks), details))
     app.register_blueprint(metrics)
     if settings.trusted_proxies:

@@ -1,20 +1,20 @@
-"""The HTTP surface both services share: the OpenAPI app, blueprints that say who may enter, shapes, pages, ETags."""
+"""The HTTP surface both services share: the OpenAPI app, blueprints that say who may enter, and shapes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Any, ClassVar, NoReturn
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import orjson
-from flask import Response, g, request
+from flask import Response, request
 from flask.wrappers import Request
 from flask_openapi3 import APIBlueprint, Info, OpenAPI, Tag
 from flask_openapi3.types import ResponseDict
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from werkzeug.routing import RequestRedirect
 
+from chassis.answers import Answer, write
 from chassis.errors import MEDIA_TYPE, InvalidRequest, UnsupportedMediaType, invalid
 from chassis.peers import enter_as_peer
 from chassis.tokens import enter
@@ -99,6 +99,12 @@ class JsonRequest(Request):
 class Api(OpenAPI):
     request_class = JsonRequest
 
+    def make_response(self, rv: Any) -> Response:
+        if not isinstance(rv, Answer):
+            return super().make_response(rv)
+        status, headers, body = write(rv, request.environ)
+        return Response(body, status, headers, content_type="application/json")
+
     def raise_routing_exception(self, request: Request) -> NoReturn:
         """Redirect to the right spelling of a path on whatever host was meant: the Host header is the client's."""
         if isinstance(redirect := request.routing_exception, RequestRedirect):
@@ -150,29 +156,3 @@ def answers(success: ResponseDict, *problems: int) -> ResponseDict:
     content = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}}
     # A dictionary for each: the framework writes into them.
     return {**{status: dict(content) for status in (*problems, 500, 503)}, **success}
-
-
-def document(body: str, status: int = 200) -> Response:
-    """Answer with JSON that is written already."""
-    return Response(body, status=status, content_type="application/json")
-
-
-def reply(payload: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(payload), status=status, content_type="application/json")
-
-
-def conditional(answer: Response) -> Response:
-    """Give the answer an ETag, and answer 304 without a body to a client that has it already."""
-    answer.add_etag()
-    answer.headers.setdefault("Cache-Control", "private, no-cache" if "caller" in g else "no-cache")
-    answer.make_conditional(request)
-    return answer
-
-
-def page(documents: Sequence[str], next_key: str | None) -> Response:
-    """Answer with a JSON array; the `Link` header leads to the next page where there is one."""
-    answer = document(f"[{','.join(documents)}]")
-    if next_key is not None:
-        query = urlencode({**request.args.to_dict(), "after": next_key})
-        answer.headers["Link"] = f'<{quote(request.path)}?{query}>; rel="next"'
-    return answer

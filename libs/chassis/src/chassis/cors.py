@@ -33,6 +33,10 @@ class Cors:
             return []
         return [("Access-Control-Allow-Origin", str(origin)), ("Access-Control-Expose-Headers", _EXPOSED)]
 
+    def headers(self, origin: str | None) -> list[tuple[str, str]]:
+        """Return the headers of an answer that the framework does not see."""
+        return [("Vary", "Origin"), *self.grant(origin)] if self._origins else []
+
     def fit(self, app: Flask) -> None:
         """Answer preflights, and mark every answer: caches must know that it differs by origin."""
         app.extensions["cors"] = self

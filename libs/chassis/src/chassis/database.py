@@ -1,4 +1,4 @@
-"""PostgreSQL: one engine per process, one AUTOCOMMIT statement per request where one statement is enough.
+"""PostgreSQL: one pool per process, one AUTOCOMMIT statement per request where one statement is enough.
 
 A statement that the server does not answer in time is given up on this side too, so that a paused
 database costs a request its deadline and never a thread; those that come after hear so at once.
@@ -6,27 +6,28 @@ database costs a request its deadline and never a thread; those that come after 
 
 from __future__ import annotations
 
-import select
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, TypeAlias
 
 import psycopg
-from flask import Flask, Response, current_app
-from psycopg.abc import PQGen
-from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event
-from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from flask import Flask, Response
+from psycopg.abc import PQGen, QueryNoTemplate
+from psycopg.rows import namedtuple_row
+from psycopg.types.json import JsonbDumper
 
 from chassis.breaker import CircuitBreaker
 from chassis.errors import Problem, Unavailable
-from chassis.metrics import DATABASE_CONNECTIONS_IN_USE, DATABASE_POOL_SIZE
+from chassis.pool import Pool, PoolExhausted
+
+Row: TypeAlias = Any
+"""A named tuple of what the statement selects."""
 
 CONNECT_SECONDS = 2
 POOL_WAIT_SECONDS = 2
 LOCK_WAIT_MS = 2000
 IDLE_IN_TRANSACTION_MS = 10_000
-LOCK_NOT_AVAILABLE = "55P03"
 
 # SQLSTATE classes in which the same request may succeed later: connection lost, transaction rolled back by the
 # server, out of resources (a full disk among them), lock not available, operator intervention, system error.
@@ -55,14 +56,17 @@ class DeadlineConnection(psycopg.Connection[Any]):
 
 
 class Database:
-    """The service's own database."""
+    """The service's own database.
+
+    Statements are psycopg's, with `%(name)s` where a value goes; a row is a named tuple of its columns.
+    """
 
     def __init__(self, url: str, *, pool_size: int = 16, statement_timeout_ms: int = 5000) -> None:
         self._url = url
         self._statement_timeout_ms = statement_timeout_ms
         self._deadline_seconds = statement_timeout_ms / 1000 + 1
         self._breaker = CircuitBreaker(trial_seconds=CONNECT_SECONDS + self._deadline_seconds)
-        self.engine = _engine(self._connect, pool_size)
+        self._pool = Pool(self._connect, pool_size, POOL_WAIT_SECONDS)
 
     def _connect(self) -> DeadlineConnection:
         options = (
@@ -70,71 +74,60 @@ class Database:
             f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS} -c timezone=UTC"
         )
         try:
-            connection = DeadlineConnection.connect(self._url, connect_timeout=CONNECT_SECONDS, options=options)
+            connection = DeadlineConnection.connect(
+                self._url,
+                connect_timeout=CONNECT_SECONDS,
+                options=options,
+                autocommit=True,
+                prepare_threshold=0,
+                row_factory=namedtuple_row,
+            )
         except psycopg.errors.ConnectionTimeout:
             self._breaker.gave_up()
             raise
         connection.deadline_seconds, connection.breaker = self._deadline_seconds, self._breaker
+        connection.adapters.register_dumper(dict, JsonbDumper)
         return connection
 
-    def _connected(self) -> Connection:
+    @contextmanager
+    def connection(self) -> Iterator[DeadlineConnection]:
+        """Lend a connection on which each statement is its own transaction."""
         self._breaker.enter()
-        return self.engine.connect()
+        with self._pool.lend() as connection:
+            yield connection
 
-    def first(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Row[Any] | None:
+    def first(self, statement: QueryNoTemplate, parameters: Mapping[str, Any] | None = None) -> Row:
         """Run one statement in its own transaction; return its first row, or None."""
-        with self._connected() as connection:
-            return connection.execute(statement, parameters).first()
+        with self.connection() as connection:
+            return connection.execute(statement, parameters).fetchone()
 
-    def all(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+    def all(self, statement: QueryNoTemplate, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Run one statement in its own transaction; return all its rows."""
-        with self._connected() as connection:
-            return connection.execute(statement, parameters).all()
+        with self.connection() as connection:
+            return connection.execute(statement, parameters).fetchall()
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[DeadlineConnection]:
         """Run several statements as one; an exception takes all of them back."""
-        with (
-            self._connected().execution_options(isolation_level="READ COMMITTED") as connection,
-            connection.begin(),
-        ):
+        with self.connection() as connection, connection.transaction():
             yield connection
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._pool.close()
+
+
+_current: ContextVar[Database] = ContextVar("database")
+
+
+def use(database: Database) -> None:
+    """Let the current request have its service's database."""
+    _current.set(database)
 
 
 def current_database() -> Database:
     """Return the database of the service that answers the current request."""
-    database: Database = current_app.extensions["database"]
-    return database
-
-
-def _engine(connect: Any, pool_size: int) -> Engine:
-    engine = create_engine(
-        "postgresql+psycopg://",
-        creator=connect,
-        isolation_level="AUTOCOMMIT",
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=POOL_WAIT_SECONDS,
-        pool_reset_on_return=None,  # one AUTOCOMMIT statement leaves nothing to roll back; transactions end themselves
-        use_native_hstore=False,
-    )
-    DATABASE_POOL_SIZE.set(pool_size)
-    event.listen(engine, "checkout", _refuse_dead)
-    event.listen(engine, "checkin", lambda *_: DATABASE_CONNECTIONS_IN_USE.dec())
-    return engine
-
-
-def _refuse_dead(dbapi_connection: Any, *_: object) -> None:
-    """Let the pool replace a connection that the server has closed.
-
-    An idle connection has nothing to say: when its socket is readable, it is the server's goodbye.
-    Asking the socket costs two microseconds, asking the server a round trip.
-    """
-    poll = select.poll()
-    poll.register(dbapi_connection.pgconn.socket, select.POLLIN)
-    if dbapi_connection.closed or poll.poll(0):
-        raise DisconnectionError("the server closed this connection")
-    DATABASE_CONNECTIONS_IN_USE.inc()
+    return _current.get()
 
 
 @contextmanager
@@ -142,30 +135,28 @@ def constraints(problems: Mapping[str, type[Problem]]) -> Iterator[None]:
     """Let the constraint decide, and translate its name into a Problem."""
     try:
         yield
-    except IntegrityError as violation:
-        name = str(getattr(getattr(violation.orig, "diag", None), "constraint_name", ""))
+    except psycopg.IntegrityError as violation:
+        name = violation.diag.constraint_name or ""
         if name in problems:
             raise problems[name]() from violation
         raise
 
 
-def sqlstate(failure: DBAPIError) -> str:
-    return getattr(failure.orig, "sqlstate", None) or ""
+def serve_from(app: Flask, database: Database) -> None:
+    """Give every request the database; answer 503 while it cannot be used. What else it says is a bug, and a 500."""
 
+    app.before_request(lambda: use(database))
 
-def answer_database_failures(app: Flask) -> None:
-    """Answer 503 while the database cannot be used; anything else it says is a bug, and a 500."""
-
-    @app.errorhandler(DBAPIError)
-    def database_failed(failure: DBAPIError) -> Response:
-        state = sqlstate(failure)
-        lost = failure.connection_invalidated or (isinstance(failure.orig, psycopg.OperationalError) and not state)
+    @app.errorhandler(psycopg.Error)
+    def database_failed(failure: psycopg.Error) -> Response:
+        state = failure.sqlstate or ""
+        lost = isinstance(failure, psycopg.OperationalError) and not state
         if not lost and not state.startswith(_PASSING):
             raise failure
-        app.logger.warning("database_unavailable", extra={"sqlstate": state, "failure": str(failure.orig).strip()})
+        app.logger.warning("database_unavailable", extra={"sqlstate": state, "failure": str(failure).strip()})
         return Unavailable().response()
 
-    @app.errorhandler(PoolTimeout)
-    def database_busy(_: PoolTimeout) -> Response:
+    @app.errorhandler(PoolExhausted)
+    def database_busy(_: PoolExhausted) -> Response:
         app.logger.warning("database_pool_exhausted")
         return Unavailable().response()

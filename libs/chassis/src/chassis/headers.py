@@ -11,8 +11,9 @@ from flask import Flask, Response
 # The server names itself unless the application does.
 EVERYWHERE = (("Server", ""), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
 NOTHING = "default-src 'none'; frame-ancestors 'none'"
-REFUSAL = (*EVERYWHERE, ("Content-Security-Policy", NOTHING), ("Cache-Control", "no-store"))
-"""For an answer that the framework never sees."""
+DOCUMENT = (*EVERYWHERE, ("Content-Security-Policy", NOTHING))
+REFUSAL = (*DOCUMENT, ("Cache-Control", "no-store"))
+"""For a refusal that the framework never sees."""
 
 _SCRIPTS = re.compile(r"<script>(.*?)</script>|\bonclick=\"(.*?)\"", re.DOTALL)
 

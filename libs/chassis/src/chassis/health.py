@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 from flask import Blueprint, Response, jsonify
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from chassis import drain
 from chassis.database import Database
 from chassis.errors import Unavailable
-
-DRAIN_FILE = "B2C_DRAIN_FILE"
+from chassis.pool import PoolExhausted
 
 
 class NotReady(Unavailable):
@@ -34,8 +31,8 @@ def schema_check(database: Database, scripts: Path) -> Check:
 
     def check() -> str:
         try:
-            row = database.first(text("SELECT version_num FROM alembic_version"))
-        except (DBAPIError, PoolTimeout, Unavailable):
+            row = database.first("SELECT version_num FROM alembic_version")
+        except (psycopg.Error, PoolExhausted, Unavailable):
             return "unavailable, or not migrated"
         current = row.version_num if row else "nothing"
         return "ok" if row and current >= needed else f"schema is at {current}, this version needs {needed}"
@@ -48,14 +45,9 @@ def newest(scripts: Path) -> str:
     return max(file.name for file in scripts.glob("versions/[0-9]*.py"))[:4]
 
 
-def draining() -> bool:
-    """Tell whether shutdown has begun: the server process says so to its workers by creating a file."""
-    file = os.environ.get(DRAIN_FILE)
-    return bool(file) and Path(str(file)).exists()
-
-
 def health(service: str, env: str, checks: dict[str, Check], details: Details = dict) -> Blueprint:
     blueprint = Blueprint("health", __name__)
+    draining = drain.watch()
 
     @blueprint.get("/healthz")
     def healthz() -> Response:

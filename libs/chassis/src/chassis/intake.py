@@ -7,7 +7,6 @@ that work. Probes of the orchestrator never queue: a busy process is not a dead 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from queue import Empty, SimpleQueue
@@ -15,9 +14,9 @@ from typing import Any
 
 import orjson
 
+from chassis import drain
 from chassis.errors import MEDIA_TYPE, Unavailable
 from chassis.headers import REFUSAL
-from chassis.health import DRAIN_FILE
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
@@ -35,14 +34,14 @@ class Intake:
     def __init__(self, app: Application, places: int, longest_body: int) -> None:
         self._app = app
         self._longest_body = longest_body
-        self._drain_file = os.environ.get(DRAIN_FILE, "")
+        self._draining = drain.watch()
         self._places: SimpleQueue[None] = SimpleQueue()  # a semaphore costs 7 microseconds a request, this half of one
         for _ in range(places):
             self._places.put(None)
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         self._receive(environ)
-        if os.path.exists(self._drain_file):  # noqa: PTH110 - on every request, and three times as fast
+        if self._draining():
             start_response = _closing(start_response)
         if environ["PATH_INFO"] in _PROBES:
             return self._app(environ, start_response)

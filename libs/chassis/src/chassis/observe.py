@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-import secrets
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from http import HTTPMethod
 from time import perf_counter
 from typing import NamedTuple
 
 import orjson
 from flask import Flask, Response, g, request
+from prometheus_client import Histogram
 
 from chassis.logging import current_request_id, stamp_request_id
 from chassis.metrics import REQUEST_SECONDS
+from chassis.tokens import call_as, known_caller
 
 REQUEST_ID = "X-Request-ID"
 
@@ -36,9 +39,15 @@ class Answered(NamedTuple):
 Record = Callable[[Answered], None]
 
 
+@cache
+def _stopwatch(method: str, route: str, status: int) -> Histogram:
+    return REQUEST_SECONDS.labels(method, route, status)
+
+
 def arrive(offered_id: str | None) -> float:
-    """Stamp the request's id; return the time from which its duration counts."""
-    stamp_request_id(offered_id, fallback=secrets.token_hex(16))
+    """Stamp the request's id, on behalf of nobody yet; return the time from which its duration counts."""
+    stamp_request_id(offered_id, fallback=f"{random.getrandbits(128):032x}")
+    call_as(None)
     return perf_counter()
 
 
@@ -55,18 +64,20 @@ def recorder(service: str, env: str, level: str) -> Record:
         method, route, path, status, seconds, user_id = answered
         if method not in HTTPMethod.__members__:
             method = "(other)"  # clients may make up as many as they like, and metrics remember each
-        REQUEST_SECONDS.labels(method, route, status).observe(seconds)
+        _stopwatch(method, route, status).observe(seconds)
         if silent:
             return
-        asked = {
+        line = {
+            **head,
             "method": method,
             "path": path[:LONGEST_PATH],
             "status": status,
             "ms": round(seconds * 1000, 2),
             "user": user_id,
+            "time": datetime.now(UTC),
+            "request_id": current_request_id(),
         }
-        when = {"time": datetime.now(UTC).isoformat(), "request_id": current_request_id()}
-        os.write(1, orjson.dumps({**head, **asked, **when}, option=orjson.OPT_APPEND_NEWLINE))
+        os.write(1, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     return record
 
@@ -81,7 +92,7 @@ def observe(app: Flask, record: Record) -> None:
         answer.headers[REQUEST_ID] = current_request_id()
         if RECORDED not in request.environ:
             route = request.url_rule.rule if request.url_rule else "(none)"
-            user_id = g.caller.user_id if "caller" in g else None
-            seconds = perf_counter() - g.arrived
+            caller, seconds = known_caller(), perf_counter() - g.arrived
+            user_id = caller and caller.user_id
             record(Answered(request.method, route, request.path, answer.status_code, seconds, user_id))
         return answer

@@ -18,7 +18,7 @@ from chassis.logging import current_request_id
 from chassis.observe import RECORDED, REQUEST_ID, Answered, Record, arrive
 
 PAGE_SECONDS = 0.05
-_MOST_PAGES = 1000
+_MOST_PAGES = 100  # a database renders fewer within the moment for which a page is kept
 _LONGEST_QUERY = 1000  # an honest one is shorter; long ones would fill the memory
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -31,8 +31,10 @@ class _Page(NamedTuple):
 
     def for_client_with(self, etags: str | None) -> _Page:
         """Return this page, or 304 without a body for a client that names its ETag."""
+        if not etags:
+            return self
         etag = dict(self.headers).get("ETag", "")
-        if not etags or not etag or not parse_etags(etags).contains_weak(etag.strip('"')):
+        if not etag or not parse_etags(etags).contains_weak(etag.strip('"')):
             return self
         headers = [header for header in self.headers if header[0] not in {"Content-Type", "Content-Length"}]
         return _Page("304 NOT MODIFIED", headers, b"", self.stale_at)

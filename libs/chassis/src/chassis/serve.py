@@ -24,8 +24,8 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings
 from werkzeug.utils import import_string
 
+from chassis import drain
 from chassis.api import LARGEST_BODY
-from chassis.health import DRAIN_FILE
 from chassis.intake import READERS, Intake
 from chassis.logging import configuration
 from chassis.overdue import Overdue
@@ -75,7 +75,7 @@ def drain_on_signal(granian: MPServer, drain_file: Path, seconds: float) -> None
     """Say that shutdown has begun, keep serving for `seconds`, then stop."""
 
     def begin(*_: Any) -> None:
-        drain_file.touch()
+        drain.begin(drain_file)
         signal.signal(signal.SIGINT, granian.signal_handler_interrupt)  # a second Ctrl-C does not wait
         threading.Timer(seconds, granian.signal_handler_interrupt).start()
 
@@ -90,7 +90,7 @@ def main() -> None:
         sys.exit("\n".join(f"{'_'.join(map(str, f['loc'])).upper()}: {f['msg']}" for f in failure.errors()))
     with tempfile.TemporaryDirectory(prefix="chassis-") as scratch:
         drain_file = Path(scratch, "draining")
-        os.environ[DRAIN_FILE] = str(drain_file)
+        drain.prepare(drain_file)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = scratch
         # The metrics library reads that when it is first imported, which in this process it has been already:
         # a forked worker would inherit the metrics of a single process.

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
 from flask import Flask
 from psycopg import sql
-from sqlalchemy import MetaData, event, text
+from sqlalchemy import MetaData
+from werkzeug.test import TestResponse
 
+import chassis.database
 from chassis import migrations
-from chassis.database import Database
+from chassis.database import Database, DeadlineConnection
+from chassis.express import ExpressLane
 from chassis.settings import LOCAL_SECRET
 from chassis.tokens import Caller, DemoTokens
 
@@ -97,21 +101,21 @@ def operating(service_url: str) -> Iterator[Database]:
     """Yield the database of a service's URL as its owner finds it, who may do everything to it."""
     database = Database(service_url.replace(f"={APP}", f"={OWNER}"))
     yield database
-    database.engine.dispose()
+    database.close()
 
 
 @contextmanager
 def closing(app: Flask) -> Iterator[Flask]:
     """Yield the app; close its connections afterwards."""
     yield app
-    app.extensions["database"].engine.dispose()
+    app.extensions["database"].close()
 
 
 def empty(database: Database, metadata: MetaData) -> None:
     """Remove every row as the owner, so that each test starts from nothing."""
     tables = ", ".join(table.name for table in metadata.sorted_tables)
     with database.transaction() as connection:
-        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
 
 
 def bearer(
@@ -122,6 +126,46 @@ def bearer(
     return {"Authorization": f"Bearer {token}"}
 
 
+class Seen(NamedTuple):
+    """What a client sees of an answer, but for what differs from one to the next."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def express_lane(app: Flask) -> ExpressLane:
+    layer: Any = app.wsgi_app
+    while not isinstance(layer, ExpressLane):
+        layer = layer._inner
+    return layer
+
+
+def both_roads(app: Flask, method: str, path: str, **request: Any) -> tuple[Seen, Seen]:
+    """Send a request where the express lane may answer it, and again where only the framework can."""
+    express = _see(app.test_client().open(path, method=method, **request))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(express_lane(app), "_find", lambda _: (None, ""))
+        return express, _see(app.test_client().open(path, method=method, **request))
+
+
+def _see(answer: TestResponse) -> Seen:
+    headers = sorted(header for header in answer.headers if header[0] != "X-Request-ID")
+    return Seen(answer.status_code, headers, re.sub(rb'"request_id":"[^"]*"', b"", answer.data))
+
+
+@contextmanager
+def without_framework(app: Flask) -> Iterator[None]:
+    """Let only the express lane answer."""
+
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("the framework was asked")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(express_lane(app), "_inner", refuse)
+        yield
+
+
 @pytest.fixture
 def count_statements() -> Callable[[Database], Any]:
     """Return a context manager that lists the SQL statements sent within it."""
@@ -130,11 +174,15 @@ def count_statements() -> Callable[[Database], Any]:
     def counting(database: Database) -> Iterator[list[str]]:
         seen: list[str] = []
 
-        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            seen.append(statement)
+        class Noting(DeadlineConnection):
+            def execute(self, query: Any, *rest: Any, **options: Any) -> Any:
+                seen.append(str(query))
+                return super().execute(query, *rest, **options)
 
-        event.listen(database.engine, "before_cursor_execute", note)
-        yield seen
-        event.remove(database.engine, "before_cursor_execute", note)
+        database.close()  # the next connections are noting ones
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(chassis.database, "DeadlineConnection", Noting)
+            yield seen
+        database.close()
 
     return counting

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from contextvars import ContextVar
+from typing import NamedTuple, Protocol, TypeVar
 
-from flask import current_app, g, request
+from flask import current_app, request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from chassis.errors import InvalidToken, Unauthenticated
@@ -26,6 +27,9 @@ class Caller(NamedTuple):
     user_id: str
     username: str
     session_id: str
+
+
+_caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
 
 
 class TokenVerifier(Protocol):
@@ -72,11 +76,13 @@ class Remembering:
         self._clock = clock
         self._known: dict[str, tuple[Caller, float]] = {}
 
-    def caller(self, token: str) -> Caller:
+    def recall(self, token: str) -> Caller | None:
+        """Return the caller of a token that was verified a moment ago, or None: it may be as good as any."""
         known = self._known.get(token)
-        if known is None or known[1] <= self._clock():
-            known = self._verify(token)
-        return known[0]
+        return known[0] if known and known[1] > self._clock() else None
+
+    def caller(self, token: str) -> Caller:
+        return self.recall(token) or self._verify(token)[0]
 
     def _verify(self, token: str) -> tuple[Caller, float]:
         self._known.pop(token, None)
@@ -104,11 +110,25 @@ def enter() -> None:
     known = current_app.extensions["tokens"].caller(bearer_token())
     if current_app.extensions["has_ended"](known.session_id):
         raise InvalidToken
-    g.caller = known
+    call_as(known)
 
 
 def caller() -> Caller:
     """Return the verified caller of this request; only routes of a signed-in blueprint have one."""
-    verified: Any = g.caller
-    assert isinstance(verified, Caller)  # noqa: S101 - a route outside a signed-in blueprint is a bug
+    verified = _caller.get()
+    assert verified is not None  # noqa: S101 - a route outside a signed-in blueprint is a bug
     return verified
+
+
+def known_caller() -> Caller | None:
+    """Return the verified caller of this request, or None while there is none."""
+    return _caller.get()
+
+
+_C = TypeVar("_C", Caller, None)
+
+
+def call_as(caller: _C) -> _C:
+    """Note whom this request speaks for; None: nobody that we know."""
+    _caller.set(caller)
+    return caller

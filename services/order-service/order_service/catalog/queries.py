@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import TextClause, text
-
 from chassis.database import Database
 from chassis.errors import NotFound
 from chassis.keyset import pack_key, unpack_key
@@ -28,7 +26,7 @@ class Order(NamedTuple):
 
     @property
     def beyond(self) -> str:
-        keys = ", ".join(f":key{number}" for number in range(len(self.columns)))
+        keys = ", ".join(f"%(key{number})s" for number in range(len(self.columns)))
         return f"({', '.join(self.columns)}) {'>' if self.direction == 'ASC' else '<'} ({keys})"
 
     @property
@@ -36,7 +34,7 @@ class Order(NamedTuple):
         return ", ".join(f"{column} {self.direction}" for column in self.columns)
 
 
-RELEVANCE = "-(ts_rank(p.search, websearch_to_tsquery('english', :q)) * 1000000)::int"
+RELEVANCE = "-(ts_rank(p.search, websearch_to_tsquery('english', %(q)s)) * 1000000)::int"
 ORDERS = {
     "position": Order(("p.position",), (int,)),
     "relevance": Order((RELEVANCE, "p.position"), (int, int)),
@@ -68,17 +66,17 @@ def get_product(db: Database, *, product_id: str) -> str:
 
 
 @cache
-def _page(order: Order, *, searched: bool, filtered: bool, continued: bool) -> TextClause:
+def _page(order: Order, *, searched: bool, filtered: bool, continued: bool) -> str:
     conditions = {
-        "p.search @@ websearch_to_tsquery('english', :q)": searched,
-        "p.category = :category": filtered,
+        "p.search @@ websearch_to_tsquery('english', %(q)s)": searched,
+        "p.category = %(category)s": filtered,
         order.beyond: continued,
     }
     where = " AND ".join(condition for condition, asked in conditions.items() if asked) or "TRUE"
-    return text(
+    return (
         f"SELECT {DOCUMENT} AS document, {', '.join(order.columns)} FROM products p"
-        f" WHERE {where} ORDER BY {order.by} LIMIT :limit"
+        f" WHERE {where} ORDER BY {order.by} LIMIT %(limit)s"
     )
 
 
-ONE = text(f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = :id")
+ONE = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = %(id)s"

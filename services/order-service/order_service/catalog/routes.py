@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Response
-
-from chassis.api import answers, conditional, document, page, public
+from chassis.answers import Answer, conditional, document, page
+from chassis.api import answers, public
 from chassis.database import current_database
+from chassis.express import express
 from order_service.catalog import queries
 from order_service.catalog.schemas import ProductOut, ProductPath, ProductQuery, ProductsOut
 
@@ -13,13 +13,14 @@ catalog = public("catalog", __name__)
 
 
 @catalog.get("/products", responses=answers({200: ProductsOut}, 400))
-def list_products(query: ProductQuery) -> Response:
+def list_products(query: ProductQuery) -> Answer:
     """List the products, a page at a time; search, filter, sort."""
     documents, next_key = queries.list_products(current_database(), **query.model_dump())
     return conditional(page(documents, next_key))
 
 
 @catalog.get("/products/<product_id>", responses=answers({200: ProductOut}, 400, 404))
-def show_product(path: ProductPath) -> Response:
+@express
+def show_product(path: ProductPath) -> Answer:
     """Show one product."""
     return conditional(document(queries.get_product(current_database(), product_id=path.product_id)))

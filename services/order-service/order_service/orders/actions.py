@@ -6,10 +6,9 @@ import hashlib
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Row
-from sqlalchemy.exc import DBAPIError
+from psycopg.errors import LockNotAvailable
 
-from chassis.database import LOCK_NOT_AVAILABLE, Database, sqlstate
+from chassis.database import Database, Row
 from chassis.errors import NotFound, Unavailable
 from chassis.failpoints import reach
 from chassis.tokens import Caller
@@ -43,18 +42,18 @@ def place_order(
     row = _place(db, parameters)
     if row.receipt is not None:
         return Placed(row.order_id, row.receipt, replayed=False)
-    if row.earlier_receipt is None:
-        rules.refuse(basket, {key: rules.OnShelf(*found) for key, found in (row.shelf or {}).items()})
-        row = _earlier(db, parameters)  # nothing to refuse: a twin was faster
-    return _replay(row, parameters["fingerprint"])
+    if idempotency_key and (earlier := db.first(statements.EARLIER, parameters)):
+        return _replay(earlier, parameters["fingerprint"])
+    rules.refuse(basket, {key: rules.OnShelf(*found) for key, found in (row.shelf or {}).items()})
+    raise Unavailable  # nothing to refuse: the order of this key was erased a moment ago
 
 
-def _place(db: Database, parameters: dict[str, Any]) -> Row[Any]:
+def _place(db: Database, parameters: dict[str, Any]) -> Row:
     reach("place.before")
     try:
         row = db.first(statements.PLACE, parameters)
-    except DBAPIError as failure:
-        if parameters["key"] and sqlstate(failure) == LOCK_NOT_AVAILABLE:
+    except LockNotAvailable as failure:
+        if parameters["key"]:
             raise rules.StillInFlight from failure
         raise
     reach("place.after")
@@ -62,17 +61,10 @@ def _place(db: Database, parameters: dict[str, Any]) -> Row[Any]:
     return row
 
 
-def _earlier(db: Database, parameters: dict[str, Any]) -> Row[Any]:
-    row = db.first(statements.EARLIER, parameters)
-    if row is None:
-        raise Unavailable
-    return row
-
-
-def _replay(row: Row[Any], fingerprint: bytes | None) -> Placed:
-    if bytes(row.earlier_fingerprint) != fingerprint:
+def _replay(row: Row, fingerprint: bytes | None) -> Placed:
+    if row.fingerprint != fingerprint:
         raise rules.KeyReused
-    return Placed(row.earlier_order_id, row.earlier_receipt, replayed=True)
+    return Placed(row.order_id, row.receipt, replayed=True)
 
 
 def cancel_order(db: Database, *, buyer_id: str, order_id: str) -> str:

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
-
 from chassis.database import Database
 from chassis.errors import NotFound
 from chassis.keyset import BadKey, pack_key, unpack_key
@@ -61,19 +59,17 @@ def _last_seen(key: str) -> UUID:
 
 
 @cache
-def _page(*, filtered: bool, continued: bool) -> TextClause:
-    where = "o.buyer_id = :buyer_id"
-    where += " AND o.status = :status" if filtered else ""
-    where += " AND o.id < :after" if continued else ""
-    return text(
-        f"SELECT o.id, {documents.order()} AS document FROM orders o WHERE {where} ORDER BY o.id DESC LIMIT :limit"
-    )
+def _page(*, filtered: bool, continued: bool) -> str:
+    where = "o.buyer_id = %(buyer_id)s"
+    where += " AND o.status = %(status)s" if filtered else ""
+    where += " AND o.id < %(after)s" if continued else ""
+    return f"SELECT o.id, {documents.order()} AS document FROM orders o WHERE {where} ORDER BY id DESC LIMIT %(limit)s"
 
 
-EXPORT = text(f"""
-SELECT json_build_object('user_id', CAST(:buyer_id AS text), 'orders', coalesce(json_agg(
+EXPORT = f"""
+SELECT json_build_object('user_id', CAST(%(buyer_id)s AS text), 'orders', coalesce(json_agg(
     {documents.order()}::jsonb || jsonb_build_object('idempotency_key', o.idempotency_key) ORDER BY o.id
 ), '[]'))::text AS document
-FROM orders o WHERE o.buyer_id = :buyer_id
-""")
-ONE = text(f"SELECT {documents.order()} AS document FROM orders o WHERE o.id = :id AND o.buyer_id = :buyer_id")
+FROM orders o WHERE o.buyer_id = %(buyer_id)s
+"""
+ONE = f"SELECT {documents.order()} AS document FROM orders o WHERE o.id = %(id)s AND o.buyer_id = %(buyer_id)s"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Response
-
-from chassis.api import answers, conditional, document, page, signed_in
+from chassis.answers import Answer, conditional, document, page
+from chassis.api import answers, signed_in
 from chassis.database import current_database
+from chassis.express import express
 from chassis.tokens import caller
 from order_service.orders import actions, queries, rules
 from order_service.orders.schemas import ExportOut, OrderOut, OrderPath, OrderQuery, OrdersOut, PlaceHeaders, PlaceOrder
@@ -20,7 +20,8 @@ orders = signed_in("orders", __name__)
     responses=answers({201: OrderOut}, 400, 401, 409, 413, 415, 422),
 )
 @orders.post("/orders", operation_id="place_order", responses=answers({201: OrderOut}, 400, 401, 409, 413, 415, 422))
-def place(header: PlaceHeaders, body: PlaceOrder) -> Response:
+@express
+def place(header: PlaceHeaders, body: PlaceOrder) -> Answer:
     """Place an order at the catalogue's prices."""
     basket = rules.merge((line.product_id, line.qty) for line in body.items)
     placed = actions.place_order(
@@ -38,20 +39,22 @@ def place(header: PlaceHeaders, body: PlaceOrder) -> Response:
 
 
 @orders.get("/orders", responses=answers({200: OrdersOut}, 400, 401))
-def list_orders(query: OrderQuery) -> Response:
+@express
+def list_orders(query: OrderQuery) -> Answer:
     """List the caller's own orders, newest first."""
     documents, next_key = queries.list_orders(current_database(), buyer_id=caller().user_id, **query.model_dump())
     return conditional(page(documents, next_key))
 
 
 @orders.get("/orders/export", responses=answers({200: ExportOut}, 401))
-def export() -> Response:
+def export() -> Answer:
     """Export all that is held on the caller here; user-service exports the account."""
     return document(queries.export(current_database(), buyer_id=caller().user_id))
 
 
 @orders.get("/orders/<order_id>", responses=answers({200: OrderOut}, 401, 404))
-def show_order(path: OrderPath) -> Response:
+@express
+def show_order(path: OrderPath) -> Answer:
     """Show one of the caller's own orders."""
     return conditional(
         document(queries.get_order(current_database(), buyer_id=caller().user_id, order_id=path.order_id))
@@ -59,6 +62,6 @@ def show_order(path: OrderPath) -> Response:
 
 
 @orders.post("/orders/<order_id>/cancel", responses=answers({200: OrderOut}, 401, 404, 409))
-def cancel(path: OrderPath) -> Response:
+def cancel(path: OrderPath) -> Answer:
     """Cancel an order that is still only placed; its goods go back on the shelf."""
     return document(actions.cancel_order(current_database(), buyer_id=caller().user_id, order_id=path.order_id))

@@ -7,26 +7,21 @@ is locked first, and everything else is decided from what the lock returned.
 
 from __future__ import annotations
 
-from sqlalchemy import text
-
 from order_service.orders import documents
 
-_EARLIER = f"""
-    SELECT {documents.ORDER_ID} AS earlier_order_id, receipt AS earlier_receipt, fingerprint AS earlier_fingerprint
-    FROM orders o WHERE buyer_id = :buyer_id AND idempotency_key = CAST(:key AS text)
+EARLIER = f"""
+SELECT {documents.ORDER_ID} AS order_id, receipt, fingerprint
+FROM orders o WHERE buyer_id = %(buyer_id)s AND idempotency_key = %(key)s
 """
-EARLIER = text(_EARLIER)
 
-PLACE = text(f"""
+PLACE = f"""
 WITH asked AS (
-    SELECT * FROM unnest(CAST(:product_ids AS text[]), CAST(:quantities AS integer[])) WITH ORDINALITY
+    SELECT * FROM unnest(CAST(%(product_ids)s AS text[]), CAST(%(quantities)s AS integer[])) WITH ORDINALITY
         AS a(product_id, qty, line)
 ),
-earlier AS ({_EARLIER}),
 shelf AS (
     SELECT id, name, price_minor, currency, stock FROM products
-    WHERE id = ANY (CAST(:product_ids AS text[])) AND NOT EXISTS (SELECT FROM earlier)
-    ORDER BY id FOR NO KEY UPDATE
+    WHERE id = ANY (CAST(%(product_ids)s AS text[])) ORDER BY id FOR NO KEY UPDATE
 ),
 lines AS (
     SELECT line, product_id, name, price_minor AS unit_price_minor, qty, currency, stock >= qty AS enough,
@@ -35,9 +30,9 @@ lines AS (
 ),
 -- One row when all that was asked for is there, in one currency; no row otherwise.
 o AS (
-    SELECT uuidv7() AS id, CAST(:buyer_name AS text) AS buyer_name, 'placed' AS status, min(currency) AS currency,
-           sum(unit_price_minor * qty)::bigint AS total_minor, CAST(:ship_to AS jsonb) AS ship_to, now() AS placed_at,
-           jsonb_build_array(jsonb_build_object('status', 'placed', 'at', now())) AS history
+    SELECT uuidv7() AS id, CAST(%(buyer_name)s AS text) AS buyer_name, 'placed' AS status, min(currency) AS currency,
+           sum(unit_price_minor * qty)::bigint AS total_minor, CAST(%(ship_to)s AS jsonb) AS ship_to,
+           now() AS placed_at, jsonb_build_array(jsonb_build_object('status', 'placed', 'at', now())) AS history
     FROM lines
     HAVING bool_and(enough) AND count(DISTINCT currency) = 1 AND count(*) = (SELECT count(*) FROM asked)
 ),
@@ -45,8 +40,8 @@ o AS (
 claim AS (
     INSERT INTO orders (id, buyer_id, buyer_name, status, currency, total_minor, ship_to, placed_at, history,
                         idempotency_key, fingerprint, receipt)
-    SELECT o.id, :buyer_id, buyer_name, status, currency, total_minor, ship_to, placed_at, history,
-           CAST(:key AS text), CAST(:fingerprint AS bytea), {documents.order(lines="lines")}
+    SELECT o.id, %(buyer_id)s, buyer_name, status, currency, total_minor, ship_to, placed_at, history,
+           CAST(%(key)s AS text), CAST(%(fingerprint)s AS bytea), {documents.order(lines="lines")}
     FROM o
     ON CONFLICT (buyer_id, idempotency_key) DO NOTHING
     RETURNING id, receipt
@@ -60,26 +55,28 @@ written AS (
 taken AS (
     UPDATE products SET stock = lines.remaining FROM claim CROSS JOIN lines WHERE products.id = lines.product_id
 )
-SELECT {documents.ORDER_ID} AS order_id, o.receipt, earlier.*,
-       (SELECT json_object_agg(id, json_build_array(stock, currency)) FROM shelf) AS shelf
-FROM (VALUES (1)) AS always LEFT JOIN claim AS o ON TRUE LEFT JOIN earlier ON TRUE
-""")
+SELECT {documents.ORDER_ID} AS order_id, o.receipt,
+       CASE WHEN o.id IS NULL THEN
+           (SELECT json_object_agg(id, json_build_array(stock, currency)) FROM shelf)
+       END AS shelf
+FROM (VALUES (1)) AS always LEFT JOIN claim AS o ON TRUE
+"""
 
-CANCEL = text(f"""
+CANCEL = f"""
 WITH target AS (
-    SELECT id, status FROM orders WHERE id = :id AND buyer_id = :buyer_id FOR NO KEY UPDATE
+    SELECT id, status FROM orders WHERE id = %(id)s AND buyer_id = %(buyer_id)s FOR NO KEY UPDATE
 ),
 shelf AS (
     SELECT products.id FROM products
     WHERE id IN (SELECT product_id FROM order_lines JOIN target ON order_id = target.id
-                 WHERE status = ANY (CAST(:cancellable AS text[])))
+                 WHERE status = ANY (CAST(%(cancellable)s AS text[])))
     ORDER BY id FOR NO KEY UPDATE
 ),
 o AS (
     UPDATE orders SET status = 'cancelled',
         history = history || jsonb_build_object('status', 'cancelled', 'at', now())
     FROM target
-    WHERE orders.id = target.id AND target.status = ANY (CAST(:cancellable AS text[]))
+    WHERE orders.id = target.id AND target.status = ANY (CAST(%(cancellable)s AS text[]))
     RETURNING orders.*
 ),
 returned AS (
@@ -88,4 +85,4 @@ returned AS (
     WHERE products.id = product_id AND products.id IN (SELECT id FROM shelf)
 )
 SELECT status, (SELECT {documents.order()} FROM o) AS document FROM target
-""")
+"""

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from psycopg import Connection
 
 from chassis.database import Database
 from chassis.failpoints import reach
 
-REMEMBER = text("""
+REMEMBER = """
 INSERT INTO ended_sessions (session_id, ended_at)
-SELECT * FROM unnest(CAST(:session_ids AS text[]), CAST(:times AS timestamptz[])) ON CONFLICT DO NOTHING
-""")
+SELECT * FROM unnest(CAST(%(session_ids)s AS text[]), CAST(%(times)s AS timestamptz[])) ON CONFLICT DO NOTHING
+"""
 # No token lives longer than a day, and what has expired needs no remembering.
-FORGET = text("DELETE FROM ended_sessions WHERE ended_at < now() - interval '2 days'")
-NOTE_ERASED = text("""
+FORGET = "DELETE FROM ended_sessions WHERE ended_at < now() - interval '2 days'"
+NOTE_ERASED = """
 INSERT INTO erased_buyers (buyer_id, erased_at)
-SELECT buyer_id, now() FROM unnest(CAST(:buyer_ids AS text[])) AS buyer_id ON CONFLICT DO NOTHING
-""")
+SELECT buyer_id, now() FROM unnest(CAST(%(buyer_ids)s AS text[])) AS buyer_id ON CONFLICT DO NOTHING
+"""
 # The books keep what was sold and for how much; nothing says any more to whom. The receipt and the key go too: they
 # may hold a name. Buyers erased a moment ago are looked at again: an order may have been on its way.
-ERASE = text("""
+ERASE = """
 UPDATE orders SET buyer_name = NULL, ship_to = NULL, receipt = NULL, fingerprint = NULL, idempotency_key = NULL
 FROM erased_buyers
 WHERE orders.buyer_id = erased_buyers.buyer_id
   AND num_nonnulls(buyer_name, ship_to, receipt, idempotency_key) > 0
-  AND (orders.buyer_id = ANY (CAST(:buyer_ids AS text[])) OR erased_at > now() - interval '5 minutes')
-""")
-ADVANCE = text("""
-INSERT INTO session_feed (version) VALUES (:version)
+  AND (orders.buyer_id = ANY (CAST(%(buyer_ids)s AS text[])) OR erased_at > now() - interval '5 minutes')
+"""
+ADVANCE = """
+INSERT INTO session_feed (version) VALUES (%(version)s)
 ON CONFLICT (singleton) DO UPDATE SET version = greatest(session_feed.version, excluded.version)
-""")
-LEARNED = text("""
+"""
+LEARNED = """
 SELECT version, (SELECT coalesce(array_agg(session_id), '{}') FROM ended_sessions) AS session_ids FROM session_feed
-""")
+"""
 
 
 class Learned(NamedTuple):
@@ -60,7 +60,7 @@ def learn(db: Database, *, endings: list[dict[str, Any]]) -> Learned:
     return Learned(version, session_ids)
 
 
-def _erase(connection: Connection, buyer_ids: list[str]) -> None:
+def _erase(connection: Connection[Any], buyer_ids: list[str]) -> None:
     connection.execute(NOTE_ERASED, {"buyer_ids": buyer_ids})
     reach("learn.noted")
     connection.execute(ERASE, {"buyer_ids": buyer_ids})

@@ -10,15 +10,16 @@ import time
 from itertools import takewhile
 from typing import Any
 
+import psycopg
 from prometheus_client import Gauge
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.jwks import RemoteKeys
 from chassis.logging import stamp_request_id
 from chassis.peers import Peer, PeerFailure
+from chassis.pool import PoolExhausted
 from order_service.sessions import actions
 from order_service.sessions.schemas import FeedIn
 
@@ -65,7 +66,7 @@ class Follower:
         threading.Thread(target=self._follow, name="session-feed", daemon=True).start()
 
     def step(self) -> None:
-        """Catch up with the feed; raise PeerFailure or SQLAlchemyError, and then try again later."""
+        """Catch up with the feed; raise PeerFailure or psycopg.Error, and then try again later."""
         if self._version < 0:
             self._accept(actions.recall(self._database))
         while endings := self._next_page():
@@ -106,7 +107,7 @@ class Follower:
             try:
                 self.step()
                 self._note(reachable=True)
-            except (PeerFailure, SQLAlchemyError, Unavailable) as failure:
+            except (PeerFailure, psycopg.Error, PoolExhausted, Unavailable) as failure:
                 self._note(reachable=False, why=str(failure))
             except Exception:
                 log.exception("session_feed_failed")  # whatever it was, the next step must still be tried

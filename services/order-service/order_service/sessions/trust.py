@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask import Flask, request
+from flask import Flask
 
 from chassis.database import Database
 from chassis.errors import Unavailable
+from chassis.express import guard
 from chassis.jwks import RemoteKeys
 from chassis.jwts import JwtVerifier
 from chassis.peers import Peer
@@ -41,7 +42,8 @@ def trust(settings: Settings, database: Database) -> Trust:
 def refuse_orders_on_old_news(app: Flask, follower: Follower, max_age_seconds: int) -> None:
     """Place no order while it has been unknown for too long which sessions have ended."""
 
-    @app.before_request
     def check_age() -> None:
-        if request.endpoint in PLACING and 0 < max_age_seconds < follower.age_seconds:
+        if 0 < max_age_seconds < follower.age_seconds:
             raise FeedTooOld
+
+    guard(app, PLACING, check_age)

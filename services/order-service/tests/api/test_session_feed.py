@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
 from chassis.database import Database
 from chassis.peers import Peer, PeerFailure
@@ -108,8 +107,8 @@ def test_hearing_the_feed_again_changes_nothing(db: Database, feed: Feed, follow
     twin = Follower(db, feed, None)
     twin._version = 0
     twin.step()
-    row = db.first(text("SELECT (SELECT count(*) FROM ended_sessions), (SELECT version FROM session_feed)"))
-    assert tuple(row or ()) == (1, 2)
+    row = db.first("SELECT (SELECT count(*) FROM ended_sessions), (SELECT version FROM session_feed)")
+    assert row == (1, 2)
 
 
 def order_with_a_name(client: FlaskClient) -> Any:
@@ -118,7 +117,7 @@ def order_with_a_name(client: FlaskClient) -> Any:
 
 
 def everything(db: Database) -> str:
-    rows = db.all(text("SELECT to_json(o)::text AS row FROM orders o"))
+    rows = db.all("SELECT to_json(o)::text AS row FROM orders o")
     return "".join(row.row for row in rows)
 
 

@@ -159,7 +159,7 @@ def test_the_newest_secret_signs_and_older_ones_still_verify(
     assert retired.test_client().get("/profile", headers=alice).status_code == 401
     assert client.get("/profile", headers=fresh).status_code == 401
     for app in (rotated, retired):
-        app.extensions["database"].engine.dispose()
+        app.extensions["database"].close()
 
 
 @pytest.mark.parametrize("path", ["/register", "/login", "/token/refresh", "/profile/password"])
@@ -204,4 +204,4 @@ def test_the_service_hashes_with_full_strength(settings: Settings) -> None:
     app = create_app(settings)
     assert isinstance(app.extensions["passwords"], Passwords)
     assert app.extensions["passwords"].hash("correct horse").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    app.extensions["database"].engine.dispose()
+    app.extensions["database"].close()

@@ -9,7 +9,6 @@ from unittest.mock import Mock
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
 from chassis.database import Database
 from chassis.tokens import DemoTokens
@@ -136,7 +135,7 @@ def test_a_password_that_is_being_changed_while_it_is_checked_opens_no_session(
 
     def change() -> None:
         with db.transaction() as connection:
-            connection.execute(text("UPDATE users SET password_changed_at = clock_timestamp()"))
+            connection.execute("UPDATE users SET password_changed_at = clock_timestamp()")
             changed.set()
             sleep(0.3)  # the sign-in gets as far as it can before this is committed
 

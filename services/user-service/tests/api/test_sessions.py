@@ -46,7 +46,7 @@ def test_refreshing_prolongs_the_session_and_notes_its_use(refresh: Call, signed
     # when
     refresh(signed_in["refresh_token"])
     # then
-    [(idle, left)] = run("SELECT now() - last_used_at, expires_at - now() FROM sessions")
+    [(idle, left)] = run("SELECT now() - last_used_at AS idle, expires_at - now() AS rest FROM sessions")
     assert idle.total_seconds() < 60
     assert 29 < left.total_seconds() / 86_400 <= 30
 

@@ -140,7 +140,7 @@ def test_behind_a_trusted_proxy_each_client_counts_for_itself(settings: Settings
     # then
     assert [answer.status_code for answer in attack] == [401] * 5 + [429]
     assert other.status_code == 401
-    app.extensions["database"].engine.dispose()
+    app.extensions["database"].close()
 
 
 def test_a_hundred_registrations_and_sign_ins_from_one_address_succeed(register: Call, login: Call) -> None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Row, text
-
-from chassis.database import Database, constraints
+from chassis.database import Database, Row, constraints
 from user_service.accounts import rules
 from user_service.accounts.passwords import Passwords
 
-REGISTER = text("""
+REGISTER = """
 INSERT INTO users (username, username_digest, password_hash, name, email, email_key)
-VALUES (:username, :username_digest, :password_hash, :name, :email, :email_key)
+VALUES (%(username)s, %(username_digest)s, %(password_hash)s, %(name)s, %(email)s, %(email_key)s)
 RETURNING id, username, name, email
-""")
+"""
 
 
 def register(
     db: Database, passwords: Passwords, *, username: str, password: str, name: str | None, email: str | None
-) -> Row[Any]:
+) -> Row:
     """Open an account; of several that race for a username, one gets it and the others hear UsernameTaken."""
     rules.refuse_weak(password, username=username, email=email)
     account = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Response, current_app
+from flask import current_app
 
-from chassis.api import answers, public, reply
+from chassis.answers import Answer, reply
+from chassis.api import answers, public
 from chassis.database import current_database
 from chassis.throttle import Rule, attempt
 from user_service.accounts import actions, rules
@@ -17,7 +18,7 @@ REGISTERING = Rule("register", failures=(rules.UsernameTaken, rules.EmailTaken),
 
 
 @registration.post("/register", responses=answers({201: AccountOut}, 400, 409, 413, 415, 429))
-def register(body: RegisterBody) -> Response:
+def register(body: RegisterBody) -> Answer:
     """Open an account."""
     with attempt(REGISTERING, rules.account_key(body.username)):
         account = actions.register(current_database(), current_app.extensions["passwords"], **body.model_dump())

@@ -7,11 +7,9 @@ import re
 import unicodedata
 
 from email_validator import validate_email
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from chassis.errors import Conflict, InvalidRequest
-
-COMMON_PASSWORDS = frozenset(FREQUENCY_LISTS["passwords"])
+from user_service.accounts.common_passwords import COMMON_PASSWORDS
 
 # Letters and marks that show nothing, so that two names could look the same
 # (Unicode's Default_Ignorable_Code_Point outside category C, and the blank Braille pattern).

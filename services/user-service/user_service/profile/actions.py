@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, text, update
+from psycopg import Connection
+from psycopg.sql import SQL, Composed, Identifier, Placeholder
 
-from chassis.database import Database, constraints
+from chassis.database import Database, Row, constraints
 from chassis.errors import InvalidToken
 from chassis.failpoints import reach
 from chassis.tokens import Caller
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import TAKEN, email_key, refuse_weak
-from user_service.accounts.tables import users
 from user_service.profile import queries
 from user_service.profile.rules import WrongPassword
-from user_service.sessions.tables import sessions
 
-SET_PASSWORD = text("""
-UPDATE users SET password_hash = :password_hash, password_changed_at = clock_timestamp()
-WHERE id = :user_id AND password_changed_at = :password_changed_at RETURNING id
+CHANGE = SQL("""
+UPDATE users SET {}
+FROM sessions live
+WHERE users.id = %(user_id)s AND live.id = %(session_id)s AND live.user_id = users.id AND live.ended_at IS NULL
+RETURNING users.id, username, name, email, phone, shipping_address
 """)
-END_OTHERS = text("""
-UPDATE sessions SET ended_at = now() WHERE user_id = :user_id AND id <> :session_id AND ended_at IS NULL
-""")
-ERASE = text("""
+SET_PASSWORD = """
+UPDATE users SET password_hash = %(password_hash)s, password_changed_at = clock_timestamp()
+WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s RETURNING id
+"""
+END_OTHERS = """
+UPDATE sessions SET ended_at = now() WHERE user_id = %(user_id)s AND id <> %(session_id)s AND ended_at IS NULL
+"""
+ERASE = """
 UPDATE users
 SET deleted_at = now(), username = NULL, password_hash = NULL, name = NULL, email = NULL, email_key = NULL,
     phone = NULL, shipping_address = NULL
-WHERE id = :user_id AND password_changed_at = :password_changed_at RETURNING id
-""")
-END_ALL = text("""
-UPDATE sessions SET ended_at = coalesce(ended_at, now()), user_agent = NULL WHERE user_id = :user_id
-""")
+WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s RETURNING id
+"""
+END_ALL = """
+UPDATE sessions SET ended_at = coalesce(ended_at, now()), user_agent = NULL WHERE user_id = %(user_id)s
+"""
 
 
 def change_profile(db: Database, *, caller: Caller, changes: dict[str, Any]) -> dict[str, Any]:
@@ -40,20 +46,14 @@ def change_profile(db: Database, *, caller: Caller, changes: dict[str, Any]) -> 
     if "email" in changes:
         changes = {**changes, "email_key": email_key(changes["email"])}
     with constraints(TAKEN):
-        row = db.first(_changing(changes, caller))
+        row = db.first(_changing(changes), {**changes, **caller._asdict()})
     if row is None:
         raise InvalidToken
     return queries.profile_of(row)
 
 
-def _changing(changes: dict[str, Any], caller: Caller) -> Any:
-    live = (sessions.c.id == caller.session_id, sessions.c.user_id == users.c.id, sessions.c.ended_at.is_(None))
-    return (
-        update(users)
-        .values(changes)
-        .where(users.c.id == caller.user_id, *live)
-        .returning(*(users.c[column] for column in queries.PROFILE))
-    )
+def _changing(columns: Iterable[str]) -> Composed:
+    return CHANGE.format(SQL(", ").join(SQL("{} = {}").format(Identifier(name), Placeholder(name)) for name in columns))
 
 
 def change_password(db: Database, passwords: Passwords, *, caller: Caller, current: str, new: str) -> None:
@@ -78,16 +78,16 @@ def delete_account(db: Database, passwords: Passwords, *, caller: Caller, passwo
     reach("erase.after")
 
 
-def _confirmed(db: Database, passwords: Passwords, caller: Caller, password: str) -> Row[Any]:
+def _confirmed(db: Database, passwords: Passwords, caller: Caller, password: str) -> Row:
     known = queries.credentials(db, caller=caller)
     if not passwords.match(password, known.password_hash):
         raise WrongPassword
     return known
 
 
-def _claim(connection: Connection, statement: Any, caller: Caller, known: Row[Any], **values: str) -> None:
+def _claim(connection: Connection[Any], statement: str, caller: Caller, known: Row, **values: str) -> None:
     """Change the user's row first, on its own: the next statement then sees every session that a racing sign-in
     opened, and a sign-in that comes later sees the change."""
     parameters = {"user_id": caller.user_id, "password_changed_at": known.password_changed_at, **values}
-    if connection.execute(statement, parameters).first() is None:
+    if connection.execute(statement, parameters).fetchone() is None:
         raise InvalidToken  # another session changed the password or deleted the account meanwhile

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, TextClause, text
-
-from chassis.database import Database
+from chassis.database import Database, Row
 from chassis.errors import InvalidToken
 from chassis.tokens import Caller
 
@@ -19,10 +17,10 @@ _SESSIONS = """(
 )"""
 
 
-def _of_caller(*columns: str) -> TextClause:
-    return text(
+def _of_caller(*columns: str) -> str:
+    return (
         f"SELECT {', '.join(columns)} FROM users JOIN sessions live ON live.user_id = users.id"
-        " WHERE live.id = :session_id AND users.id = :user_id AND live.ended_at IS NULL"
+        " WHERE live.id = %(session_id)s AND users.id = %(user_id)s AND live.ended_at IS NULL"
     )
 
 
@@ -47,15 +45,15 @@ def export(db: Database, *, caller: Caller) -> dict[str, Any]:
     }
 
 
-def credentials(db: Database, *, caller: Caller) -> Row[Any]:
+def credentials(db: Database, *, caller: Caller) -> Row:
     return _read(db, CREDENTIALS, caller)
 
 
-def profile_of(row: Row[Any]) -> dict[str, Any]:
-    return {column: row._mapping[column] for column in PROFILE}
+def profile_of(row: Row) -> dict[str, Any]:
+    return {column: getattr(row, column) for column in PROFILE}
 
 
-def _read(db: Database, statement: TextClause, caller: Caller) -> Row[Any]:
+def _read(db: Database, statement: str, caller: Caller) -> Row:
     row = db.first(statement, {"session_id": caller.session_id, "user_id": caller.user_id})
     if row is None:
         raise InvalidToken

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from flask import Response, current_app
 
-from chassis.api import answers, reply, signed_in
+from chassis.answers import Answer, reply
+from chassis.api import answers, signed_in
 from chassis.database import current_database
+from chassis.express import express
 from chassis.throttle import Rule, attempt
 from chassis.tokens import caller
 from user_service.profile import actions, queries
@@ -18,13 +20,14 @@ CONFIRMING = Rule("password", failures=(WrongPassword,))
 
 
 @own_profile.get("/profile", responses=answers({200: ProfileOut}, 401))
-def show() -> Response:
+@express
+def show() -> Answer:
     """Show the caller's profile."""
     return reply(queries.read_profile(current_database(), caller=caller()))
 
 
 @own_profile.patch("/profile", responses=answers({200: ProfileOut}, 400, 401, 409, 413, 415))
-def change(body: ProfileChanges) -> Response:
+def change(body: ProfileChanges) -> Answer:
     """Change the caller's profile; what is absent stays, null clears."""
     changes = body.model_dump(exclude_unset=True)
     return reply(actions.change_profile(current_database(), caller=caller(), changes=changes))
@@ -51,6 +54,6 @@ def delete(body: DeletionBody) -> Response:
 
 
 @own_profile.get("/profile/export", responses=answers({200: ExportOut}, 401))
-def export() -> Response:
+def export() -> Answer:
     """Export all that is held on the caller."""
     return reply(queries.export(current_database(), caller=caller()))

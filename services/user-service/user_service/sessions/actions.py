@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Row
-
-from chassis.database import Database
+from chassis.database import Database, Row
 from chassis.errors import InvalidToken, NotFound
 from chassis.failpoints import reach
 from chassis.tokens import Caller
@@ -40,7 +38,7 @@ def sign_in(
     return _open(db, user, user_agent, lifetime)
 
 
-def _open(db: Database, user: Row[Any], user_agent: str | None, lifetime: int) -> Opened:
+def _open(db: Database, user: Row, user_agent: str | None, lifetime: int) -> Opened:
     refresh_token = secrets.token_urlsafe(32)
     session = db.first(
         statements.OPEN,
@@ -57,7 +55,7 @@ def _open(db: Database, user: Row[Any], user_agent: str | None, lifetime: int) -
     return Opened(Caller(user.id, user.username, session.id), refresh_token)
 
 
-def _upgrade_hash(db: Database, passwords: Passwords, user: Row[Any], password: str) -> None:
+def _upgrade_hash(db: Database, passwords: Passwords, user: Row, password: str) -> None:
     if passwords.outdated(user.password_hash):
         new = {"new": passwords.hash(password), "old": user.password_hash, "user_id": user.id}
         db.first(statements.REHASH, new)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import text
-
 from chassis.database import Database
 from chassis.errors import InvalidToken
 from chassis.tokens import Caller
 
-LIVE = text("""
-SELECT id, user_agent AS device, created_at, last_used_at, id = :session_id AS current
-FROM sessions WHERE user_id = :user_id AND ended_at IS NULL AND expires_at > now() ORDER BY id DESC
-""")
-ENDINGS = text("""
-SELECT version, at, session_id, user_id FROM endings WHERE version > :after ORDER BY version LIMIT :limit
-""")
+LIVE = """
+SELECT id, user_agent AS device, created_at, last_used_at, id = %(session_id)s AS current
+FROM sessions WHERE user_id = %(user_id)s AND ended_at IS NULL AND expires_at > now() ORDER BY id DESC
+"""
+ENDINGS = """
+SELECT version, at, session_id, user_id FROM endings WHERE version > %(after)s ORDER BY version LIMIT %(limit)s
+"""
 
 
 def list_sessions(db: Database, *, caller: Caller) -> list[dict[str, Any]]:
@@ -24,10 +22,10 @@ def list_sessions(db: Database, *, caller: Caller) -> list[dict[str, Any]]:
     rows = db.all(LIVE, {"user_id": caller.user_id, "session_id": caller.session_id})
     if not any(row.current for row in rows):
         raise InvalidToken
-    return [dict(row._mapping) for row in rows]
+    return [row._asdict() for row in rows]
 
 
 def list_endings(db: Database, *, after: int, limit: int) -> dict[str, Any]:
     """Return what ended after a version, oldest first, and the version that this leads to."""
-    endings = [dict(row._mapping) for row in db.all(ENDINGS, {"after": after, "limit": limit})]
+    endings = [row._asdict() for row in db.all(ENDINGS, {"after": after, "limit": limit})]
     return {"version": endings[-1]["version"] if endings else after, "endings": endings}

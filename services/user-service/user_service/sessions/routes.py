@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Response, current_app, request
 
-from chassis.api import answers, peers_only, public, reply, signed_in
+from chassis.answers import Answer, reply
+from chassis.api import answers, peers_only, public, signed_in
 from chassis.database import current_database
 from chassis.throttle import Rule, attempt
 from chassis.tokens import caller
@@ -34,7 +35,7 @@ LONGEST_USER_AGENT = 200
 
 
 @sign_in.post("/login", responses=answers({200: TokensOut}, 400, 401, 413, 415, 429))
-def login(body: LoginBody) -> Response:
+def login(body: LoginBody) -> Answer:
     """Sign in with username and password."""
     with attempt(SIGNING_IN, account_key(body.username)):
         opened = actions.sign_in(
@@ -48,7 +49,7 @@ def login(body: LoginBody) -> Response:
 
 
 @sign_in.post("/token/refresh", responses=answers({200: TokensOut}, 400, 401, 413, 415, 429))
-def refresh(body: RefreshBody) -> Response:
+def refresh(body: RefreshBody) -> Answer:
     """Trade a refresh token for a new token and the next refresh token."""
     lifetime = _issuer().refresh_seconds
     with attempt(REFRESHING, body.refresh_token):
@@ -64,7 +65,7 @@ def logout() -> Response:
 
 
 @own_sessions.get("/sessions", responses=answers({200: LiveSessionsOut}, 401))
-def list_sessions() -> Response:
+def list_sessions() -> Answer:
     """List the caller's sessions that go on, newest first."""
     return reply(queries.list_sessions(current_database(), caller=caller()))
 
@@ -84,7 +85,7 @@ def end_other_sessions() -> Response:
 
 
 @sign_in.get("/.well-known/jwks.json", responses=answers({200: KeysOut}))
-def keys() -> Response:
+def keys() -> Answer:
     """Publish the keys that verify our tokens."""
     answer = reply(_issuer().jwks())
     answer.headers["Cache-Control"] = "public, max-age=60"
@@ -92,7 +93,7 @@ def keys() -> Response:
 
 
 @for_services.get("/ended-sessions", responses=answers({200: FeedOut}, 400, 401))
-def ended_sessions(query: FeedQuery) -> Response:
+def ended_sessions(query: FeedQuery) -> Answer:
     """Tell another service which sessions have ended, and which accounts are to be erased, since a version."""
     return reply(queries.list_endings(current_database(), after=query.after, limit=query.limit))
 

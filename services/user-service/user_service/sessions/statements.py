@@ -2,81 +2,80 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
-
-FIND_USER = text("""
-SELECT id, username, password_hash, password_changed_at FROM users WHERE username_digest = :digest
-""")
+FIND_USER = """
+SELECT id, username, password_hash, password_changed_at FROM users WHERE username_digest = %(digest)s
+"""
 
 # FOR SHARE looks again after waiting for a password change or a deletion: a session that was
 # granted to the old password must not open after that change has ended all sessions.
-OPEN = text("""
+OPEN = """
 WITH owner AS (
-    SELECT id FROM users WHERE id = :user_id AND password_changed_at = :password_changed_at FOR SHARE
+    SELECT id FROM users WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s FOR SHARE
 ),
 forgotten AS (
     DELETE FROM sessions USING owner WHERE user_id = owner.id AND expires_at < now()
 ),
 session AS (
     INSERT INTO sessions (user_id, user_agent, expires_at)
-    SELECT id, :user_agent, now() + make_interval(secs => :lifetime) FROM owner
+    SELECT id, %(user_agent)s, now() + make_interval(secs => %(lifetime)s) FROM owner
     RETURNING id
 ),
 first_token AS (
-    INSERT INTO refresh_tokens (digest, session_id) SELECT :digest, id FROM session
+    INSERT INTO refresh_tokens (digest, session_id) SELECT %(digest)s, id FROM session
 )
 SELECT id FROM session
-""")
+"""
 
-REHASH = text("""
-UPDATE users SET password_hash = :new WHERE id = :user_id AND password_hash = :old RETURNING id
-""")
+REHASH = """
+UPDATE users SET password_hash = %(new)s WHERE id = %(user_id)s AND password_hash = %(old)s RETURNING id
+"""
 
 # Counting the uses is what decides: of two requests with one token the second waits for the first
 # one's row lock and then counts to two, on whichever process it runs.
-REFRESH = text("""
+REFRESH = """
 WITH presented AS (
-    UPDATE refresh_tokens SET uses = uses + 1 WHERE digest = :presented RETURNING session_id, uses
+    UPDATE refresh_tokens SET uses = uses + 1 WHERE digest = %(presented)s RETURNING session_id, uses
 ),
 session AS (
     UPDATE sessions
-    SET last_used_at = now(), expires_at = now() + make_interval(secs => :lifetime),
+    SET last_used_at = now(), expires_at = now() + make_interval(secs => %(lifetime)s),
         ended_at = CASE WHEN uses > 1 THEN now() END
     FROM presented
     WHERE id = session_id AND ended_at IS NULL AND expires_at > now()
     RETURNING id, user_id, ended_at
 ),
 next_token AS (
-    INSERT INTO refresh_tokens (digest, session_id) SELECT :next, id FROM session WHERE ended_at IS NULL
+    INSERT INTO refresh_tokens (digest, session_id) SELECT %(next)s, id FROM session WHERE ended_at IS NULL
 ),
 forgotten AS (
     DELETE FROM refresh_tokens USING session
-    WHERE session_id = session.id AND uses > 0 AND created_at < now() - make_interval(secs => :lifetime)
+    WHERE session_id = session.id AND uses > 0 AND created_at < now() - make_interval(secs => %(lifetime)s)
 )
 SELECT session.id, user_id, username, session.ended_at FROM session JOIN users ON users.id = user_id
-""")
-
-_CALLER_IS_SIGNED_IN = """
-    EXISTS (SELECT FROM sessions WHERE id = :session_id AND user_id = :user_id AND ended_at IS NULL)
 """
 
-END_ONE = text(f"""
+_CALLER_IS_SIGNED_IN = """
+    EXISTS (SELECT FROM sessions WHERE id = %(session_id)s AND user_id = %(user_id)s AND ended_at IS NULL)
+"""
+
+END_ONE = f"""
 WITH ended AS (
     UPDATE sessions SET ended_at = now()
-    WHERE id = :ending AND user_id = :user_id AND ended_at IS NULL AND {_CALLER_IS_SIGNED_IN}
+    WHERE id = %(ending)s AND user_id = %(user_id)s AND ended_at IS NULL AND {_CALLER_IS_SIGNED_IN}
     RETURNING id
 )
 SELECT {_CALLER_IS_SIGNED_IN} AS signed_in, EXISTS (SELECT FROM ended) AS found
-""")
+"""
 
-END_OTHERS = text(f"""
+END_OTHERS = f"""
 WITH ended AS (
     UPDATE sessions SET ended_at = now()
-    WHERE id <> :session_id AND user_id = :user_id AND ended_at IS NULL AND {_CALLER_IS_SIGNED_IN}
+    WHERE id <> %(session_id)s AND user_id = %(user_id)s AND ended_at IS NULL AND {_CALLER_IS_SIGNED_IN}
 )
 SELECT {_CALLER_IS_SIGNED_IN} AS signed_in
-""")
+"""
 
-END = text("""
-UPDATE sessions SET ended_at = now() WHERE id = :session_id AND user_id = :user_id AND ended_at IS NULL RETURNING id
-""")
+END = """
+UPDATE sessions SET ended_at = now()
+WHERE id = %(session_id)s AND user_id = %(user_id)s AND ended_at IS NULL RETURNING id
+"""
