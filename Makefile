@@ -78,7 +78,7 @@ bench-report: $(READY) ## the same, and write docs/benchmarks.md
 	@$(BIN)/python -m bench --report
 
 e2e-containers: $(READY) ## test images, docker-compose.yml and a release through a registry (needs a Docker engine)
-	@$(BIN)/python -m pytest tests/containers
+	@TEST_POSTGRES_URL=unused $(BIN)/python -m pytest tests/containers
 
 check: $(READY) deps-check charts-check scan ## lint, types, import contracts, generated files, secrets, known vulnerabilities
 	@$(BIN)/ruff check .

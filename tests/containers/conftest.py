@@ -42,7 +42,7 @@ def images() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def tags(images: dict[str, str]) -> Iterator[dict[str, str]]:
     """Build both images; return their tags by service."""
-    tags = {service: f"b2c-test-{os.getpid()}/{service}" for service in ("user-service", "order-service")}
+    tags = {service: f"b2c-test-{os.getpid()}-built/{service}" for service in ("user-service", "order-service")}
     for service, tag in tags.items():
         build(service, tag)
     yield tags

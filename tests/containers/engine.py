@@ -81,6 +81,7 @@ def build(service: str, tag: str, *options: str, root: Path = ROOT) -> None:
     """Build a service's image as the pipeline does."""
     base = ["--build-arg", f"PYTHON_IMAGE={os.environ['PYTHON_IMAGE']}"]
     chassis = ["--build-context", f"chassis={root / 'libs/chassis'}"]
+    remove_images(tag)  # or the image that the tag is taken from would stay, without a name
     docker("build", *_network(), *base, *chassis, *options, "--tag", tag, root / "services" / service)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from containers.engine import Stack, answers, eventually, sign_in
+from containers.engine import Stack, answers, docker, eventually, sign_in
 
 JOBS = ("secrets-1", "user-migration-1", "order-migration-1", "catalogue-1")
 READERS = ("postgres", "user-service", "order-service")
@@ -207,7 +207,9 @@ def test_orders_survive_kill_9_of_everything_and_a_new_set_of_containers(stack: 
 def test_a_service_that_dies_is_started_again(stack: Stack) -> None:
     pid = stack.containers()["user-service-1"]["State"]["Pid"]
 
-    os.kill(pid, 9)
+    # From outside of the container, because its first process is deaf to SIGKILL from inside, and `docker kill` would
+    # count as a wish to stop it.
+    docker("run", "--rm", "--pid", "host", os.environ["PYTHON_IMAGE"], "sh", "-c", f"kill -9 {pid}")
 
     eventually(lambda: stack.containers()["user-service-1"]["State"]["Pid"] not in {0, pid}, "a new process")
     eventually(lambda: answers(f"{stack.user}/readyz"), "user-service is ready again")

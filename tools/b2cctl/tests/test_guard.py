@@ -125,7 +125,7 @@ FORGERIES = {
     ),
     "another service's release": (
         lambda world: {PROD: text(world, "gitops/envs/prod/releases/order-service.yaml")},
-        "says order-service",
+        "not what promote, rollback or unhold would write",
     ),
     "a deleted release": (lambda _: {PROD: None}, "a release is never deleted"),
     "a service that does not exist": (

@@ -186,25 +186,31 @@ def test_the_code_owners_belong_to_the_owner_of_the_shop():
     assert set(teams) == {owner}
 
 
-CHECKS = [{"context": "gate"}, {"context": "guard"}]
+def rules(checks, up_to_date):
+    required = {
+        "required_status_checks": [{"context": check} for check in checks],
+        "strict_required_status_checks_policy": up_to_date,
+    }
+    others = [{"type": kind} for kind in ("pull_request", "non_fast_forward", "deletion")]
+    return [*others, {"type": "required_status_checks", "parameters": required}]
+
+
+def reviewers(prevent_self_review):
+    return {"protection_rules": [{"type": "required_reviewers", "prevent_self_review": prevent_self_review}]}
+
+
+ENVIRONMENTS = ("dev", "stage", "prod")
 ANSWERS = {
-    "rules/branches/main": [
-        {"type": "pull_request"},
-        {"type": "non_fast_forward"},
-        {"type": "deletion"},
-        {
-            "type": "required_status_checks",
-            "parameters": {"required_status_checks": [{"context": "gate"}, {"context": "guard"}]},
-        },
-    ],
+    "rules/branches/main": rules(["gate", "guard"], up_to_date=True),
     "actions/permissions/workflow": {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False},
     "actions/permissions": {"sha_pinning_required": True},
     "actions/variables/BOT_CLIENT_ID": {"value": "Iv23"},
+    "environments/prod": reviewers(prevent_self_review=True),
     **{
-        f"environments/{env}": {"deployment_branch_policy": {}, "protection_rules": [{"type": "required_reviewers"}]}
-        for env in ("dev", "stage", "prod")
+        f"environments/{env}/deployment-branch-policies": {"branch_policies": [{"name": "main"}]}
+        for env in ENVIRONMENTS
     },
-    **{f"environments/{env}/secrets": {"secrets": [{"name": "BOT_PRIVATE_KEY"}]} for env in ("dev", "stage", "prod")},
+    **{f"environments/{env}/secrets": {"secrets": [{"name": "BOT_PRIVATE_KEY"}]} for env in ENVIRONMENTS},
 }
 MISTAKES = {
     "rules/branches/main": [],
@@ -214,10 +220,18 @@ MISTAKES = {
     },
     "actions/permissions": {},
     "actions/variables/BOT_CLIENT_ID": {"value": ""},
-    "environments/dev": {"deployment_branch_policy": None, "protection_rules": []},
-    "environments/stage": {"deployment_branch_policy": None, "protection_rules": []},
-    "environments/prod": {"deployment_branch_policy": None, "protection_rules": []},
-    **{f"environments/{env}/secrets": {"secrets": []} for env in ("dev", "stage", "prod")},
+    "environments/prod": {"protection_rules": []},
+    **{f"environments/{env}/deployment-branch-policies": {"branch_policies": []} for env in ENVIRONMENTS},
+    **{f"environments/{env}/secrets": {"secrets": []} for env in ENVIRONMENTS},
+}
+HALF_MEASURES = {
+    "checks on branches that are behind": ("rules/branches/main", rules(["gate", "guard"], up_to_date=False)),
+    "one of the checks": ("rules/branches/main", rules(["gate"], up_to_date=True)),
+    "a reviewer who may be the one who started": ("environments/prod", reviewers(prevent_self_review=False)),
+    "other branches beside main": (
+        "environments/dev/deployment-branch-policies",
+        {"branch_policies": [{"name": "main"}, {"name": "*"}]},
+    ),
 }
 
 
@@ -243,6 +257,13 @@ def test_the_doctor_is_content_with_a_repository_that_is_set_up(world, tmp_path,
 
 def test_the_doctor_sees_each_mistake(world, tmp_path, monkeypatch):
     assert examined(world, tmp_path, monkeypatch, MISTAKES) == (1, ["WRONG"] * len(doctor.SETTINGS))
+
+
+@pytest.mark.parametrize(("endpoint", "answer"), HALF_MEASURES.values(), ids=HALF_MEASURES)
+def test_the_doctor_sees_a_half_measure(world, tmp_path, monkeypatch, endpoint, answer):
+    code, verdicts = examined(world, tmp_path, monkeypatch, ANSWERS | {endpoint: answer})
+
+    assert (code, verdicts.count("WRONG")) == (1, 1)
 
 
 def test_the_doctor_lists_what_it_cannot_ask(world, tmp_path, monkeypatch):

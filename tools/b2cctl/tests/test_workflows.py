@@ -86,7 +86,7 @@ COMMANDS = {
 MAKEFILE = f"""
 setup:
 \t@mkdir -p .venv/bin && ln -sf "$$(command -v zizmor)" {Path(sys.executable).parent}/b2cctl .venv/bin/
-check deps-check:
+check deps-check e2e-containers:
 \t@echo "make $@" >> $(LOG)
 test:
 \t@echo "make test $(TESTS)" >> $(LOG)
@@ -374,11 +374,11 @@ def test_a_rollback_of_dev_is_immediate_and_one_of_prod_a_pull_request(runner):
     assert called(log, "gh pr create --base main --head b2cctl/stage-")
 
 
-def test_every_night_each_image_that_runs_is_scanned(runner):
+def test_every_night_pins_and_containers_are_tested_and_each_image_that_runs_is_scanned(runner):
     succeeded, log = runner.run("drift.yml", "schedule", {})
 
     assert succeeded, runner.said
     order, user = (f"grype ghcr.io/example-shop/{name}-service@" for name in ("order", "user"))
     images = [order + runner.world.digest("b")] * 3 + [user + runner.world.digest(letter) for letter in "abd"]
     assert called(log, "grype") == sorted(f"{each} --fail-on high --only-fixed" for each in images)
-    assert called(log, "make") == ["make deps-check"]
+    assert called(log, "make") == ["make deps-check", "make e2e-containers"]

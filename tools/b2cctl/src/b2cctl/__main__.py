@@ -51,7 +51,7 @@ def plan(repository: Repository, *, commit: str, as_json: bool, slug: str | None
     if slug and slug != shop.slug:
         raise Refused(f"this is {slug}, but gitops/policy/shop.yaml says {shop.slug}: a fork changes that file first")
     made = make_plan(shop)
-    fields = dataclasses.asdict(made) | {"release": made.release}
+    fields = dataclasses.asdict(made)
     if outputs:
         outputs.writelines(f"{key}={json.dumps(fields[key])}\n" for key in ("build", "test", "release", "epoch"))
     if summary:
@@ -139,22 +139,20 @@ Wanted = Callable[[Shop], dict[str, releases.Release]]
 
 def _publish(repository: Repository, env: str, wanted: Wanted, title: str, direct: bool) -> None:
     """Write to main in the first environment, by pull request in the others."""
-    difference = f"{env} records this already"
-    branch = f"b2cctl/{env}-{{commit}}"
-    if direct or env == Shop(repository, repository.fetch_main()).order[0]:
-        branch = "main"
+    first = Shop(repository, repository.fetch_main()).order[0]
+    branch = "main" if direct or env == first else f"b2cctl/{env}-{{commit}}"
 
     def decide(base: str) -> Change | None:
-        nonlocal difference
         main = Shop(repository, base)
-        change = changes.write(main, env, wanted(main), title)
-        if change:
-            difference = changes.difference(main, change)
-        return change
+        return changes.write(main, env, wanted(main), title)
 
     written = repository.publish(decide, branch)
+    if written is None:
+        click.echo(f"{env} records this already")
+        return
+    difference = repository.git("show", "--format=", "--unified=1", written)
     click.echo(difference)
-    if written and branch != "main":
+    if branch != "main":
         github.open_pull_request(branch.format(commit=written), title, difference)
 
 

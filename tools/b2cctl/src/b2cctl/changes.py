@@ -3,11 +3,11 @@
 Each function decides on one commit of main and returns what to write there, so that a lost race is decided anew.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
+from itertools import dropwhile
 
 from b2cctl import releases, workspace
-from b2cctl.git import Change, Refused, Version
+from b2cctl.git import Change, Refused
 from b2cctl.plan import chart_differs, tag
 from b2cctl.releases import Image, Origin, Release
 from b2cctl.shop import Shop
@@ -84,7 +84,7 @@ def _promoted(main: Shop, source: str, target: str, service: str, digest: str | 
             raise Refused(f"{service} is held in {env}: {found.reason}")
     if before and (newer := _newer(main, before, current.source_sha, current.chart_revision)):
         raise Refused(f"{target} already records {newer[:12]} of {service}: to go back, roll back")
-    written = main.repository.versions(main.commit, releases.path(source, service))[0].commit
+    written, _ = next(main.history(source, service))
     return current.with_changes(promoted_from=Origin(env=source, commit=written))
 
 
@@ -99,29 +99,22 @@ def recorded(main: Shop, env: str, service: str) -> Release:
 def rollback(main: Shop, env: str, service: str, reason: str, to: str | None) -> Release:
     """Return to what ran before, or to what a commit recorded, and hold it there."""
     current = recorded(main, env, service)
-    earlier = earlier_releases(main, env, service)
-    wanted = _recorded_at(main, earlier, to) if to else _previous(current, [each for _, each in earlier])
+    wanted = _recorded_at(main, env, service, to) if to else _previous(main, env, current)
     if wanted is None:
         raise Refused(f"{env} never ran another {service}" + (f" as of {to}" if to else ""))
     return wanted.with_changes(hold=True, reason=reason)
 
 
-def earlier_releases(main: Shop, env: str, service: str) -> list[tuple[Version, Release]]:
-    """List every release that an environment recorded, newest first."""
-    path = releases.path(env, service)
-    return [(version, releases.load(version.text, path)) for version in main.repository.versions(main.commit, path)]
-
-
-def _previous(current: Release, earlier: Sequence[Release]) -> Release | None:
+def _previous(main: Shop, env: str, current: Release) -> Release | None:
     # After a roll-back, what it returned to has a predecessor too: start from where that one was released.
-    released = [each for each in earlier if not each.hold]
-    start = next((place for place, each in enumerate(released) if each.runs() == current.runs()), 0)
-    return next((each for each in released[start:] if each.runs() != current.runs()), None)
+    released = (each for _, each in main.history(env, current.service) if not each.hold)
+    from_there = dropwhile(lambda each: each.runs() != current.runs(), released)
+    return next((each for each in from_there if each.runs() != current.runs()), None)
 
 
-def _recorded_at(main: Shop, earlier: Sequence[tuple[Version, Release]], to: str) -> Release | None:
-    commit = main.repository.resolve(to)
-    return next((each for version, each in earlier if main.repository.is_ancestor(version.commit, commit)), None)
+def _recorded_at(main: Shop, env: str, service: str, to: str) -> Release | None:
+    commit, is_ancestor = main.repository.resolve(to), main.repository.is_ancestor
+    return next((each for written, each in main.history(env, service) if is_ancestor(written, commit)), None)
 
 
 def unhold(main: Shop, env: str, service: str) -> Release:
@@ -134,8 +127,7 @@ def unhold(main: Shop, env: str, service: str) -> Release:
 
 def write(main: Shop, env: str, wanted: Mapping[str, Release], title: str) -> Change | None:
     """Turn releases into files and a message whose trailers a machine can read; None when nothing changes."""
-    written = {service: releases.dump(each) for service, each in wanted.items()}
-    files = {releases.path(env, service): text for service, text in written.items()}
+    files = {releases.path(env, service): releases.dump(each) for service, each in wanted.items()}
     files = {path: text for path, text in files.items() if main.repository.read(main.commit, path) != text}
     trailers = [f"B2c-Env: {env}", *(line for each in wanted.values() for line in _trailers(each))]
     return Change(files, f"{title}\n\n" + "\n".join(trailers) + "\n") if files else None
@@ -143,12 +135,3 @@ def write(main: Shop, env: str, wanted: Mapping[str, Release], title: str) -> Ch
 
 def _trailers(new: Release) -> list[str]:
     return [f"B2c-Service: {new.service}", f"B2c-Digest: {new.image.digest}", f"B2c-Run: {new.run_url}"]
-
-
-def difference(main: Shop, change: Change) -> str:
-    """Show what a change does to each file, as a unified diff."""
-    lines: list[str] = []
-    for path, text in change.files.items():
-        before = (main.repository.read(main.commit, path) or "").splitlines()
-        lines += difflib.unified_diff(before, text.splitlines(), f"a/{path}", f"b/{path}", lineterm="", n=1)
-    return "\n".join(lines)

@@ -7,54 +7,46 @@ from b2cctl import github
 from b2cctl.git import Refused
 
 
-def _rules(found: Any) -> set[str]:
-    return {rule["type"] for rule in found}
+def _protects(found: Any) -> bool:
+    return {"pull_request", "non_fast_forward", "deletion"} <= {rule["type"] for rule in found}
 
 
-def _required_checks(found: Any) -> set[str]:
-    parameters = [rule["parameters"] for rule in found if rule["type"] == "required_status_checks"]
-    return {check["context"] for each in parameters for check in each["required_status_checks"]}
+def _requires_checks(found: Any) -> bool:
+    rules = [rule["parameters"] for rule in found if rule["type"] == "required_status_checks"]
+    checks = {check["context"] for rule in rules for check in rule["required_status_checks"]}
+    return {"gate", "guard"} <= checks and all(rule["strict_required_status_checks_policy"] for rule in rules)
 
 
-def _reviewed(found: Any) -> bool:
-    return "required_reviewers" in {rule["type"] for rule in found["protection_rules"]}
+def _only_reads(found: Any) -> bool:
+    return found["default_workflow_permissions"] == "read" and not found["can_approve_pull_request_reviews"]
+
+
+def _is_for_main(found: Any) -> bool:
+    return {policy["name"] for policy in found["branch_policies"]} == {"main"}
+
+
+def _has_key(found: Any) -> bool:
+    return "BOT_PRIVATE_KEY" in {secret["name"] for secret in found["secrets"]}
+
+
+def _asks_somebody_else(found: Any) -> bool:
+    reviews = [rule for rule in found["protection_rules"] if rule["type"] == "required_reviewers"]
+    return any(rule["prevent_self_review"] for rule in reviews)
 
 
 # What must be, the endpoint that tells, and how to recognise it there.
 SETTINGS: list[tuple[str, str, Callable[[Any], bool]]] = [
-    (
-        "a ruleset on main wants pull requests, and no force-push or deletion; only the App bypasses it",
-        "rules/branches/main",
-        lambda found: {"pull_request", "non_fast_forward", "deletion"} <= _rules(found),
-    ),
-    (
-        "that ruleset requires the checks `gate` and `guard`, on up-to-date branches",
-        "rules/branches/main",
-        lambda found: {"gate", "guard"} <= _required_checks(found),
-    ),
-    (
-        "workflow tokens are read-only by default and approve nothing",
-        "actions/permissions/workflow",
-        lambda found: (
-            (found["default_workflow_permissions"], found["can_approve_pull_request_reviews"]) == ("read", False)
-        ),
-    ),
+    ("a ruleset on main wants pull requests, no force-push, no deletion", "rules/branches/main", _protects),
+    ("it requires the checks `gate` and `guard`, on up-to-date branches", "rules/branches/main", _requires_checks),
+    ("workflow tokens only read, and approve nothing", "actions/permissions/workflow", _only_reads),
     ("actions are pinned to a full commit", "actions/permissions", lambda found: found["sha_pinning_required"]),
     ("the variable BOT_CLIENT_ID names the App", "actions/variables/BOT_CLIENT_ID", lambda found: bool(found["value"])),
-    ("environment prod asks a reviewer", "environments/prod", _reviewed),
+    ("environment prod asks a reviewer, and not the one who started", "environments/prod", _asks_somebody_else),
 ]
 for _env in ("dev", "stage", "prod"):
     SETTINGS += [
-        (
-            f"environment {_env} is for main only",
-            f"environments/{_env}",
-            lambda found: found["deployment_branch_policy"] is not None,
-        ),
-        (
-            f"environment {_env} has the App's key: secret BOT_PRIVATE_KEY",
-            f"environments/{_env}/secrets",
-            lambda found: "BOT_PRIVATE_KEY" in {secret["name"] for secret in found["secrets"]},
-        ),
+        (f"environment {_env} is for main only", f"environments/{_env}/deployment-branch-policies", _is_for_main),
+        (f"environment {_env} has the App's key, BOT_PRIVATE_KEY", f"environments/{_env}/secrets", _has_key),
     ]
 
 

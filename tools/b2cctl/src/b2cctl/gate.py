@@ -17,9 +17,9 @@ def complaints(needs: Mapping[str, Any], event: str) -> Iterator[str]:
 
 
 def _skippable(outputs: Mapping[str, str], event: str) -> set[str]:
-    nothing_to = {job for job in ("test", "build") if json.loads(outputs.get(job) or "null") == []}
+    idle = {job for job in ("test", "build") if json.loads(outputs.get(job) or "null") == []}
     if event != "push":
-        return (nothing_to & {"test", "build"}) | {"publish", "release"}
-    publish = {"publish"} if "build" in nothing_to else set()
-    release = {"release"} if outputs.get("release") == "false" else set()
-    return (nothing_to & {"test"}) | {"build"} | publish | release
+        return idle | {"publish", "release"}
+    if outputs.get("release") == "false":
+        idle.add("release")
+    return idle | ({"publish"} if "build" in idle else set())

@@ -2,7 +2,6 @@
 
 import os
 import random
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from subprocess import CompletedProcess, run
 
 import click
 
@@ -30,30 +30,21 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Version:
-    """What a file held from one commit on."""
-
-    commit: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Repository:
     """A clone, read commit by commit; its working tree and index are never touched."""
 
     path: Path
 
-    def git(self, *arguments: str, stdin: str | None = None, index: str | None = None) -> str:
+    def _run(self, *arguments: str, stdin: str | None = None, index: str | None = None) -> CompletedProcess[str]:
         environment = os.environ | ({"GIT_INDEX_FILE": index} if index else {})
         command = ["git", "-C", str(self.path), *arguments]
-        done = subprocess.run(command, input=stdin, env=environment, capture_output=True, text=True, check=False)
+        return run(command, input=stdin, env=environment, capture_output=True, text=True, check=False)
+
+    def git(self, *arguments: str, stdin: str | None = None, index: str | None = None) -> str:
+        done = self._run(*arguments, stdin=stdin, index=index)
         if done.returncode:
             raise Refused(f"git {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
-
-    def _succeeds(self, *arguments: str) -> bool:
-        command = ["git", "-C", str(self.path), *arguments]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
     def resolve(self, revision: str) -> str:
         return self.git("rev-parse", "--verify", f"{revision}^{{commit}}").strip()
@@ -63,35 +54,29 @@ class Repository:
         return self.resolve("FETCH_HEAD")
 
     def has(self, commit: str) -> bool:
-        return self._succeeds("cat-file", "-e", f"{commit}^{{commit}}")
+        return self._run("cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
 
     def is_ancestor(self, older: str, newer: str) -> bool:
-        return self._succeeds("merge-base", "--is-ancestor", older, newer)
+        return self._run("merge-base", "--is-ancestor", older, newer).returncode == 0
 
     @cache  # noqa: B019 - commits never change, and a process works on one clone
     def tree(self, commit: str) -> dict[str, str]:
-        """List every file of a commit: path to mode and blob id."""
-        listing = self.git(
-            "ls-tree", "-r", "-z", "--full-tree", "--format=%(path)%x09%(objectmode) %(objectname)", commit
-        )
-        return dict(line.split("\t", 1)[:2] for line in listing.split("\0") if line)
-
-    def read(self, commit: str, path: str) -> str | None:
-        entry = self.tree(commit).get(path)
-        return self._blob(entry.split()[1]) if entry else None
+        """List every file of a commit: path to mode, type and blob id."""
+        listing = self.git("ls-tree", "-r", "-z", "--full-tree", commit)
+        entries = (line.split("\t", 1) for line in listing.split("\0") if line)
+        return {path: entry for entry, path in entries}
 
     @cache  # noqa: B019 - as above
-    def _blob(self, name: str) -> str:
-        return self.git("cat-file", "blob", name)
+    def read(self, commit: str, path: str) -> str | None:
+        entry = self.tree(commit).get(path)
+        return self.git("cat-file", "blob", entry.split()[2]) if entry else None
 
     def time(self, commit: str) -> datetime:
         return datetime.fromtimestamp(int(self.git("show", "-s", "--format=%ct", commit)), UTC)
 
-    def versions(self, commit: str, path: str) -> list[Version]:
-        """List what a file held over time, newest first, each with the commit that wrote it."""
-        commits = self.git("log", "--format=%H", commit, "--", path).split()
-        texts = ((written, self.read(written, path)) for written in commits)
-        return [Version(written, text) for written, text in texts if text is not None]
+    def log(self, commit: str, path: str) -> list[str]:
+        """List the commits that wrote a file, newest first."""
+        return self.git("log", "--format=%H", commit, "--", path).split()
 
     def commit(self, parent: str, change: Change) -> str:
         """Write a commit object on top of parent; nothing refers to it until it is pushed."""
@@ -106,8 +91,7 @@ class Repository:
 
     def push(self, commit: str, branch: str) -> bool:
         """Push without force; False when somebody else pushed first."""
-        command = ["git", "-C", str(self.path), "push", "--porcelain", "origin", f"{commit}:refs/heads/{branch}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = self._run("push", "--porcelain", "origin", f"{commit}:refs/heads/{branch}")
         rejected = any(line.startswith("!") for line in done.stdout.splitlines())
         if done.returncode and not rejected:
             raise Refused(f"git push: {done.stderr.strip()}")

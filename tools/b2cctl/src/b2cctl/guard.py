@@ -1,14 +1,11 @@
 """Who may change what under gitops/: each change of a release file must be one that b2cctl itself would write."""
 
-import re
 from collections.abc import Iterator
 
 from b2cctl import changes, releases
 from b2cctl.git import Refused
 from b2cctl.releases import Release
 from b2cctl.shop import Shop
-
-RELEASE_FILE = re.compile(r"gitops/envs/([^/]+)/releases/(.+)\.yaml")
 
 
 def objections(base: Shop, head: Shop) -> Iterator[str]:
@@ -25,16 +22,14 @@ def objections(base: Shop, head: Shop) -> Iterator[str]:
 
 
 def _check(base: Shop, head: Shop, path: str) -> None:
-    match = RELEASE_FILE.fullmatch(path)
-    if not match or match[1] not in base.order or match[2] not in base.services:
+    places = {releases.path(env, service): (env, service) for env in base.order for service in base.services}
+    if path not in places:
         raise Refused("no release of an environment and a service of this shop")
-    env, service = match.groups()
+    env, service = places[path]
     if path not in head.tree:
         raise Refused("a release is never deleted")
     text = head.read(path)
     new = releases.load(text, "not a release")
-    if new.service != service:
-        raise Refused(f"says {new.service}")
     if text not in (releases.dump(legal) for legal in _legal(base, env, service, new)):
         raise Refused(f"not what promote, rollback or unhold would write: {_reason(base, env, service)}")
 
@@ -43,8 +38,7 @@ def _legal(base: Shop, env: str, service: str, new: Release) -> Iterator[Release
     """Yield every release that b2cctl could write here."""
     current = base.release(env, service)
     if new.hold:
-        earlier = (each for _, each in changes.earlier_releases(base, env, service))
-        yield from (each.with_changes(hold=True, reason=new.reason) for each in earlier)
+        yield from (each.with_changes(hold=True, reason=new.reason) for _, each in base.history(env, service))
     elif current and current.hold:
         yield changes.unhold(base, env, service)
     elif env != base.order[0]:

@@ -41,10 +41,7 @@ class Plan:
     services: list[Verdict]
     test: list[Suite]
     build: list[dict[str, str]]
-
-    @property
-    def release(self) -> bool:
-        return any(verdict.build or verdict.chart for verdict in self.services)
+    release: bool
 
 
 def make_plan(shop: Shop) -> Plan:
@@ -56,7 +53,8 @@ def make_plan(shop: Shop) -> Plan:
         if verdict.build
     ]
     epoch = int(shop.repository.time(shop.commit).timestamp())
-    return Plan(shop.commit, epoch, verdicts, list(suites_to_run(shop)), build)
+    release = any(verdict.build or verdict.chart for verdict in verdicts)
+    return Plan(shop.commit, epoch, verdicts, list(suites_to_run(shop)), build, release)
 
 
 def table(plan: Plan) -> str:

@@ -1,5 +1,6 @@
 """The shop as one commit describes it: who owns it, in which order its environments promote, what each runs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -61,6 +62,12 @@ class Shop:
     def release(self, env: str, service: str) -> Release | None:
         path = releases.path(env, service)
         return releases.load(self.read(path), path) if path in self.tree else None
+
+    def history(self, env: str, service: str) -> Iterator[tuple[str, Release]]:
+        """Yield what an environment recorded, newest first, each with the commit that wrote it."""
+        for commit in self.repository.log(self.commit, releases.path(env, service)):
+            if release := Shop(self.repository, commit).release(env, service):
+                yield commit, release
 
     def at(self, commit: str) -> "Shop | None":
         """Look at another commit, if the clone has it: a force-push may have taken it away."""

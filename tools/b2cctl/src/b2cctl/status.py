@@ -1,27 +1,23 @@
 """Which service runs which image in which environment, since when."""
 
-from b2cctl import releases
+from itertools import takewhile
+
+from b2cctl.releases import Release
 from b2cctl.shop import Shop
 
 
 def rows(shop: Shop) -> list[dict[str, str]]:
     """List every recorded release, in the order of promotion."""
-    return [row for env in shop.order for service in shop.services if (row := _row(shop, env, service))]
+    recorded = ((env, shop.release(env, service)) for env in shop.order for service in shop.services)
+    return [_row(shop, env, release) for env, release in recorded if release]
 
 
-def _row(shop: Shop, env: str, service: str) -> dict[str, str] | None:
-    release = shop.release(env, service)
-    if release is None:
-        return None
-    path = releases.path(env, service)
-    since = shop.commit
-    for version in shop.repository.versions(shop.commit, path):
-        if releases.load(version.text, path).runs() != release.runs():
-            break
-        since = version.commit
+def _row(shop: Shop, env: str, release: Release) -> dict[str, str]:
+    same = takewhile(lambda written: written[1].runs() == release.runs(), shop.history(env, release.service))
+    *_, (since, _) = same
     return {
         "env": env,
-        "service": service,
+        "service": release.service,
         "tag": release.image.tag,
         "image": f"{release.image.repository}@{release.image.digest}",
         "since": shop.repository.time(since).isoformat(timespec="minutes"),
