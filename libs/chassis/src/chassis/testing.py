@@ -208,10 +208,15 @@ def count_statements() -> Callable[[Database], Any]:
     def counting(database: Database) -> Iterator[list[str]]:
         seen: list[str] = []
 
-        class Noting(DeadlineConnection):
+        class NotingCursor(psycopg.Cursor[Any]):
             def execute(self, query: Any, *rest: Any, **options: Any) -> Any:
                 seen.append(str(query))
                 return super().execute(query, *rest, **options)
+
+        class Noting(DeadlineConnection):
+            def __init__(self, *given: Any, **named: Any) -> None:
+                super().__init__(*given, **named)
+                self.cursor_factory = NotingCursor
 
         database.close()  # the next connections are noting ones
         with pytest.MonkeyPatch.context() as patch:

@@ -27,12 +27,12 @@ class Budget(NamedTuple):
 
 
 BUDGETS = {
-    "list of products": Budget("GET", "/products?limit=20", "200 OK", 1, 527),
+    "list of products": Budget("GET", "/products?limit=20", "200 OK", 1, 470),
     "list of products, from memory": Budget("GET", "/products?limit=20", "200 OK", 0, 24),
-    "product": Budget("GET", "/products/p1", "200 OK", 1, 160),
-    "order": Budget("GET", "/orders/{order_id}", "200 OK", 1, 172),
-    "own orders": Budget("GET", "/orders?limit=20", "200 OK", 1, 179),
-    "placing an order": Budget("POST", "/create_order", "201 CREATED", 1, 225),
+    "product": Budget("GET", "/products/p1", "200 OK", 1, 104),
+    "order": Budget("GET", "/orders/{order_id}", "200 OK", 1, 114),
+    "own orders": Budget("GET", "/orders?limit=20", "200 OK", 1, 121),
+    "placing an order": Budget("POST", "/create_order", "201 CREATED", 1, 136),
 }
 
 

@@ -13,7 +13,7 @@ from flask import Flask
 from chassis.database import Database
 from chassis.testing import effort
 
-PROFILE_CALLS = 172
+PROFILE_CALLS = 114
 PROFILE_STATEMENTS = 1
 LOGIN_STATEMENTS = 2
 
