@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import pytest
@@ -108,3 +109,44 @@ def test_those_who_come_after_a_silent_database_was_noticed_hear_so_at_once(app:
         assert (set(answers), time.monotonic() - began < 1) == ({503}, True)
         database._breaker.gave_up()
     assert app.test_client().get("/sql?run=SELECT 1").status_code == 200
+
+
+INSERT = "INSERT INTO things VALUES (%(name)s) RETURNING name, pg_current_xact_id()::text AS transaction"
+
+
+def insert_together(database: Database, *names: str) -> list[Any]:
+    """Insert each name from a thread of its own, all but the first while that one is being inserted."""
+    with ThreadPoolExecutor(len(names)) as people, database.transaction() as other:  # holds up the first
+        other.execute("LOCK TABLE things IN EXCLUSIVE MODE")
+        futures = [people.submit(database.first_in_crowd, "things", INSERT, {"name": names[0]})]
+        while not database._crowd._waiting:
+            pass
+        futures += [people.submit(database.first_in_crowd, "things", INSERT, {"name": name}) for name in names[1:]]
+        while len(database._crowd._waiting["things"]) < len(names) - 1:
+            pass
+    return [future.exception() or future.result() for future in futures]
+
+
+def test_a_crowd_is_answered_in_one_transaction(app: Flask) -> None:
+    database: Database = app.extensions["database"]
+    first, *others = insert_together(database, "a", "b", "c", "d")
+    assert [row.name for row in (first, *others)] == ["a", "b", "c", "d"]
+    assert len({row.transaction for row in others}) == 1
+    assert first.transaction != others[0].transaction
+
+
+def test_one_of_a_crowd_that_is_refused_is_refused_alone(app: Flask) -> None:
+    database: Database = app.extensions["database"]
+    first, good, twin = insert_together(database, "a", "b", "a")
+    assert (first.name, good.name) == ("a", "b")
+    assert isinstance(twin, psycopg.errors.UniqueViolation)
+    assert sorted(row.name for row in database.all("SELECT name FROM things")) == ["a", "b"]
+
+
+def test_a_crowd_whose_connection_is_lost_hears_so_and_nothing_is_tried_again(app: Flask) -> None:
+    database: Database = app.extensions["database"]
+    database.first("INSERT INTO things VALUES ('tried') RETURNING name")
+    die = "SELECT pg_terminate_backend(pg_backend_pid())"
+    with pytest.raises(psycopg.OperationalError):
+        database._all_first([(INSERT, {"name": "a"}), (die, {}), (INSERT, {"name": "b"})])
+    assert [row.name for row in database.all("SELECT name FROM things")] == ["tried"]

@@ -6,7 +6,7 @@ database costs a request its deadline and never a thread; those that come after 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeAlias
@@ -18,11 +18,14 @@ from psycopg.rows import namedtuple_row
 from psycopg.types.json import JsonbDumper
 
 from chassis.breaker import CircuitBreaker
+from chassis.crowd import Crowd
 from chassis.errors import Problem, Unavailable
 from chassis.pool import Pool, PoolExhausted
 
 Row: TypeAlias = Any
 """A named tuple of what the statement selects."""
+
+Wish: TypeAlias = tuple[QueryNoTemplate, Mapping[str, Any]]
 
 CONNECT_SECONDS = 2
 POOL_WAIT_SECONDS = 2
@@ -32,6 +35,10 @@ IDLE_IN_TRANSACTION_MS = 10_000
 # SQLSTATE classes in which the same request may succeed later: connection lost, transaction rolled back by the
 # server, out of resources (a full disk among them), lock not available, operator intervention, system error.
 _PASSING = ("08", "40", "53", "55", "57", "58")
+
+
+# Of several statements in one transaction one was refused or chosen as a deadlock's victim: none has happened.
+_TAKEN_BACK = ("23", "40")
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
@@ -71,6 +78,7 @@ class Database:
         self._deadline_seconds = statement_timeout_ms / 1000 + 1
         self._breaker = CircuitBreaker(trial_seconds=CONNECT_SECONDS + self._deadline_seconds)
         self._pool = Pool(self._connect, pool_size, POOL_WAIT_SECONDS)
+        self._crowd = Crowd(self._all_first)
 
     def _connect(self) -> DeadlineConnection:
         options = (
@@ -108,6 +116,35 @@ class Database:
         """Run one statement in its own transaction; return all its rows."""
         with self._lend() as connection:
             return connection.asking.execute(statement, parameters).fetchall()
+
+    def first_in_crowd(self, thing: Hashable, statement: QueryNoTemplate, parameters: Mapping[str, Any]) -> Row:
+        """Do as `first`, together with all in this process who wait for the same rows: one transaction for all.
+
+        `thing` names the rows that the statement locks: the same for the same rows in the same order.
+        """
+        return self._crowd.get(thing, (statement, parameters))
+
+    def _all_first(self, wishes: Sequence[Wish]) -> Sequence[Row | Exception]:
+        if len(wishes) == 1:
+            return [self.first(*wishes[0])]
+        try:
+            return self._together(wishes)
+        except psycopg.Error as failure:
+            if not (failure.sqlstate or "").startswith(_TAKEN_BACK):
+                raise
+            return [self._alone(wish) for wish in wishes]
+
+    def _together(self, wishes: Sequence[Wish]) -> Sequence[Row]:
+        with self._lend() as connection:
+            with connection.pipeline(), connection.transaction():
+                cursors = [connection.execute(*wish) for wish in wishes]
+            return [cursor.fetchone() for cursor in cursors]
+
+    def _alone(self, wish: Wish) -> Row | Exception:
+        try:
+            return self.first(*wish)
+        except Exception as failure:
+            return failure
 
     @contextmanager
     def transaction(self) -> Iterator[DeadlineConnection]:

@@ -6,7 +6,7 @@ of one worker reads its own writes, and another worker is behind by no more than
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from time import monotonic, perf_counter
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from flask import Flask
 from werkzeug.http import parse_etags
 
 from chassis.cors import Cors
+from chassis.crowd import Crowd
 from chassis.logging import current_request_id
 from chassis.observe import RECORDED, REQUEST_ID, Answered, Record, arrive
 
@@ -28,16 +29,19 @@ class _Page(NamedTuple):
     headers: list[tuple[str, str]]
     body: bytes
     stale_at: float
+    etag: str = ""
+    unchanged: _Page | None = None  # what a client gets that has it already
+
+    @property
+    def is_good(self) -> bool:
+        return self.status.startswith("200")
 
     def for_client_with(self, etags: str | None) -> _Page:
         """Return this page, or 304 without a body for a client that names its ETag."""
-        if not etags:
+        if not etags or not self.unchanged:
             return self
-        etag = dict(self.headers).get("ETag", "")
-        if not etag or not parse_etags(etags).contains_weak(etag.strip('"')):
-            return self
-        headers = [header for header in self.headers if header[0] not in {"Content-Type", "Content-Length"}]
-        return _Page("304 NOT MODIFIED", headers, b"", self.stale_at)
+        named = etags == self.etag or parse_etags(etags).contains_weak(self.etag.strip('"'))
+        return self.unchanged if named else self
 
 
 class PageCache:
@@ -49,6 +53,7 @@ class PageCache:
         self._record = record
         self._cors: Cors = app.extensions["cors"]
         self._pages: dict[str, _Page] = {}
+        self._crowd = Crowd(self._look_again)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"] == self._path and environ["REQUEST_METHOD"] == "GET":
@@ -60,14 +65,22 @@ class PageCache:
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         arrived = arrive(environ.get("HTTP_X_REQUEST_ID"))
-        page = self._pages.get(environ["QUERY_STRING"])
-        if page is None or page.stale_at < monotonic():
-            page = self._render(environ)
+        page = self._fresh(environ) or self._crowd.get(environ["QUERY_STRING"], environ)
         page = page.for_client_with(environ.get("HTTP_IF_NONE_MATCH"))
         grant = self._cors.grant(environ.get("HTTP_ORIGIN"))
         start_response(page.status, [*page.headers, *grant, (REQUEST_ID, current_request_id())])
         self._record(Answered("GET", self._path, self._path, int(page.status[:3]), perf_counter() - arrived))
         return [page.body]
+
+    def _fresh(self, environ: dict[str, Any]) -> _Page | None:
+        page = self._pages.get(environ["QUERY_STRING"])
+        return page if page and page.stale_at >= monotonic() else None
+
+    def _look_again(self, environs: Sequence[dict[str, Any]]) -> list[_Page]:
+        """Render a page once for all who wait for it; a refusal is each one's own."""
+        first, *others = environs
+        page = self._fresh(first) or self._render(first)
+        return [page, *(page if page.is_good else self._render(environ) for environ in others)]
 
     def _render(self, environ: dict[str, Any]) -> _Page:
         stale_at = monotonic() + PAGE_SECONDS  # from before reading: a write meanwhile must not be hidden for longer
@@ -76,8 +89,11 @@ class PageCache:
         unconditional = {**environ, "HTTP_IF_NONE_MATCH": "", "HTTP_ORIGIN": "", RECORDED: True}
         answer = self._inner(unconditional, lambda *given: head.extend(given))  # type: ignore[arg-type]
         body = b"".join(answer)
-        page = _Page(head[0], [header for header in head[1] if header[0] != REQUEST_ID], body, stale_at)
-        if page.status.startswith("200") and len(environ["QUERY_STRING"]) <= _LONGEST_QUERY:
+        headers = [header for header in head[1] if header[0] != REQUEST_ID]
+        kept = [header for header in headers if header[0] not in {"Content-Type", "Content-Length"}]
+        unchanged = _Page("304 NOT MODIFIED", kept, b"", stale_at)
+        page = _Page(head[0], headers, body, stale_at, etag := dict(kept).get("ETag", ""), unchanged if etag else None)
+        if page.is_good and len(environ["QUERY_STRING"]) <= _LONGEST_QUERY:
             self._keep(environ["QUERY_STRING"], page)
         return page
 

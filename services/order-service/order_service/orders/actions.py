@@ -51,7 +51,7 @@ def place_order(
 def _place(db: Database, parameters: dict[str, Any]) -> Row:
     reach("place.before")
     try:
-        row = db.first(statements.PLACE, parameters)
+        row = db.first_in_crowd(frozenset(parameters["product_ids"]), statements.PLACE, parameters)
     except LockNotAvailable as failure:
         if parameters["key"]:
             raise rules.StillInFlight from failure

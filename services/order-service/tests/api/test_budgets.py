@@ -32,7 +32,7 @@ BUDGETS = {
     "product": Budget("GET", "/products/p1", "200 OK", 1, 104),
     "order": Budget("GET", "/orders/{order_id}", "200 OK", 1, 114),
     "own orders": Budget("GET", "/orders?limit=20", "200 OK", 1, 121),
-    "placing an order": Budget("POST", "/create_order", "201 CREATED", 1, 136),
+    "placing an order": Budget("POST", "/create_order", "201 CREATED", 1, 143),
 }
 
 

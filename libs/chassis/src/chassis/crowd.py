@@ -1,0 +1,73 @@
+"""Those who want the same thing at the same time get it together, instead of one after the other."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from threading import Lock
+from typing import Generic, TypeVar
+
+W = TypeVar("W")
+A = TypeVar("A")
+
+MOST = 16
+"""How many are asked for at once: a crowd must not keep others from the thing for long."""
+
+
+class _Wish(Generic[W, A]):
+    def __init__(self, wish: W) -> None:
+        self.wish = wish
+        self.answer: A | Exception | None = None
+        self.turn = Lock()
+        self.turn.acquire()  # whoever answers, or says that it is this one's turn to ask, lets go of it
+
+
+class Crowd(Generic[W, A]):
+    """The first to want something asks at once; who comes meanwhile waits, and then one asks for all who wait.
+
+    `ask` takes wishes and returns an answer for each, in their order; an answer may be the exception to raise.
+    """
+
+    def __init__(self, ask: Callable[[Sequence[W]], Sequence[A | Exception]]) -> None:
+        self._ask = ask
+        self._lock = Lock()
+        self._waiting: dict[Hashable, deque[_Wish[W, A]]] = {}
+
+    def get(self, thing: Hashable, wish: W) -> A:
+        mine: _Wish[W, A] = _Wish(wish)
+        with self._lock:
+            waiting = self._waiting.get(thing)
+            if waiting is None:
+                self._waiting[thing] = deque()
+            else:
+                waiting.append(mine)
+        if waiting is not None:
+            mine.turn.acquire()
+        if mine.answer is None:
+            self._lead(thing, mine)
+        if isinstance(mine.answer, Exception):
+            raise mine.answer
+        assert mine.answer is not None  # noqa: S101 - whoever leads answers all
+        return mine.answer
+
+    def _lead(self, thing: Hashable, mine: _Wish[W, A]) -> None:
+        with self._lock:
+            waiting = self._waiting[thing]
+            together = [mine, *(waiting.popleft() for _ in range(min(len(waiting), MOST - 1)))]
+        try:
+            answers: Sequence[A | Exception] = self._ask([one.wish for one in together])
+        except Exception as failure:
+            answers = [failure] * len(together)
+        for one, answer in zip(together, answers, strict=True):
+            one.answer = answer
+            one.turn.release()
+        self._pass_on(thing)
+
+    def _pass_on(self, thing: Hashable) -> None:
+        """Let the next who waits ask; forget the thing when nobody does."""
+        with self._lock:
+            waiting = self._waiting[thing]
+            if waiting:
+                waiting.popleft().turn.release()
+            else:
+                del self._waiting[thing]

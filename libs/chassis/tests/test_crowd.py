@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+
+import pytest
+
+from chassis.crowd import MOST, Crowd
+
+
+class Counter:
+    """Somebody who answers wishes when allowed to, and remembers who asked together."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+        self.begun, self.go = Event(), Event()
+
+    def ask(self, wishes: Sequence[int]) -> list[int | Exception]:
+        self.asked.append(list(wishes))
+        self.begun.set()
+        self.go.wait(10)
+        return [ValueError(f"no {wish}") if wish < 0 else wish * 10 for wish in wishes]
+
+
+Gather = Callable[..., list[Future[int]]]
+
+
+@pytest.fixture
+def counter() -> Iterator[Counter]:
+    counter = Counter()
+    yield counter
+    counter.go.set()
+
+
+@pytest.fixture
+def crowd(counter: Counter) -> Crowd[int, int]:
+    return Crowd(counter.ask)
+
+
+@pytest.fixture
+def gather(crowd: Crowd[int, int], counter: Counter) -> Iterator[Gather]:
+    """Let the first ask, and all others come while it does: gather(1, 2, 3)."""
+    with ThreadPoolExecutor(64) as people:
+
+        def gather(first: int, *others: int) -> list[Future[int]]:
+            asking = [people.submit(crowd.get, "thing", first)]
+            assert counter.begun.wait(5)
+            asking += [people.submit(crowd.get, "thing", other) for other in others]
+            while len(crowd._waiting["thing"]) < len(others):
+                pass
+            counter.go.set()
+            return asking
+
+        yield gather
+
+
+def test_who_comes_alone_asks_alone(crowd: Crowd[int, int], counter: Counter) -> None:
+    counter.go.set()
+    assert [crowd.get("thing", 1), crowd.get("thing", 2)] == [10, 20]
+    assert counter.asked == [[1], [2]]
+    assert crowd._waiting == {}
+
+
+def test_who_comes_while_another_asks_is_answered_together_with_all_who_wait(gather: Gather, counter: Counter) -> None:
+    answers = [future.result(5) for future in gather(1, 2, 3, 4)]
+    assert answers == [10, 20, 30, 40]
+    assert [sorted(asked) for asked in counter.asked] == [[1], [2, 3, 4]]
+
+
+def test_only_so_many_are_answered_at_once_and_nobody_is_forgotten(
+    gather: Gather, counter: Counter, crowd: Crowd[int, int]
+) -> None:
+    answers = [future.result(5) for future in gather(*range(50))]
+    assert answers == [number * 10 for number in range(50)]
+    assert max(map(len, counter.asked)) == MOST
+    assert sorted(wish for asked in counter.asked for wish in asked) == list(range(50))
+    assert crowd._waiting == {}
+
+
+def test_who_wants_something_else_does_not_wait(crowd: Crowd[int, int], gather: Gather, counter: Counter) -> None:
+    with ThreadPoolExecutor(2) as people:
+        one = people.submit(crowd.get, "one thing", 1)
+        assert counter.begun.wait(5)
+        other = people.submit(crowd.get, "another", 2)
+        while len(counter.asked) < 2:
+            pass
+        counter.go.set()
+        assert (one.result(5), other.result(5)) == (10, 20)
+
+
+def test_one_refusal_is_its_own(gather: Gather) -> None:
+    first, good, bad = gather(1, 2, -3)
+    assert (first.result(5), good.result(5)) == (10, 20)
+    with pytest.raises(ValueError, match="no -3"):
+        bad.result(5)
+
+
+def test_when_asking_fails_all_hear_so_and_the_next_can_ask(crowd: Crowd[int, int], counter: Counter) -> None:
+    counter.go.set()
+    answer, counter_ask = crowd._ask, [RuntimeError("gone")]
+    crowd._ask = lambda wishes: (_ for _ in ()).throw(counter_ask.pop()) if counter_ask else answer(wishes)  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="gone"):
+        crowd.get("thing", 1)
+    assert crowd.get("thing", 2) == 20
