@@ -7,7 +7,8 @@ cost in the service, in PgBouncer and in PostgreSQL: it says what the rates cann
 share few cores. About five minutes.
 
 Environment: ROUNDS; SECONDS, of one run; SHARE, of a core, that each server process is held to by a cgroup (as root on
-Linux). With SHARE=0.1 the servers are the narrow place even on few cores, and the factor is what more cores would show.
+Linux) and then visited by EACH connections. With SHARE=0.1 the servers are the narrow place even on few cores, and the
+factor is what more cores would show.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from localshop.testing import free_ports, fresh_folder
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SECONDS = int(os.environ.get("SECONDS", "3"))
 SHARE = float(os.environ.get("SHARE", "0"))
-CONNECTIONS = 32
+CONNECTIONS, EACH = 32, 8  # in all; of each process, where processes are held to a share
 CUSTOMERS = 16
 PASSWORD = "violet-harbour-42"
 DATABASES = ("user_service", "order_service")
@@ -203,12 +204,12 @@ def spent(part: Child) -> float:
     return used
 
 
-def wrk(port: int, requests: list[str], seconds: int) -> tuple[int, float]:
+def wrk(port: int, requests: list[str], connections: int, seconds: int) -> tuple[int, float]:
     """Send the requests in turn; return how many were answered in how many seconds. One failure ends it all."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "load.lua").write_text(LUA)
         Path(folder, "requests").write_text("".join(request + END for request in requests), newline="")
-        options = ("-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", f"{folder}/load.lua")
+        options = ("-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", f"{folder}/load.lua")
         command = ("wrk", *options, f"http://127.0.0.1:{port}", "--", f"{folder}/requests", os.urandom(8).hex())
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     answered, microseconds, failed = (int(word) for word in said.split()[-3:])
@@ -221,7 +222,8 @@ def run(load: Load, contender: Contender, pooler: PgBouncer, postgres: Postgres,
     service, requests = load(contender)
     parts = (service, pooler, postgres)
     before = [spent(part) for part in parts]
-    answered, took = wrk(service.port, requests, seconds)
+    connections = EACH * contender.processes if SHARE else CONNECTIONS
+    answered, took = wrk(service.port, requests, connections, seconds)
     costs = (1e6 * (spent(part) - start) / answered for part, start in zip(parts, before, strict=True))
     return Outcome(answered / took, *costs)
 
