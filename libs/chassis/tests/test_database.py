@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from chassis import open_database
 from chassis.database import Database
 from chassis.settings import Settings
 
@@ -34,6 +35,15 @@ def test_connections_that_the_server_closed_are_replaced_without_a_failed_reques
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     assert client.get("/sql?run=SELECT 2").json == [2]
+
+
+@pytest.mark.parametrize(("wanted", "kept"), [(True, 1), (False, 0)])
+def test_statements_are_prepared_unless_a_pooler_could_not_keep_them(
+    settings: Settings, wanted: bool, kept: int
+) -> None:
+    prepared = "SELECT count(*) FROM pg_prepared_statements"
+    with closing(open_database(settings.model_copy(update={"database_prepared_statements": wanted}))) as database:
+        assert [database.first(prepared).count for _ in range(3)][-1] == kept
 
 
 @pytest.mark.parametrize(

@@ -171,10 +171,10 @@ def test_a_catalogue_is_imported_into_a_running_shop_only(localshop: Localshop, 
 
 def own_postgres_folder(data: Path) -> Path:
     """Make an empty folder where PostgreSQL's is expected, owned by whom it runs as."""
-    from localshop.postgres import Postgres, _account
+    from localshop.postgres import Postgres, account_for
 
     folder = Postgres(data / "postgres", data / "log").folder
     folder.mkdir(parents=True, mode=0o700)
-    if account := _account(folder):
+    if account := account_for(folder):
         os.chown(folder, account.pw_uid, account.pw_gid)
     return folder

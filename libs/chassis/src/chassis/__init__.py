@@ -26,6 +26,7 @@ def open_database(settings: Settings) -> Database:
         settings.database_url,
         pool_size=settings.database_pool_size,
         statement_timeout_ms=settings.database_statement_timeout_ms,
+        prepared_statements=settings.database_prepared_statements,
     )
 
 

@@ -72,8 +72,11 @@ class Database:
     Statements are psycopg's, with `%(name)s` where a value goes; a row is a named tuple of its columns.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 16, statement_timeout_ms: int = 5000) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 16, statement_timeout_ms: int = 5000, prepared_statements: bool = True
+    ) -> None:
         self._url = url
+        self._prepare_threshold = 0 if prepared_statements else None  # after how many uses; None: never
         self._statement_timeout_ms = statement_timeout_ms
         self._deadline_seconds = statement_timeout_ms / 1000 + 1
         self._breaker = CircuitBreaker(trial_seconds=CONNECT_SECONDS + self._deadline_seconds)
@@ -91,7 +94,7 @@ class Database:
                 connect_timeout=CONNECT_SECONDS,
                 options=options,
                 autocommit=True,
-                prepare_threshold=0,
+                prepare_threshold=self._prepare_threshold,
                 row_factory=namedtuple_row,
             )
         except psycopg.errors.ConnectionTimeout:

@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     database_url: str = Field(pattern=r"^postgres(ql)?://", description="libpq URL of this service's own database")
     database_pool_size: int = Field(default=16, ge=1, le=200)
     database_statement_timeout_ms: int = Field(default=5000, ge=100, le=60_000)
+    database_prepared_statements: bool = True  # not through a pooler that gives each transaction any connection
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     token_kind: Literal["demo", "jwt"] = "demo"
     token_secrets: CommaSeparated = (LOCAL_SECRET,)

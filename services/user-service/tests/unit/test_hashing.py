@@ -124,8 +124,8 @@ def test_hashing_gives_way_to_the_other_threads() -> None:
 def test_memory_is_given_back_once_nobody_hashes_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     trimmed = threading.Event()
     monkeypatch.setattr(hashing, "QUIET_SECONDS", 0.05)
-    monkeypatch.setattr(hashing, "_trim", trimmed.set)
     pool = HashingPool(PLACES)
+    pool._trim = trimmed.set  # type: ignore[method-assign]
     assert not trimmed.wait(0.2)
     pool.run(int)
     assert trimmed.wait(5)
@@ -134,4 +134,4 @@ def test_memory_is_given_back_once_nobody_hashes_any_more(monkeypatch: pytest.Mo
 
 
 def test_the_allocator_can_be_asked_for_it() -> None:
-    hashing._trim()
+    HashingPool._trim()

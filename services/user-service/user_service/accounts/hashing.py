@@ -59,7 +59,13 @@ class HashingPool:
             while self._hashed.is_set():
                 self._hashed.clear()
                 time.sleep(QUIET_SECONDS)
-            _trim()
+            self._trim()
+
+    @staticmethod
+    def _trim() -> None:
+        """Have the allocator return what it holds unused; only glibc can be asked to."""
+        with suppress(AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def places_beside(server_threads: int) -> int:
@@ -69,12 +75,6 @@ def places_beside(server_threads: int) -> int:
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def _trim() -> None:
-    """Have the allocator return what it holds unused; only glibc can be asked to."""
-    with suppress(AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _give_way() -> None:

@@ -75,7 +75,7 @@ class Postgres(Child):
 
     def start(self) -> None:
         """Run the server, made from nothing when there is none, and wait until it answers."""
-        account = _account(self.folder)
+        account = account_for(self.folder)
         self._refuse_unusable(account)
         self.end_leftover()
         if self.is_new:
@@ -148,7 +148,7 @@ class Postgres(Child):
         """Make a new server. It gets its name last: an interrupted attempt is not taken for a server."""
         attempt = self.folder.with_name(self.folder.name + ".new")
         shutil.rmtree(attempt, ignore_errors=True)
-        _make_private_folder(attempt, account)
+        make_private_folder(attempt, account)
         # The same order and case rules on every machine, whatever LANG says.
         locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
         command = (BIN / "initdb", "-U", "postgres", "--auth=trust", *locale, "-D", attempt)
@@ -165,7 +165,7 @@ class Postgres(Child):
         raise self.trouble(f"cannot start on {self.folder}; if nothing else helps, {START_OVER}")
 
 
-def _account(folder: Path) -> pwd.struct_passwd | None:
+def account_for(folder: Path) -> pwd.struct_passwd | None:
     """Return whom to run as: PostgreSQL refuses root, and its account must then be let in. None: as ourselves."""
     if os.geteuid() != 0:
         return None
@@ -190,13 +190,13 @@ def _socket_folder(folder: Path) -> Path:
 
 def _make_socket_folder(folder: Path, account: pwd.struct_passwd | None) -> None:
     if not folder.exists():
-        _make_private_folder(folder, account)
+        make_private_folder(folder, account)
     found = folder.lstat()  # below /tmp anybody may have put something of this name
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != (account.pw_uid if account else os.geteuid()):
         raise Trouble(f"{folder} is someone else's: remove it, PostgreSQL's socket belongs there")
 
 
-def _make_private_folder(folder: Path, account: pwd.struct_passwd | None) -> None:
+def make_private_folder(folder: Path, account: pwd.struct_passwd | None) -> None:
     folder.mkdir(mode=0o700)
     if account:
         os.chown(folder, account.pw_uid, account.pw_gid)

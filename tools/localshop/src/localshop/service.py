@@ -49,10 +49,15 @@ class Service(Child):
             environment=os.environ | environment | fixed,
         )
 
-    def twin(self, port: int) -> Service:
-        """Return another server of this service, on the same database."""
+    def twin(self, port: int, *, through: str | None = None, **environment: str) -> Service:
+        """Return another server of this service, on the same database, reached `through` another URL where given."""
         return Service(
-            self.name, port=port, database_url=self.database_url, log=self.log, environment=self.environment or {}
+            self.name,
+            port=port,
+            database_url=through or self.database_url,
+            log=self.log,
+            environment={**(self.environment or {}), **environment},
+            migrating=self._migrating,
         )
 
     def workers(self) -> list[psutil.Process]:
