@@ -70,6 +70,7 @@ UNUSED += ["image", "format", "upload-artifact", "upload-release-assets"]
 
 # Each command notes how it was called.
 COMMANDS = {
+    "sudo": "",
     "skopeo": 'test -e "${3#oci-archive:}"',
     "cosign": "",
     "grype": "",
