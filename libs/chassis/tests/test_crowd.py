@@ -15,11 +15,14 @@ class Counter:
     def __init__(self) -> None:
         self.asked: list[list[int]] = []
         self.begun, self.go = Event(), Event()
+        self.failure: Exception | None = None
 
     def ask(self, wishes: Sequence[int]) -> list[int | Exception]:
         self.asked.append(list(wishes))
         self.begun.set()
         self.go.wait(10)
+        if self.failure:
+            raise self.failure
         return [ValueError(f"no {wish}") if wish < 0 else wish * 10 for wish in wishes]
 
 
@@ -96,10 +99,13 @@ def test_one_refusal_is_its_own(gather: Gather) -> None:
         bad.result(5)
 
 
-def test_when_asking_fails_all_hear_so_and_the_next_can_ask(crowd: Crowd[int, int], counter: Counter) -> None:
-    counter.go.set()
-    answer, counter_ask = crowd._ask, [RuntimeError("gone")]
-    crowd._ask = lambda wishes: (_ for _ in ()).throw(counter_ask.pop()) if counter_ask else answer(wishes)  # type: ignore[method-assign]
-    with pytest.raises(RuntimeError, match="gone"):
-        crowd.get("thing", 1)
+def test_when_asking_fails_all_hear_so_who_still_wait_too_and_the_next_can_ask(
+    gather: Gather, counter: Counter, crowd: Crowd[int, int]
+) -> None:
+    counter.failure = RuntimeError("gone")
+    for future in gather(*range(20)):
+        with pytest.raises(RuntimeError, match="gone"):
+            future.result(5)
+    assert counter.asked == [[0]]
+    counter.failure = None
     assert crowd.get("thing", 2) == 20

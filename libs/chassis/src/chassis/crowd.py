@@ -25,7 +25,8 @@ class _Wish(Generic[W, A]):
 class Crowd(Generic[W, A]):
     """The first to want something asks at once; who comes meanwhile waits, and then one asks for all who wait.
 
-    `ask` takes wishes and returns an answer for each, in their order; an answer may be the exception to raise.
+    `ask` takes wishes and returns an answer for each, in their order; an answer may be the exception to raise. What it
+    raises itself is the answer to all, those included who still wait.
     """
 
     def __init__(self, ask: Callable[[Sequence[W]], Sequence[A | Exception]]) -> None:
@@ -51,17 +52,21 @@ class Crowd(Generic[W, A]):
         return mine.answer
 
     def _lead(self, thing: Hashable, mine: _Wish[W, A]) -> None:
-        with self._lock:
-            waiting = self._waiting[thing]
-            together = [mine, *(waiting.popleft() for _ in range(min(len(waiting), MOST - 1)))]
+        together = [mine, *self._take(thing, MOST - 1)]
         try:
             answers: Sequence[A | Exception] = self._ask([one.wish for one in together])
         except Exception as failure:
+            together += self._take(thing)  # who has waited for so long need not find out in turn
             answers = [failure] * len(together)
         for one, answer in zip(together, answers, strict=True):
             one.answer = answer
             one.turn.release()
         self._pass_on(thing)
+
+    def _take(self, thing: Hashable, most: int | None = None) -> list[_Wish[W, A]]:
+        with self._lock:
+            waiting = self._waiting[thing]
+            return [waiting.popleft() for _ in range(len(waiting) if most is None else min(len(waiting), most))]
 
     def _pass_on(self, thing: Hashable) -> None:
         """Let the next who waits ask; forget the thing when nobody does."""

@@ -37,10 +37,6 @@ IDLE_IN_TRANSACTION_MS = 10_000
 _PASSING = ("08", "40", "53", "55", "57", "58")
 
 
-# Of several statements in one transaction one was refused or chosen as a deadlock's victim: none has happened.
-_TAKEN_BACK = ("23", "40")
-
-
 class DeadlineConnection(psycopg.Connection[Any]):
     """A connection that gives up on a server that has stopped answering.
 
@@ -64,6 +60,13 @@ class DeadlineConnection(psycopg.Connection[Any]):
             raise
         self.breaker.answered()
         return answer
+
+
+def _is_of_one(failure: psycopg.Error) -> bool:
+    """Tell whether a statement was refused for itself, or chosen as a deadlock's victim: its transaction has not
+    happened, and others may fare better. Any other failure is the database's."""
+    refused = failure.sqlstate is not None and not isinstance(failure, psycopg.OperationalError)
+    return refused or isinstance(failure, psycopg.errors.DeadlockDetected)
 
 
 class Database:
@@ -128,14 +131,12 @@ class Database:
         return self._crowd.get(thing, (statement, parameters))
 
     def _all_first(self, wishes: Sequence[Wish]) -> Sequence[Row | Exception]:
-        if len(wishes) == 1:
-            return [self.first(*wishes[0])]
         try:
-            return self._together(wishes)
+            return self._together(wishes) if len(wishes) > 1 else [self.first(*wishes[0])]
         except psycopg.Error as failure:
-            if not (failure.sqlstate or "").startswith(_TAKEN_BACK):
+            if not _is_of_one(failure):
                 raise
-            return [self._alone(wish) for wish in wishes]
+            return [self._alone(wish) for wish in wishes] if len(wishes) > 1 else [failure]
 
     def _together(self, wishes: Sequence[Wish]) -> Sequence[Row]:
         with self._lend() as connection:
