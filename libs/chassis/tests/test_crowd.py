@@ -17,16 +17,16 @@ class Counter:
         self.begun, self.go = Event(), Event()
         self.failure: Exception | None = None
 
-    def ask(self, wishes: Sequence[int]) -> list[int | Exception]:
+    def ask(self, wishes: Sequence[int]) -> list[int | Exception | None]:
         self.asked.append(list(wishes))
         self.begun.set()
         self.go.wait(10)
         if self.failure:
             raise self.failure
-        return [ValueError(f"no {wish}") if wish < 0 else wish * 10 for wish in wishes]
+        return [ValueError(f"no {wish}") if wish < 0 else wish * 10 or None for wish in wishes]
 
 
-Gather = Callable[..., list[Future[int]]]
+Gather = Callable[..., list[Future[int | None]]]
 
 
 @pytest.fixture
@@ -37,16 +37,16 @@ def counter() -> Iterator[Counter]:
 
 
 @pytest.fixture
-def crowd(counter: Counter) -> Crowd[int, int]:
+def crowd(counter: Counter) -> Crowd[int, int | None]:
     return Crowd(counter.ask)
 
 
 @pytest.fixture
-def gather(crowd: Crowd[int, int], counter: Counter) -> Iterator[Gather]:
+def gather(crowd: Crowd[int, int | None], counter: Counter) -> Iterator[Gather]:
     """Let the first ask, and all others come while it does: gather(1, 2, 3)."""
     with ThreadPoolExecutor(64) as people:
 
-        def gather(first: int, *others: int) -> list[Future[int]]:
+        def gather(first: int, *others: int) -> list[Future[int | None]]:
             asking = [people.submit(crowd.get, "thing", first)]
             assert counter.begun.wait(5)
             asking += [people.submit(crowd.get, "thing", other) for other in others]
@@ -58,7 +58,7 @@ def gather(crowd: Crowd[int, int], counter: Counter) -> Iterator[Gather]:
         yield gather
 
 
-def test_who_comes_alone_asks_alone(crowd: Crowd[int, int], counter: Counter) -> None:
+def test_who_comes_alone_asks_alone(crowd: Crowd[int, int | None], counter: Counter) -> None:
     counter.go.set()
     assert [crowd.get("thing", 1), crowd.get("thing", 2)] == [10, 20]
     assert counter.asked == [[1], [2]]
@@ -72,16 +72,18 @@ def test_who_comes_while_another_asks_is_answered_together_with_all_who_wait(gat
 
 
 def test_only_so_many_are_answered_at_once_and_nobody_is_forgotten(
-    gather: Gather, counter: Counter, crowd: Crowd[int, int]
+    gather: Gather, counter: Counter, crowd: Crowd[int, int | None]
 ) -> None:
-    answers = [future.result(5) for future in gather(*range(50))]
-    assert answers == [number * 10 for number in range(50)]
+    answers = [future.result(5) for future in gather(*range(1, 51))]
+    assert answers == [number * 10 for number in range(1, 51)]
     assert max(map(len, counter.asked)) == MOST
-    assert sorted(wish for asked in counter.asked for wish in asked) == list(range(50))
+    assert sorted(wish for asked in counter.asked for wish in asked) == list(range(1, 51))
     assert crowd._waiting == {}
 
 
-def test_who_wants_something_else_does_not_wait(crowd: Crowd[int, int], gather: Gather, counter: Counter) -> None:
+def test_who_wants_something_else_does_not_wait(
+    crowd: Crowd[int, int | None], gather: Gather, counter: Counter
+) -> None:
     with ThreadPoolExecutor(2) as people:
         one = people.submit(crowd.get, "one thing", 1)
         assert counter.begun.wait(5)
@@ -92,6 +94,11 @@ def test_who_wants_something_else_does_not_wait(crowd: Crowd[int, int], gather: 
         assert (one.result(5), other.result(5)) == (10, 20)
 
 
+def test_nothing_is_an_answer_too(gather: Gather, counter: Counter) -> None:
+    assert [future.result(5) for future in gather(1, 0, 2, 0)] == [10, None, 20, None]
+    assert [sorted(asked) for asked in counter.asked] == [[1], [0, 0, 2]]
+
+
 def test_one_refusal_is_its_own(gather: Gather) -> None:
     first, good, bad = gather(1, 2, -3)
     assert (first.result(5), good.result(5)) == (10, 20)
@@ -100,7 +107,7 @@ def test_one_refusal_is_its_own(gather: Gather) -> None:
 
 
 def test_when_asking_fails_all_hear_so_who_still_wait_too_and_the_next_can_ask(
-    gather: Gather, counter: Counter, crowd: Crowd[int, int]
+    gather: Gather, counter: Counter, crowd: Crowd[int, int | None]
 ) -> None:
     counter.failure = RuntimeError("gone")
     for future in gather(*range(20)):

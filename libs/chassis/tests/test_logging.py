@@ -38,9 +38,9 @@ def test_a_request_id_is_made_where_none_or_a_dangerous_one_is_given(client: Fla
 
 def test_a_log_line_of_a_library_has_the_same_shape_and_cannot_be_split(lines: Lines) -> None:
     configure("toy-service", "local", "INFO")
-    logging.getLogger("some.library").warning('two\nlines and a "quote"')
+    logging.getLogger("some.package").warning('two\nlines and a "quote"')
     (line,) = lines()
-    assert (line["event"], line["level"], line["logger"]) == ('two\nlines and a "quote"', "WARNING", "some.library")
+    assert (line["event"], line["level"], line["logger"]) == ('two\nlines and a "quote"', "WARNING", "some.package")
 
 
 def test_secrets_are_blanked_in_members_and_in_text(lines: Lines) -> None:

@@ -17,7 +17,8 @@ MOST = 16
 class _Wish(Generic[W, A]):
     def __init__(self, wish: W) -> None:
         self.wish = wish
-        self.answer: A | Exception | None = None
+        self.answered = False
+        self.answer: A | Exception
         self.turn = Lock()
         self.turn.acquire()  # whoever answers, or says that it is this one's turn to ask, lets go of it
 
@@ -44,11 +45,10 @@ class Crowd(Generic[W, A]):
                 waiting.append(mine)
         if waiting is not None:
             mine.turn.acquire()
-        if mine.answer is None:
+        if not mine.answered:
             self._lead(thing, mine)
         if isinstance(mine.answer, Exception):
             raise mine.answer
-        assert mine.answer is not None  # noqa: S101 - whoever leads answers all
         return mine.answer
 
     def _lead(self, thing: Hashable, mine: _Wish[W, A]) -> None:
@@ -59,7 +59,7 @@ class Crowd(Generic[W, A]):
             together += self._take(thing)  # who has waited for so long need not find out in turn
             answers = [failure] * len(together)
         for one, answer in zip(together, answers, strict=True):
-            one.answer = answer
+            one.answer, one.answered = answer, True
             one.turn.release()
         self._pass_on(thing)
 
