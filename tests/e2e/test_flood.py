@@ -20,12 +20,15 @@ from localshop.testing import free_ports
 from user_service import MIGRATIONS
 
 ATTACKERS = 16
+GUESSES = 100
 READS = 10
+ACCOUNT = {"username": "grace", "password": "amber-lighthouse-7"}
+UNTHROTTLED = {"THREADS": "4", "RATE_LIMIT_PER_ADDRESS": "1000000"}
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    environment = {"THREADS": "4", "RATE_LIMIT_PER_ADDRESS": "1000000", "LOG_LEVEL": "WARNING"}
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
+    environment = {"LOG_LEVEL": "WARNING", **request.param}
     with migrated_database("flood", MIGRATIONS) as url:
         port, log = free_ports()[0], tmp_path / "user.log"
         service = Service("user-service", port=port, database_url=url, log=log, environment=environment)
@@ -36,13 +39,13 @@ def service(tmp_path: Path) -> Iterator[Service]:
             service.stop()
 
 
+@pytest.mark.parametrize("service", [UNTHROTTLED], indirect=True)
 def test_while_every_place_for_hashing_is_taken_the_service_answers_and_refuses_what_is_too_much(
     service: Service,
 ) -> None:
     # given
-    account = {"username": "grace", "password": "amber-lighthouse-7"}
-    httpx.post(f"{service.url}/register", json=account).raise_for_status()
-    token = httpx.post(f"{service.url}/login", json=account).raise_for_status().json()["token"]
+    httpx.post(f"{service.url}/register", json=ACCOUNT).raise_for_status()
+    token = httpx.post(f"{service.url}/login", json=ACCOUNT).raise_for_status().json()["token"]
     stop, numbers, refusals = Event(), itertools.count(), Counter[tuple[int, str | None]]()
 
     def attack() -> None:
@@ -68,6 +71,31 @@ def test_while_every_place_for_hashing_is_taken_the_service_answers_and_refuses_
     assert set(refusals) == {(401, None), (503, "1")}
 
 
+@pytest.mark.parametrize("service", [{}], indirect=True)
+def test_guesses_at_ever_new_accounts_from_one_address_are_soon_refused_however_many_come_at_once(
+    service: Service,
+) -> None:
+    # given
+    httpx.post(f"{service.url}/register", json=ACCOUNT).raise_for_status()
+    httpx.post(f"{service.url}/login", json=ACCOUNT).raise_for_status()
+
+    def attack(attacker: int) -> list[httpx.Response]:
+        guesses = [{"username": f"victim{attacker}x{number}", "password": "wrong horse"} for number in range(GUESSES)]
+        with httpx.Client(base_url=service.url, timeout=30) as client:
+            return [client.post("/login", json=guess) for guess in guesses]
+
+    # when
+    with ThreadPoolExecutor(ATTACKERS) as attackers:
+        answers = list(itertools.chain(*attackers.map(attack, range(ATTACKERS))))
+    # then
+    assert {answer.status_code for answer in answers} == {401, 429}
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers if answer.status_code == 429)
+    hashed = sum(answer.status_code == 401 for answer in answers)
+    assert hashed < 100  # the free ones, and after each delay as many as come at once
+    assert httpx.post(f"{service.url}/login", json=ACCOUNT).status_code == 200
+
+
+@pytest.mark.parametrize("service", [{}], indirect=True)
 def test_the_server_does_not_name_itself(service: Service) -> None:
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
         connection.sendall(b"GET /nowhere HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")

@@ -154,6 +154,52 @@ def test_after_the_delay_one_may_try_again(clock: Callable[[float], None]) -> No
     assert throttle.admit(ALICE).granted is True
 
 
+def fail_at_one_address(throttle: Throttle, times: int, name: str = "victim") -> None:
+    for number in range(times):
+        throttle.failed(ALICE._replace(account=f"login:{name}{number}"), free=5)
+
+
+def test_an_address_that_only_fails_waits_twice_as_long_each_time_up_to_a_minute(
+    clock: Callable[[float], None],
+) -> None:
+    throttle, delays = Throttle("memory://", per_address=300), []
+    for number in range(18):
+        fail_at_one_address(throttle, 1, f"victim{number}")
+        allowance = throttle.admit(ALICE)
+        delays.append(0 if allowance.granted else allowance.seconds)
+        clock(delays[-1])
+    assert delays == [0] * 9 + [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_who_is_known_at_an_address_or_comes_from_another_does_not_wait_for_it(
+    replicas: tuple[Throttle, Throttle],
+) -> None:
+    one, other = replicas
+    one.succeeded(ALICE)
+    fail_at_one_address(one, 5)
+    assert other.admit(ALICE._replace(account="login:bob")).granted is False
+    assert other.admit(ALICE).granted is True
+    assert other.admit(Attempt("login:bob", "login:192.0.2.2")).granted is True
+
+
+def test_the_failures_of_an_address_are_forgotten_for_a_newcomer_s_success_but_not_for_a_known_account_s(
+    replicas: tuple[Throttle, Throttle],
+) -> None:
+    # given
+    one, other = replicas
+    fail_at_one_address(one, 4)
+    # when
+    one.succeeded(ALICE)
+    # then
+    fail_at_one_address(one, 4)
+    assert other.admit(ALICE._replace(account="login:bob")).granted is True
+    # and when
+    one.succeeded(ALICE)
+    # then
+    fail_at_one_address(one, 1)
+    assert other.admit(ALICE._replace(account="login:bob")).granted is False
+
+
 @needs_server
 def test_while_the_storage_is_gone_each_process_throttles_by_itself_and_says_so(
     redis: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

@@ -1,9 +1,9 @@
 """Throttle what an account and an address may try, before anything expensive is done about it.
 
-Three measures, from narrow to wide, so that an attacker delays nobody else (docs/adr/0016):
+Four measures, from narrow to wide, so that an attacker delays nobody else (docs/adr/0016):
 the same account from the same address waits twice as long after each failure; an account that fails a lot from
-everywhere waits, except where it has signed in before; an address has a budget of attempts, and an account that is
-known there has one of its own.
+everywhere waits, except where it has signed in before; so does an address whose accounts do nothing but fail, all but
+those known there; an address has a budget of attempts, and an account that is known there has one of its own.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from chassis.metrics import RATE_LIMIT_STORAGE_FAILURES, THROTTLED
 log = logging.getLogger(__name__)
 
 LONGEST_DELAY = 900
+LONGEST_DELAY_OF_ADDRESS = 60  # short: others may use it, and wait for as long once the attacker has gone
 FORGET_AFTER = 3600
 KNOWN_FOR = 30 * 86_400
 FAILURES_OF_ACCOUNT = RateLimitItemPerHour(100)
@@ -84,9 +85,10 @@ class Ledger:
         self._per_address = per_address
 
     def admit(self, who: Attempt) -> Allowance:
-        delay, known = f"delay:{who.pair}", bool(self._storage.get(f"known:{who.pair}"))
-        if self._storage.get(delay):
-            return Allowance(False, 0, _until(self._storage.get_expiry(delay)))
+        known = self._known(who)
+        for payer in [who.pair] if known else [who.pair, who.address]:
+            if self._storage.get(f"delay:{payer}"):
+                return Allowance(False, 0, _until(self._storage.get_expiry(f"delay:{payer}")))
         if not known and not self._windows.test(FAILURES_OF_ACCOUNT, who.account):
             return Allowance(False, 0, self._reset(FAILURES_OF_ACCOUNT, who.account))
         payer = who.pair if known else who.address
@@ -95,15 +97,29 @@ class Ledger:
         return Allowance(granted, left.remaining, _until(left.reset_time))
 
     def failed(self, who: Attempt, free: int) -> None:
-        failures = self._storage.incr(f"failures:{who.pair}", FORGET_AFTER)
-        if failures >= free:
-            self._storage.clear(f"delay:{who.pair}")
-            self._storage.incr(f"delay:{who.pair}", min(2 ** (failures - free), LONGEST_DELAY))
+        self._slow_down(who.pair, free, LONGEST_DELAY)
+        if not self._known(who):
+            self._slow_down(who.address, self._free_at_address(free), LONGEST_DELAY_OF_ADDRESS)
         self._windows.hit(FAILURES_OF_ACCOUNT, who.account)
 
     def succeeded(self, who: Attempt) -> None:
         self._storage.clear(f"failures:{who.pair}")
+        if not self._known(who):  # else whoever has an account could clear the way for guessing at all others
+            self._storage.clear(f"failures:{who.address}")
         self._storage.incr(f"known:{who.pair}", KNOWN_FOR)
+
+    def _known(self, who: Attempt) -> bool:
+        return bool(self._storage.get(f"known:{who.pair}"))
+
+    def _slow_down(self, payer: str, free: int, longest: int) -> None:
+        failures = self._storage.incr(f"failures:{payer}", FORGET_AFTER)
+        if failures >= free:
+            self._storage.clear(f"delay:{payer}")
+            self._storage.incr(f"delay:{payer}", min(2 ** (failures - free), longest))
+
+    def _free_at_address(self, free: int) -> int:
+        """Return how many failures in a row cost an address nothing: by default, those of four accounts."""
+        return max(free, free * self._per_address.amount // 150)
 
     def _reset(self, item: RateLimitItem, key: str) -> int:
         return _until(self._windows.get_window_stats(item, key).reset_time)
