@@ -84,12 +84,14 @@ def attacked(port: int, attack: str, first: int, statuses: Counter[int]) -> Iter
     """Let a process of its own attack meanwhile; add up what it was answered."""
     stop = multiprocessing.Event()
     outcome: Queue[Counter[int]] = multiprocessing.Queue()
-    attacker = multiprocessing.Process(target=flood, args=(port, attack, first, stop, outcome))
+    attacker = multiprocessing.Process(target=flood, args=(port, attack, first, stop, outcome), daemon=True)
     attacker.start()
-    yield
-    stop.set()
-    statuses += outcome.get()
-    attacker.join()
+    try:
+        yield
+    finally:
+        stop.set()
+        statuses += outcome.get()
+        attacker.join()
 
 
 def read(port: int, paths: dict[str, dict[str, str]]) -> Iterator[tuple[str, float]]:

@@ -11,13 +11,17 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from limits.storage import MemoryStorage
 
 from chassis import throttle as module
-from chassis.throttle import Allowance, Attempt, Throttle, neighbourhood
+from chassis.throttle import Allowance, Attempt, Rule, Throttle, neighbourhood
 
 SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 needs_server = pytest.mark.skipif(SERVER is None, reason="neither redis-server nor valkey-server is installed")
-ALICE = Attempt("login:alice", "login:192.0.2.1")
+LOGIN = Rule("login", failures=(), acquaints=True)
+SHORT = LOGIN._replace(free=3)
+ALICE = Attempt(LOGIN, "login:alice", "login:192.0.2.1")
+BOB = ALICE._replace(account="login:bob")
 GRANTED = Allowance(granted=True, left=9, seconds=60)
 
 
@@ -82,20 +86,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 def test_the_failures_that_cost_nothing_then_a_delay_on_every_replica(replicas: tuple[Throttle, Throttle]) -> None:
     one, other = replicas
+    hasty = ALICE._replace(rule=SHORT)
     for failure in range(3):
         assert one.admit(ALICE) == (True, 9 - failure, 60)
-        one.failed(ALICE, free=3)
+        one.failed(hasty)
     refused = other.admit(ALICE)
     assert (refused.granted, refused.left, refused.seconds) == (False, 0, 1)
 
 
 def test_a_success_forgets_the_failures_on_every_replica(replicas: tuple[Throttle, Throttle]) -> None:
     one, other = replicas
+    hasty = ALICE._replace(rule=SHORT)
     for _ in range(2):
-        one.failed(ALICE, free=3)
+        one.failed(hasty)
     other.succeeded(ALICE)
     for _ in range(2):
-        one.failed(ALICE, free=3)
+        one.failed(hasty)
     assert other.admit(ALICE).granted is True
 
 
@@ -122,22 +128,22 @@ def test_failures_from_many_addresses_delay_an_account_where_it_is_not_known(
     one, other = replicas
     one.succeeded(ALICE)
     # when
-    for number in range(100):
+    for number in range(30):
         elsewhere = ALICE._replace(address=f"login:198.51.100.{number}")
         assert one.admit(elsewhere).granted is True
-        one.failed(elsewhere, free=5)
+        one.failed(elsewhere)
     # then
     refused = other.admit(ALICE._replace(address="login:203.0.113.1"))
     assert refused.granted is False
     assert 3500 <= refused.seconds <= 3600
     assert other.admit(ALICE).granted is True
-    assert other.admit(Attempt("login:bob", "login:203.0.113.1")).granted is True
+    assert other.admit(BOB._replace(address="login:203.0.113.1")).granted is True
 
 
 def test_the_delay_doubles_with_each_failure_up_to_a_quarter_of_an_hour(clock: Callable[[float], None]) -> None:
     throttle, delays = Throttle("memory://", per_address=10_000), []
     for _ in range(16):
-        throttle.failed(ALICE, free=5)
+        throttle.failed(ALICE)
         allowance = throttle.admit(ALICE)
         delays.append(0 if allowance.granted else allowance.seconds)
         clock(delays[-1])
@@ -147,57 +153,104 @@ def test_the_delay_doubles_with_each_failure_up_to_a_quarter_of_an_hour(clock: C
 def test_after_the_delay_one_may_try_again(clock: Callable[[float], None]) -> None:
     throttle = Throttle("memory://", per_address=10)
     for _ in range(6):
-        throttle.failed(ALICE, free=5)
+        throttle.failed(ALICE)
     clock(1.9)
     assert throttle.admit(ALICE).granted is False
     clock(0.2)
     assert throttle.admit(ALICE).granted is True
 
 
-def fail_at_one_address(throttle: Throttle, times: int, name: str = "victim") -> None:
-    for number in range(times):
-        throttle.failed(ALICE._replace(account=f"login:{name}{number}"), free=5)
+def newcomers_fail(throttle: Throttle, numbers: range, rule: Rule = LOGIN) -> None:
+    for number in numbers:
+        throttle.failed(ALICE._replace(rule=rule, account=f"login:victim{number}"))
 
 
-def test_an_address_that_only_fails_waits_twice_as_long_each_time_up_to_a_minute(
-    clock: Callable[[float], None],
+@pytest.mark.parametrize(("per_address", "free"), [(60, 19), (600, 19), (6000, 199)])
+def test_newcomers_who_only_fail_wait_twice_as_long_each_time_at_their_address_up_to_ten_seconds(
+    clock: Callable[[float], None], per_address: int, free: int
 ) -> None:
-    throttle, delays = Throttle("memory://", per_address=300), []
-    for number in range(18):
-        fail_at_one_address(throttle, 1, f"victim{number}")
-        allowance = throttle.admit(ALICE)
-        delays.append(0 if allowance.granted else allowance.seconds)
+    throttle, delays = Throttle("memory://", per_address=per_address), []
+    newcomers_fail(throttle, range(free))
+    assert throttle.admit(ALICE).granted is True
+    for number in range(free, free + 6):
+        newcomers_fail(throttle, range(number, number + 1))
+        delays.append(throttle.admit(ALICE).seconds)
         clock(delays[-1])
-    assert delays == [0] * 9 + [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert delays == [1, 2, 4, 8, 10, 10]
+    assert throttle.admit(ALICE).granted is True
 
 
-def test_who_is_known_at_an_address_or_comes_from_another_does_not_wait_for_it(
+def test_who_is_known_at_an_address_or_comes_from_another_does_not_wait_for_newcomers(
     replicas: tuple[Throttle, Throttle],
 ) -> None:
     one, other = replicas
     one.succeeded(ALICE)
-    fail_at_one_address(one, 5)
-    assert other.admit(ALICE._replace(account="login:bob")).granted is False
+    newcomers_fail(one, range(30))
+    assert other.admit(BOB).granted is False
     assert other.admit(ALICE).granted is True
-    assert other.admit(Attempt("login:bob", "login:192.0.2.2")).granted is True
+    assert other.admit(BOB._replace(address="login:192.0.2.2")).granted is True
 
 
-def test_the_failures_of_an_address_are_forgotten_for_a_newcomer_s_success_but_not_for_a_known_account_s(
+def test_a_newcomer_s_success_forgets_the_failures_of_newcomers_there_a_known_account_s_does_not(
     replicas: tuple[Throttle, Throttle],
 ) -> None:
     # given
     one, other = replicas
-    fail_at_one_address(one, 4)
+    newcomers_fail(one, range(19))
     # when
     one.succeeded(ALICE)
     # then
-    fail_at_one_address(one, 4)
-    assert other.admit(ALICE._replace(account="login:bob")).granted is True
+    newcomers_fail(one, range(19))
+    assert other.admit(BOB).granted is True
     # and when
     one.succeeded(ALICE)
     # then
-    fail_at_one_address(one, 1)
-    assert other.admit(ALICE._replace(account="login:bob")).granted is False
+    newcomers_fail(one, range(19, 30))
+    assert other.admit(BOB).granted is False
+
+
+def test_where_nobody_gets_known_there_are_no_newcomers_and_nothing_is_remembered_of_who_succeeds(
+    replicas: tuple[Throttle, Throttle],
+) -> None:
+    # given
+    one, other = replicas
+    refreshing = Rule("refresh", failures=())
+    one.succeeded(ALICE._replace(rule=refreshing))
+    # when
+    newcomers_fail(one, range(100), refreshing)
+    # then the budget alone counts, for all together
+    others = [other.admit(BOB._replace(rule=refreshing)).granted for _ in range(10)]
+    assert others == [True] * 10
+    assert other.admit(ALICE._replace(rule=refreshing)).granted is False
+
+
+def test_a_month_of_acquaintances_lies_apart_from_what_every_attempt_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given: after each write the library looks through all keys of that memory
+    written: list[tuple[MemoryStorage, str]] = []
+    incr = MemoryStorage.incr
+
+    def note(memory: MemoryStorage, key: str, expiry: float, amount: int = 1) -> int:
+        written.append((memory, key))
+        return incr(memory, key, expiry, amount)
+
+    monkeypatch.setattr(MemoryStorage, "incr", note)
+    throttle = Throttle("memory://", per_address=600)
+    # when
+    for _ in range(3):
+        throttle.admit(ALICE)
+        throttle.succeeded(ALICE)
+    # then
+    [acquaintances] = [memory for memory, key in written if key.startswith("known:")]
+    assert [key for memory, key in written if memory is acquaintances] == [f"known:{ALICE.pair}"]
+    assert len(written) == 4
+
+
+def test_the_longer_of_two_delays_counts() -> None:
+    throttle = Throttle("memory://", per_address=600)
+    newcomers_fail(throttle, range(30))
+    for _ in range(5):
+        throttle.failed(ALICE)
+    assert throttle.admit(ALICE).seconds == 10
 
 
 @needs_server
@@ -213,7 +266,7 @@ def test_while_the_storage_is_gone_each_process_throttles_by_itself_and_says_so(
     with caplog.at_level(logging.ERROR):
         assert throttle.admit(ALICE) == GRANTED
         for _ in range(5):
-            throttle.failed(ALICE, free=5)
+            throttle.failed(ALICE)
         refused = throttle.admit(ALICE)
     # then
     assert refused.granted is False

@@ -1,9 +1,9 @@
 """Throttle what an account and an address may try, before anything expensive is done about it.
 
 Four measures, from narrow to wide, so that an attacker delays nobody else (docs/adr/0016):
-the same account from the same address waits twice as long after each failure; an account that fails a lot from
-everywhere waits, except where it has signed in before; so does an address whose accounts do nothing but fail, all but
-those known there; an address has a budget of attempts, and an account that is known there has one of its own.
+the same account from the same address waits twice as long after each failure; so do all newcomers at an address where
+newcomers do nothing but fail; an account that fails a lot from everywhere waits, except where it is known; an address
+has a budget of attempts, and an account that is known there has one of its own.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from chassis.metrics import RATE_LIMIT_STORAGE_FAILURES, THROTTLED
 log = logging.getLogger(__name__)
 
 LONGEST_DELAY = 900
-LONGEST_DELAY_OF_ADDRESS = 60  # short: others may use it, and wait for as long once the attacker has gone
+LONGEST_DELAY_OF_NEWCOMERS = 10  # short: they wait for as long once the attacker has gone
 FORGET_AFTER = 3600
 KNOWN_FOR = 30 * 86_400
-FAILURES_OF_ACCOUNT = RateLimitItemPerHour(100)
+FAILURES_OF_ACCOUNT = 30  # an hour, from everywhere
 STORAGE_SECONDS = 0.25  # a storage that takes longer to answer counts as gone
 STORAGE_PAUSE_SECONDS = 5.0
 
@@ -50,16 +50,25 @@ class TooManyRequests(Problem):
 
 
 class Rule(NamedTuple):
-    """What is counted together, and which refusals are failures; of these the first `free` cost no delay."""
+    """What is counted together, and which refusals are failures; of these the first `free` cost no delay.
+
+    With `acquaints`, who succeeds at an address is known there from then on, and everybody else a newcomer.
+    """
 
     name: str
     failures: tuple[type[Problem], ...]
     free: int = 5
+    acquaints: bool = False
+
+    @property
+    def per_account(self) -> RateLimitItem:
+        return RateLimitItemPerHour(max(FAILURES_OF_ACCOUNT, self.free))
 
 
 class Attempt(NamedTuple):
     """Who tries what, as keys of the storage."""
 
+    rule: Rule
     account: str
     address: str
 
@@ -77,49 +86,51 @@ class Allowance(NamedTuple):
 
 
 class Ledger:
-    """What has been tried, in one storage."""
+    """What has been tried, in one storage, and who is known where: in the same, or in one for that alone."""
 
-    def __init__(self, storage: Storage, per_address: RateLimitItem) -> None:
+    def __init__(self, storage: Storage, acquaintances: Storage, per_address: RateLimitItem) -> None:
         self._storage = storage
+        self._acquaintances = acquaintances
         self._windows = FixedWindowRateLimiter(storage)
         self._per_address = per_address
+        self._free_to_newcomers = max(20, per_address.amount // 30)
 
     def admit(self, who: Attempt) -> Allowance:
         known = self._known(who)
-        for payer in [who.pair] if known else [who.pair, who.address]:
-            if self._storage.get(f"delay:{payer}"):
-                return Allowance(False, 0, _until(self._storage.get_expiry(f"delay:{payer}")))
-        if not known and not self._windows.test(FAILURES_OF_ACCOUNT, who.account):
-            return Allowance(False, 0, self._reset(FAILURES_OF_ACCOUNT, who.account))
+        if seconds := max(self._delay(who.pair), self._delay(who.address) if who.rule.acquaints and not known else 0):
+            return Allowance(False, 0, seconds)
+        if not known and not self._windows.test(who.rule.per_account, who.account):
+            return Allowance(False, 0, self._reset(who.rule.per_account, who.account))
         payer = who.pair if known else who.address
         granted = self._windows.hit(self._per_address, payer)
         left = self._windows.get_window_stats(self._per_address, payer)
         return Allowance(granted, left.remaining, _until(left.reset_time))
 
-    def failed(self, who: Attempt, free: int) -> None:
-        self._slow_down(who.pair, free, LONGEST_DELAY)
-        if not self._known(who):
-            self._slow_down(who.address, self._free_at_address(free), LONGEST_DELAY_OF_ADDRESS)
-        self._windows.hit(FAILURES_OF_ACCOUNT, who.account)
+    def failed(self, who: Attempt) -> None:
+        self._slow_down(who.pair, who.rule.free, LONGEST_DELAY)
+        if who.rule.acquaints and not self._known(who):
+            self._slow_down(who.address, self._free_to_newcomers, LONGEST_DELAY_OF_NEWCOMERS)
+        self._windows.hit(who.rule.per_account, who.account)
 
     def succeeded(self, who: Attempt) -> None:
         self._storage.clear(f"failures:{who.pair}")
-        if not self._known(who):  # else whoever has an account could clear the way for guessing at all others
+        if who.rule.acquaints and not self._known(who):
             self._storage.clear(f"failures:{who.address}")
-        self._storage.incr(f"known:{who.pair}", KNOWN_FOR)
+            self._acquaintances.incr(f"known:{who.pair}", KNOWN_FOR)
 
     def _known(self, who: Attempt) -> bool:
-        return bool(self._storage.get(f"known:{who.pair}"))
+        return who.rule.acquaints and bool(self._acquaintances.get(f"known:{who.pair}"))
+
+    def _delay(self, payer: str) -> int:
+        """Return the seconds that a pair or an address has to wait still."""
+        key = f"delay:{payer}"
+        return _until(self._storage.get_expiry(key)) if self._storage.get(key) else 0
 
     def _slow_down(self, payer: str, free: int, longest: int) -> None:
         failures = self._storage.incr(f"failures:{payer}", FORGET_AFTER)
         if failures >= free:
             self._storage.clear(f"delay:{payer}")
             self._storage.incr(f"delay:{payer}", min(2 ** (failures - free), longest))
-
-    def _free_at_address(self, free: int) -> int:
-        """Return how many failures in a row cost an address nothing: by default, those of four accounts."""
-        return max(free, free * self._per_address.amount // 150)
 
     def _reset(self, item: RateLimitItem, key: str) -> int:
         return _until(self._windows.get_window_stats(item, key).reset_time)
@@ -135,15 +146,16 @@ class Throttle:
     def __init__(self, storage_url: str, per_address: int) -> None:
         item = RateLimitItemPerMinute(per_address)
         self.per_address = item
-        self._spare = Ledger(MemoryStorage(), item)
-        self._shared = self._spare if storage_url == "memory://" else Ledger(_open(storage_url), item)
+        # The library looks through all of a memory's keys after a write: the many of a month apart, seldom written to.
+        self._spare = Ledger(MemoryStorage(), MemoryStorage(), item)
+        self._shared = self._spare if storage_url == "memory://" else _shared_ledger(storage_url, item)
         self._away_until = 0.0
 
     def admit(self, who: Attempt) -> Allowance:
         return self._do(lambda ledger: ledger.admit(who))
 
-    def failed(self, who: Attempt, free: int) -> None:
-        self._do(lambda ledger: ledger.failed(who, free))
+    def failed(self, who: Attempt) -> None:
+        self._do(lambda ledger: ledger.failed(who))
 
     def succeeded(self, who: Attempt) -> None:
         self._do(lambda ledger: ledger.succeeded(who))
@@ -164,7 +176,7 @@ class Throttle:
 def attempt(rule: Rule, account: str) -> Iterator[None]:
     """Let the block try as `account`, or refuse with 429; remember how it went."""
     throttle: Throttle = current_app.extensions["throttle"]
-    who = Attempt(_digest(rule.name, account), f"{rule.name}:{neighbourhood(request.remote_addr)}")
+    who = Attempt(rule, _digest(rule.name, account), f"{rule.name}:{neighbourhood(request.remote_addr)}")
     allowance = throttle.admit(who)
     after_this_request(partial(_tell, rule.name, throttle.per_address, allowance))
     if not allowance.granted:
@@ -173,7 +185,7 @@ def attempt(rule: Rule, account: str) -> Iterator[None]:
     try:
         yield
     except rule.failures:
-        throttle.failed(who, rule.free)
+        throttle.failed(who)
         raise
     throttle.succeeded(who)
 
@@ -189,12 +201,12 @@ def neighbourhood(address: str | None) -> str:
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
 
-def _open(url: str) -> Storage:
+def _shared_ledger(url: str, per_address: RateLimitItem) -> Ledger:
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
     # Valkey speaks Redis's protocol, and one client is enough. It must not try again: a request is waiting.
-    return RedisStorage(
+    storage = RedisStorage(
         url.replace("valkey", "redis", 1),
         key_prefix="throttle",
         wrap_exceptions=True,
@@ -202,6 +214,7 @@ def _open(url: str) -> Storage:
         socket_connect_timeout=STORAGE_SECONDS,
         retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]
     )
+    return Ledger(storage, storage, per_address)
 
 
 def _digest(rule: str, account: str) -> str:

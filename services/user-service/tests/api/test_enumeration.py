@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from user_service.accounts.passwords import Passwords
 
 TRIES = 200
-ACCOUNTS = 4  # of each kind: one account would be throttled after a hundred failures
+ACCOUNTS = 8  # of each kind: one account would be throttled after thirty failures
 
 
 def test_known_and_unknown_accounts_differ_neither_in_answer_nor_in_time(

@@ -130,9 +130,9 @@ def test_a_victim_signs_in_from_home_while_thousand_addresses_guess(register: Ca
     register("alice")
     login_from("192.0.2.1", "alice")
     # when
-    attack = [login_from(f"198.51.100.{number}", "alice", WRONG).status_code for number in range(110)]
+    attack = [login_from(f"198.51.100.{number}", "alice", WRONG).status_code for number in range(40)]
     # then
-    assert attack == [401] * 100 + [429] * 10
+    assert attack == [401] * 30 + [429] * 10
     assert login_from("192.0.2.1", "alice").status_code == 200
 
 
