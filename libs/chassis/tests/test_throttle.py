@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from limits.storage import MemoryStorage
 
 from chassis import throttle as module
-from chassis.throttle import Allowance, Attempt, Rule, Throttle, neighbourhood
+from chassis.throttle import Allowance, Attempt, Memory, Rule, Throttle, neighbourhood
 
 SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 needs_server = pytest.mark.skipif(SERVER is None, reason="neither redis-server nor valkey-server is installed")
@@ -224,25 +223,49 @@ def test_where_nobody_gets_known_there_are_no_newcomers_and_nothing_is_remembere
     assert other.admit(ALICE._replace(rule=refreshing)).granted is False
 
 
-def test_a_month_of_acquaintances_lies_apart_from_what_every_attempt_writes(monkeypatch: pytest.MonkeyPatch) -> None:
-    # given: after each write the library looks through all keys of that memory
-    written: list[tuple[MemoryStorage, str]] = []
-    incr = MemoryStorage.incr
+def test_a_memory_is_not_looked_through_after_each_write() -> None:
+    memory = Memory()
+    memory.incr("one", 60)
+    sweep = memory.timer
+    time.sleep(0.1)
+    memory.incr("other", 60)
+    assert memory.timer is sweep
+    assert sweep.is_alive()
+    assert sweep.daemon
 
-    def note(memory: MemoryStorage, key: str, expiry: float, amount: int = 1) -> int:
-        written.append((memory, key))
-        return incr(memory, key, expiry, amount)
 
-    monkeypatch.setattr(MemoryStorage, "incr", note)
+def test_a_memory_lets_go_of_what_has_expired(clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.05)
+    memory = Memory()
+    memory.incr("short", 1)
+    memory.incr("long", 60)
+    clock(2)
+    while "short" in memory.storage:
+        memory.incr("other", 60)
+        time.sleep(0.01)
+    assert memory.storage["long"] == 1
+
+
+def test_a_full_memory_forgets_everything_and_says_so_rather_than_grow(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    monkeypatch.setattr(module, "MOST_KEYS", 100)
     throttle = Throttle("memory://", per_address=600)
     # when
-    for _ in range(3):
-        throttle.admit(ALICE)
-        throttle.succeeded(ALICE)
+    with caplog.at_level(logging.WARNING):
+        for number in range(200):
+            stranger = Attempt(LOGIN, f"login:victim{number}", f"login:198.51.100.{number}")
+            assert throttle.admit(stranger).granted is True
+            throttle.failed(stranger)
+            memory = throttle._spare._storage
+            assert isinstance(memory, Memory)
+            assert len(memory.storage) <= 100
     # then
-    [acquaintances] = [memory for memory, key in written if key.startswith("known:")]
-    assert [key for memory, key in written if memory is acquaintances] == [f"known:{ALICE.pair}"]
-    assert len(written) == 4
+    assert {record.message for record in caplog.records} == {"rate_limit_memory_full"}
+    for _ in range(5):
+        throttle.failed(ALICE)
+    assert throttle.admit(ALICE).granted is False
 
 
 def test_the_longer_of_two_delays_counts() -> None:
