@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from chassis import ledger
 from chassis import throttle as module
-from chassis.throttle import Allowance, Attempt, Memory, Rule, Throttle, neighbourhood
+from chassis.ledger import Allowance, Attempt, Memory, Rule
+from chassis.throttle import Throttle, neighbourhood
 
 SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 needs_server = pytest.mark.skipif(SERVER is None, reason="neither redis-server nor valkey-server is installed")
@@ -235,7 +237,7 @@ def test_a_memory_is_not_looked_through_after_each_write() -> None:
 
 
 def test_a_memory_lets_go_of_what_has_expired(clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(ledger, "SWEEP_SECONDS", 0.05)
     memory = Memory()
     memory.incr("short", 1)
     memory.incr("long", 60)
@@ -250,7 +252,7 @@ def test_a_full_memory_forgets_everything_and_says_so_rather_than_grow(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given
-    monkeypatch.setattr(module, "MOST_KEYS", 100)
+    monkeypatch.setattr(ledger, "MOST_KEYS", 100)
     throttle = Throttle("memory://", per_address=600)
     # when
     with caplog.at_level(logging.WARNING):

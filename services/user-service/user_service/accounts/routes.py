@@ -7,7 +7,8 @@ from flask import current_app
 from chassis.answers import Answer, reply
 from chassis.api import answers, public
 from chassis.database import current_database
-from chassis.throttle import Rule, attempt
+from chassis.ledger import Rule
+from chassis.throttle import attempt
 from user_service.accounts import actions, rules
 from user_service.accounts.schemas import AccountOut, RegisterBody
 

@@ -8,7 +8,8 @@ from chassis.answers import Answer, reply
 from chassis.api import answers, signed_in
 from chassis.database import current_database
 from chassis.express import express
-from chassis.throttle import Rule, attempt
+from chassis.ledger import Rule
+from chassis.throttle import attempt
 from chassis.tokens import caller
 from user_service.profile import actions, queries
 from user_service.profile.rules import WrongPassword

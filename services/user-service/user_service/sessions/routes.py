@@ -7,7 +7,8 @@ from flask import Response, current_app, request
 from chassis.answers import Answer, reply
 from chassis.api import answers, peers_only, public, signed_in
 from chassis.database import current_database
-from chassis.throttle import Rule, attempt
+from chassis.ledger import Rule
+from chassis.throttle import attempt
 from chassis.tokens import caller
 from user_service.accounts.rules import account_key
 from user_service.sessions import actions, queries
