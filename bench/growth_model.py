@@ -23,6 +23,7 @@ from typing import Any
 
 import psycopg
 
+from bench.cpu import spent
 from bench.growth_costs import Cost, Cpu, Disk, Fit, whole_pages
 from chassis import migrations
 from chassis.database import Database
@@ -154,10 +155,6 @@ def in_parallel(deed: Callable[[Any], None], subjects: list[Any]) -> None:
     with ThreadPoolExecutor(CLIENTS) as pool:
         for _ in pool.map(deed, subjects):
             pass
-
-
-def spent(postgres: Postgres) -> float:
-    return sum(sum(process.cpu_times()[:2]) for process in postgres.family())
 
 
 def finish(ledger: Ledger, rounds: list[Cpu]) -> Cost:

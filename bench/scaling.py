@@ -13,24 +13,22 @@ factor is what more cores would show.
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 import httpx
-import psutil
 import psycopg
 
+from bench import wrk
 from bench.cgroup import held_to
-from localshop.child import Child
+from bench.cpu import spent
+from bench.growth_model import CATALOGUE
+from bench.traffic import get, post
+from bench.wrk import KEY, Load
 from localshop.pgbouncer import PgBouncer, keeps_prepared_statements
 from localshop.postgres import Postgres
 from localshop.service import Service
@@ -44,29 +42,6 @@ CONNECTIONS, EACH = 32, 8  # in all; of each process, where processes are held t
 CUSTOMERS = 16
 PASSWORD = "violet-harbour-42"
 DATABASES = ("user_service", "order_service")
-END, KEY = "\1", "\2"  # of a request in wrk's file; where an idempotency key goes
-
-LUA = r"""
-local requests, sent, run = {}, 0, ""
-function init(arguments)
-   for request in io.open(arguments[1], "rb"):read("*a"):gmatch("([^\1]+)\1") do requests[#requests + 1] = request end
-   run = arguments[2]
-end
-function request()
-   sent = sent + 1
-   return (requests[sent % #requests + 1]:gsub("\2", run .. "-" .. sent, 1))
-end
-function done(summary)
-   local e = summary.errors
-   print(summary.requests, summary.duration, e.connect + e.read + e.write + e.status + e.timeout)
-end
-"""
-
-PRODUCTS = """
-INSERT INTO products (id, name, description, category, price_minor, currency, stock)
-SELECT 'p' || n, 'Product ' || n, 'Number ' || n || ' of this catalogue.', 'Things', 500 + n, 'EUR', 1000000000
-FROM generate_series(1, 1000) AS n
-"""
 
 
 class Contender(NamedTuple):
@@ -78,7 +53,7 @@ class Contender(NamedTuple):
     order: Service
 
 
-class Outcome(NamedTuple):
+class Run(NamedTuple):
     """One run: requests a second, and the CPU time of each part in microseconds a request."""
 
     rate: float
@@ -87,7 +62,7 @@ class Outcome(NamedTuple):
     postgres: float
 
 
-Load = Callable[[Contender], tuple[Service, list[str]]]
+Work = Callable[[Contender], tuple[Service, list[str]]]
 
 
 @contextmanager
@@ -103,7 +78,7 @@ def running() -> Iterator[tuple[Shop, Postgres, PgBouncer, list[Contender]]]:
         pooler.start()
         with psycopg.connect(shop.postgres.url("order_service"), autocommit=True) as connection:
             connection.execute("TRUNCATE products")
-            connection.execute(PRODUCTS)
+            connection.execute(CATALOGUE, [1000])
         contenders = [contender(shop, *way) for way in ways(urls, {name: pooler.url(name) for name in DATABASES})]
         for each in contenders:
             for service in (each.user, each.order):
@@ -135,7 +110,7 @@ def contender(shop: Shop, name: str, processes: int, urls: Mapping[str, str], pr
     return Contender(name, processes, user, order)
 
 
-def post(url: str, body: object, token: str = "") -> dict[str, str]:
+def said(url: str, body: object, token: str = "") -> dict[str, str]:
     answer = httpx.post(url, json=body, headers={"Authorization": f"Bearer {token}"} if token else {})
     return dict(answer.raise_for_status().json())
 
@@ -144,23 +119,21 @@ def customers(shop: Shop) -> list[str]:
     """Return the tokens of as many who have signed in."""
     accounts = [{"username": f"buyer{number}", "password": PASSWORD} for number in range(CUSTOMERS)]
     for account in accounts:
-        post(f"{shop.user.url}/register", account)
-    return [post(f"{shop.user.url}/login", account)["token"] for account in accounts]
+        said(f"{shop.user.url}/register", account)
+    return [said(f"{shop.user.url}/login", account)["token"] for account in accounts]
 
 
-def raw(method: str, path: str, token: str, body: str = "") -> str:
-    written = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nIdempotency-Key: {KEY}\r\n"
-    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n{written if body else ''}"
-    return f"{head}\r\n{body}"
-
-
-def loads(shop: Shop, tokens: list[str]) -> dict[str, Load]:
+def works(shop: Shop, tokens: list[str]) -> dict[str, Work]:
     """Return what is sent for each work, and to which service."""
-    baskets = [json.dumps({"items": [{"product_id": f"p{n}"}, {"product_id": f"p{n + 1}"}]}) for n in range(1, 1000, 7)]
-    own = {token: post(f"{shop.order.url}/orders", json.loads(baskets[0]), token)["order_id"] for token in tokens}
-    profile = [raw("GET", "/profile", token) for token in tokens]
-    order = [raw("GET", f"/orders/{own[token]}", token) for token in tokens]
-    placing = [raw("POST", "/orders", tokens[n % CUSTOMERS], basket) for n, basket in enumerate(baskets)]
+    baskets = [{"items": [{"product_id": f"p{n}"}, {"product_id": f"p{n + 1}"}]} for n in range(1, 1000, 7)]
+    signed = [f"Bearer {token}" for token in tokens]
+    own = [said(f"{shop.order.url}/orders", baskets[0], token)["order_id"] for token in tokens]
+    profile = [get("/profile", Authorization=bearer) for bearer in signed]
+    order = [get(f"/orders/{key}", Authorization=bearer) for key, bearer in zip(own, signed, strict=True)]
+    placing = [
+        post("/orders", basket, Authorization=signed[n % CUSTOMERS], Idempotency_Key=KEY)
+        for n, basket in enumerate(baskets)
+    ]
     return {
         "GET /profile": lambda contender: (contender.user, profile),
         "GET /orders/<id>": lambda contender: (contender.order, order),
@@ -168,42 +141,17 @@ def loads(shop: Shop, tokens: list[str]) -> dict[str, Load]:
     }
 
 
-def spent(part: Child) -> float:
-    """Return the CPU seconds that a part's processes have used so far."""
-    used = 0.0
-    for process in part.family():
-        try:
-            used += sum(process.cpu_times()[:2])
-        except psutil.NoSuchProcess:
-            continue
-    return used
-
-
-def wrk(port: int, requests: list[str], connections: int, seconds: int) -> tuple[int, float]:
-    """Send the requests in turn; return how many were answered in how many seconds. One failure ends it all."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "load.lua").write_text(LUA)
-        Path(folder, "requests").write_text("".join(request + END for request in requests), newline="")
-        options = ("-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", f"{folder}/load.lua")
-        command = ("wrk", *options, f"http://127.0.0.1:{port}", "--", f"{folder}/requests", os.urandom(8).hex())
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    answered, microseconds, failed = (int(word) for word in said.split()[-3:])
-    if failed or not answered:
-        sys.exit(f"{failed} requests failed, {answered} were answered: nothing to measure")
-    return answered, microseconds / 1e6
-
-
-def run(load: Load, contender: Contender, pooler: PgBouncer, postgres: Postgres, seconds: int = SECONDS) -> Outcome:
-    service, requests = load(contender)
+def run(work: Work, contender: Contender, pooler: PgBouncer, postgres: Postgres, seconds: int = SECONDS) -> Run:
+    service, requests = work(contender)
     parts = (service, pooler, postgres)
     before = [spent(part) for part in parts]
     connections = EACH * contender.processes if SHARE else CONNECTIONS
-    answered, took = wrk(service.port, requests, connections, seconds)
-    costs = (1e6 * (spent(part) - start) / answered for part, start in zip(parts, before, strict=True))
-    return Outcome(answered / took, *costs)
+    outcome = wrk.run(Load(requests, connections=connections), service.port, seconds)
+    costs = (1e6 * (spent(part) - start) / outcome.requests for part, start in zip(parts, before, strict=True))
+    return Run(outcome.rate, *costs)
 
 
-def table(work: str, outcomes: Mapping[str, list[Outcome]]) -> Iterator[str]:
+def table(work: str, outcomes: Mapping[str, list[Run]]) -> Iterator[str]:
     """Yield the lines of a table; factors are of each round for itself, against the first contender."""
     first = next(iter(outcomes.values()))
     for name, rounds in outcomes.items():
@@ -217,22 +165,22 @@ def table(work: str, outcomes: Mapping[str, list[Outcome]]) -> Iterator[str]:
 def main() -> None:
     load_before = os.getloadavg()[0]
     with running() as (shop, postgres, pooler, contenders):
-        works = loads(shop, customers(shop))
-        for load in works.values():
+        by_name = works(shop, customers(shop))
+        for work in by_name.values():
             for each in contenders:
-                run(load, each, pooler, postgres, seconds=1)
-        outcomes: dict[str, dict[str, list[Outcome]]] = {work: {c.name: [] for c in contenders} for work in works}
+                run(work, each, pooler, postgres, seconds=1)
+        outcomes: dict[str, dict[str, list[Run]]] = {name: {c.name: [] for c in contenders} for name in by_name}
         for _ in range(ROUNDS):
-            for work, load in works.items():
+            for name, work in by_name.items():
                 for each in random.sample(contenders, len(contenders)):
-                    outcomes[work][each.name].append(run(load, each, pooler, postgres))
+                    outcomes[name][each.name].append(run(work, each, pooler, postgres))
     print(
         f"{os.cpu_count()} cores, load before {load_before:.1f}; {ROUNDS} rounds of {SECONDS} s; CPU in µs a request\n"
     )
     print("| work | server processes | requests/s (spread) | factor | service | PgBouncer | PostgreSQL |")
     print("|---|---|---|---|---|---|---|")
-    for work, by_name in outcomes.items():
-        print("\n".join(table(work, by_name)))
+    for name, of_each in outcomes.items():
+        print("\n".join(table(name, of_each)))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def address(number: int) -> str:
     return f"198.{18 + number % 2}.{number // 2 % 256}.{number // 512 % 256}"  # 198.18.0.0/15 is for benchmarks
 
 
-# Each tells the number of an attempt, of all rounds, its address and its account.
+# Address and account of an attempt, by its number, which no other round uses.
 ATTACKS: dict[str, Callable[[int], tuple[str, str]]] = {
     "one address, new accounts": lambda number: ("203.0.113.7", f"victim{number}"),
     "one account, new addresses": lambda number: (address(number), "grace"),

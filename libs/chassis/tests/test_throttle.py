@@ -254,14 +254,14 @@ def test_a_full_memory_forgets_everything_and_says_so_rather_than_grow(
     # given
     monkeypatch.setattr(ledger, "MOST_KEYS", 100)
     throttle = Throttle("memory://", per_address=600)
+    memory = throttle._spare._storage
+    assert isinstance(memory, Memory)
     # when
     with caplog.at_level(logging.WARNING):
         for number in range(200):
             stranger = Attempt(LOGIN, f"login:victim{number}", f"login:198.51.100.{number}")
             assert throttle.admit(stranger).granted is True
             throttle.failed(stranger)
-            memory = throttle._spare._storage
-            assert isinstance(memory, Memory)
             assert len(memory.storage) <= 100
     # then
     assert {record.message for record in caplog.records} == {"rate_limit_memory_full"}
