@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, cast
 
-from chassis.database import Database
-from chassis.tokens import Caller
+from chassis.auth.tokens import Caller
+from chassis.db.database import Database
 from order_service.catalog import queries as catalog
 from order_service.orders import actions
 from order_service.orders import queries as orders

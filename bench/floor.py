@@ -23,8 +23,8 @@ import psycopg
 
 from bench import asked
 from bench.asked import Asked
-from chassis.serve import ServerSettings, server
-from chassis.tokens import Caller
+from chassis.auth.tokens import Caller
+from chassis.server.__main__ import ServerSettings, server
 from user_service.profile.queries import PROFILE
 
 PLAN = "FLOOR_PLAN"

@@ -25,9 +25,9 @@ import psycopg
 
 from bench.cpu import spent
 from bench.growth_costs import Cost, Cpu, Disk, Fit, whole_pages
-from chassis import migrations
-from chassis.database import Database
-from chassis.tokens import Caller
+from chassis.auth.tokens import Caller
+from chassis.db import migrations
+from chassis.db.database import Database
 from localshop.postgres import Postgres, owner_of
 from localshop.testing import fresh_folder
 from order_service import MIGRATIONS

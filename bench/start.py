@@ -16,7 +16,7 @@ from localshop.testing import free_ports
 ROUNDS = 5
 AT_MOST = 2.0
 LIST = """
-import sys, chassis.serve, app
+import sys, chassis.server, app
 print(*(name for name, module in sys.modules.items() if "site-packages" in (getattr(module, "__file__", 0) or "")))
 """
 IMPORT = "import sys, importlib; [importlib.import_module(name) for name in sys.argv[1:]]"

@@ -12,9 +12,9 @@ import psycopg
 from bench.asked import NO_TAG, PAGE
 from bench.seed import PASSWORD, Size
 from bench.wrk import KEY, Load
-from chassis.keyset import pack_key
+from chassis.auth.tokens import Caller, DemoTokens
+from chassis.http.pagination import encode_cursor
 from chassis.settings import LOCAL_SECRET
-from chassis.tokens import Caller, DemoTokens
 from localshop.shop import Shop
 
 READERS, PROFILES, BUYERS, PRODUCTS, BASKETS = 50, 256, 64, 1_000, 2_048
@@ -121,8 +121,8 @@ def pages(world: World) -> dict[str, Load]:
     deep = DEEP * PAGE
     return {
         "own orders page 1": Load([get(f"/orders?limit={PAGE}", world.patient)]),
-        "own orders page 1,000": Load([get(f"/orders?limit={PAGE}&after={pack_key(row[0].hex)}", world.patient)]),
+        "own orders page 1,000": Load([get(f"/orders?limit={PAGE}&after={encode_cursor(row[0].hex)}", world.patient)]),
         # From the page cache a repeated page would come in no time, so no row is begun at twice in a moment.
-        "catalogue page 1": Load([get(f"{LIST}&after={pack_key(n)}") for n in range(1, DEEP)]),
-        "catalogue page 1,000": Load([get(f"{LIST}&after={pack_key(n)}") for n in range(deep - DEEP, deep)]),
+        "catalogue page 1": Load([get(f"{LIST}&after={encode_cursor(n)}") for n in range(1, DEEP)]),
+        "catalogue page 1,000": Load([get(f"{LIST}&after={encode_cursor(n)}") for n in range(deep - DEEP, deep)]),
     }

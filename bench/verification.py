@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from bench.figures import Comparison
-from chassis.jwts import JwtSigner, JwtVerifier
+from chassis.auth.jwt import JwtSigner, JwtVerifier
+from chassis.auth.tokens import CachingVerifier, Caller, DemoTokens, TokenVerifier
 from chassis.settings import LOCAL_SECRET
-from chassis.tokens import Caller, DemoTokens, Remembering, TokenVerifier
 
 ROUNDS, TOKENS = 5, 1_000
 AT_MOST = 0.2
@@ -47,12 +47,12 @@ def _compare(kind: str, verifier: TokenVerifier, tokens: list[str]) -> Compariso
 
 def _round(verifier: TokenVerifier, tokens: list[str]) -> tuple[float, float]:
     """Return what a token costs that has been seen, and what one costs that has not, in microseconds."""
-    remembering = Remembering(verifier)
+    remembering = CachingVerifier(verifier)
     first = _each(remembering, tokens)
     return _each(remembering, tokens), first
 
 
-def _each(remembering: Remembering, tokens: list[str]) -> float:
+def _each(remembering: CachingVerifier, tokens: list[str]) -> float:
     begun = time.perf_counter()
     for token in tokens:
         remembering.caller(token)

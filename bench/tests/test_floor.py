@@ -12,7 +12,7 @@ from bench import seed, servers, suite, traffic
 from bench.seed import SMALL
 from bench.traffic import World
 from bench.wrk import Load
-from chassis.pages import PAGE_SECONDS
+from chassis.http.response_cache import FRESH_SECONDS
 from localshop import Trouble
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
@@ -51,7 +51,7 @@ def test_the_floor_answers_as_the_shop_does(world: World, loads: dict[str, Load]
 def test_an_answer_that_differs_is_noticed(world: World, loads: dict[str, Load], floor: int) -> None:
     # given the list as the shop answered it, before an order changed it
     servers.require(Load([traffic.placing(world, [["p1"]])[0]], 201), world.shop.order.port)
-    time.sleep(PAGE_SECONDS)
+    time.sleep(FRESH_SECONDS)
     # then
     with pytest.raises(Trouble, match="the floor answers products otherwise"):
         servers.require_same("products", loads["products"], world.shop.order.port, floor)

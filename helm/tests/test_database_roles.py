@@ -12,8 +12,8 @@ import pytest
 from psycopg import Connection
 from rendering import ROOT, SERVICES
 
-from chassis import migrations
-from chassis.testing import SERVER_URL, database_url
+from chassis.db import migrations
+from chassis.testing.postgres import SERVER_URL, database_url
 
 SQL = re.compile(r"^```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -12,7 +12,7 @@ import shop
 from pydantic_settings import BaseSettings
 from rendering import ENVIRONMENTS, SERVICES
 
-from chassis.serve import ServerSettings
+from chassis.server.__main__ import ServerSettings
 
 SECRETS = {
     "DATABASE_URL": "postgresql://role:password@database.test:5432/shop",

@@ -17,7 +17,7 @@ import pytest
 import shop
 from rendering import ROOT, SERVICES
 
-from chassis.testing import migrated_database
+from chassis.testing.postgres import migrated_database
 
 CATALOGUE = "id,name,description,category,price,currency,stock\np1,Wireless Mouse,Moves,input,19.99,EUR,5\n"
 Addresses = dict[str, str]

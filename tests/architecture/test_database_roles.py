@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import order_service
 import user_service
-from chassis.testing import APP, OWNER, as_role, fresh_database, migrated_database
+from chassis.testing.postgres import APP, OWNER, as_role, fresh_database, migrated_database
 from order_service.__main__ import cli as order_cli
 from user_service.__main__ import cli as user_cli
 

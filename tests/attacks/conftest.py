@@ -11,8 +11,8 @@ from flask import Flask
 
 import order_service
 import user_service
-from chassis.database import Database
-from chassis.testing import closing, empty, migrated_database, operating
+from chassis.db.database import Database
+from chassis.testing.postgres import closing, empty, migrated_database, operating
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
 from order_service.catalog.tables import metadata as order_tables
@@ -107,5 +107,5 @@ def send(apps: dict[str, Flask], operation: Operation, headers: Headers, **how: 
 def rows(app: Flask) -> dict[str, int]:
     """Count the rows of every table: what is not there any more, or should not be, is seen."""
     database: Database = app.extensions["database"]
-    names = [row.tablename for row in database.all("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-    return {name: database.first(f'SELECT count(*) AS rows FROM "{name}"').rows for name in names}
+    names = [row.tablename for row in database.fetch_all("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    return {name: database.fetch_one(f'SELECT count(*) AS rows FROM "{name}"').rows for name in names}

@@ -19,12 +19,12 @@ from flask.testing import FlaskClient
 from jwt.algorithms import OKPAlgorithm
 
 import order_service
-from chassis import peers
-from chassis.jwks import RemoteKeys
-from chassis.jwts import JwtSigner
-from chassis.peers import Peer, PeerFailure
-from chassis.testing import closing
-from chassis.tokens import Caller
+from chassis import service_client as peers
+from chassis.auth.jwks import RemoteKeys
+from chassis.auth.jwt import JwtSigner
+from chassis.auth.tokens import Caller
+from chassis.service_client import ServiceCallFailed, ServiceClient
+from chassis.testing.postgres import closing
 from order_service.sessions.follower import Follower
 from order_service.settings import Settings
 
@@ -112,10 +112,10 @@ def accomplice() -> Iterator[Server]:
 def test_a_redirect_is_not_followed_and_the_credential_goes_nowhere_else(
     liar: Server, accomplice: Server, status: int
 ) -> None:
-    peer = Peer(liar.url, "the-credential")
+    peer = ServiceClient(liar.url, "the-credential")
     for target in (f"{accomplice.url}/keys", f"{liar.url}/elsewhere", "file:///etc/passwd", "//127.0.0.1:1/x"):
         liar.answer = says(b"{}", status, Location=target)
-        with pytest.raises(PeerFailure):
+        with pytest.raises(ServiceCallFailed):
             peer.get("/keys")
     assert accomplice.heard == []
     assert len(liar.heard) == 4
@@ -149,16 +149,16 @@ def test_an_answer_that_is_none_is_a_failure_within_a_moment(
     monkeypatch.setattr(peers, "LONGEST_ANSWER_SECONDS", 0.2)
     liar.answer = lie
     before = time.monotonic()
-    with pytest.raises(PeerFailure):
-        Peer(liar.url, "the-credential").get("/keys")
+    with pytest.raises(ServiceCallFailed):
+        ServiceClient(liar.url, "the-credential").get("/keys")
     assert time.monotonic() - before < 5
 
 
 def test_after_a_lie_the_truth_is_heard_again(liar: Server) -> None:
-    peer = Peer(liar.url, "the-credential")
+    peer = ServiceClient(liar.url, "the-credential")
     for lie in (says(b"{"), says(b"x" * 2 * peers.LARGEST_ANSWER), says(b"{}", 302, Location="/elsewhere")):
         liar.answer = lie
-        with pytest.raises(PeerFailure):
+        with pytest.raises(ServiceCallFailed):
             peer.get("/keys")
         liar.answer = says(b'{"true": 1}')
         assert peer.get("/keys") == {"true": 1}
@@ -179,11 +179,11 @@ def test_after_a_lie_the_truth_is_heard_again(liar: Server) -> None:
     ],
 )
 def test_a_jwks_of_unusable_keys_leaves_the_known_ones(liar: Server, key: dict[str, Any]) -> None:
-    keys = RemoteKeys(Peer(liar.url, "the-credential"))
+    keys = RemoteKeys(ServiceClient(liar.url, "the-credential"))
     liar.answer = says(orjson.dumps({"keys": [jwk(KEY, "k-1")]}))
     known = keys.find("k-1")
     liar.answer = says(orjson.dumps({"keys": [key]}))
-    with pytest.raises(PeerFailure):
+    with pytest.raises(ServiceCallFailed):
         keys.refresh()
     assert keys.find("k-1") is known is not None
 
@@ -279,18 +279,18 @@ ENDING = {"version": 7, "at": "2026-01-01T00:00:00Z", "session_id": "s-1", "user
     ],
 )
 def test_a_feed_that_is_none_teaches_nothing(apps: dict[str, Flask], liar: Server, endings: Any) -> None:
-    follower = Follower(apps["order-service"].extensions["database"], Peer(liar.url, "the-credential"), None)
+    follower = Follower(apps["order-service"].extensions["database"], ServiceClient(liar.url, "the-credential"), None)
     liar.answer = says(orjson.dumps({"version": 7, "endings": endings}))
-    with pytest.raises(PeerFailure):
+    with pytest.raises(ServiceCallFailed):
         follower.step()
     assert not follower.has_ended("s-1")
     assert len(liar.heard) == 1
 
 
 def test_a_feed_that_says_the_same_for_ever_is_not_asked_for_ever(apps: dict[str, Flask], liar: Server) -> None:
-    follower = Follower(apps["order-service"].extensions["database"], Peer(liar.url, "the-credential"), None)
+    follower = Follower(apps["order-service"].extensions["database"], ServiceClient(liar.url, "the-credential"), None)
     liar.answer = says(orjson.dumps({"version": 7, "endings": [ENDING]}))
-    with pytest.raises(PeerFailure):
+    with pytest.raises(ServiceCallFailed):
         follower.step()
     assert follower.has_ended("s-1")
     assert len(liar.heard) == 2

@@ -10,7 +10,7 @@ import httpx
 import orjson
 import pytest
 
-from chassis.testing import fresh_database
+from chassis.testing.postgres import fresh_database
 from localshop.service import Service
 from localshop.shop import Shop
 from localshop.testing import free_ports

@@ -1,4 +1,4 @@
-"""order-service's clock a minute ahead of user-service's, or behind it. The leeway is chassis.tokens.LEEWAY_SECONDS."""
+"""order-service's clock a minute ahead of user-service's, or behind it. See LEEWAY_SECONDS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from chaos.wire import Line
 from chaos.world import World, sign_in
-from chassis.tokens import LEEWAY_SECONDS
+from chassis.auth.tokens import LEEWAY_SECONDS
 
 LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
 SKEW_SECONDS = 60

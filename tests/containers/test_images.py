@@ -69,8 +69,8 @@ def test_an_image_says_how_it_is_run_and_what_it_is(tags: dict[str, str], servic
     config = inspect(tags[service])["Config"]
 
     assert config["User"] == "10001:10001"
-    assert config["Cmd"] == ["python", "-m", "chassis.serve"]  # no shell that would keep SIGTERM to itself
-    assert config["Healthcheck"]["Test"] == ["CMD", "python", "-I", "chassis/probe.py"]
+    assert config["Cmd"] == ["python", "-m", "chassis.server"]  # no shell that would keep SIGTERM to itself
+    assert config["Healthcheck"]["Test"] == ["CMD", "python", "-I", "chassis/server/healthcheck.py"]
     assert config["ExposedPorts"] == {f"{SERVICES[service]}/tcp": {}}
     prefix = "org.opencontainers.image."
     assert {f"{prefix}title", f"{prefix}description", f"{prefix}licenses"} <= config["Labels"].keys()

@@ -21,8 +21,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 import order_service
 import user_service
-from chassis.testing import bearer, closing, migrated_database
-from chassis.throttle import Throttle
+from chassis.rate_limit.limiter import RateLimiter
+from chassis.testing.postgres import bearer, closing, migrated_database
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
 from order_service.settings import Settings as OrderSettings
@@ -79,7 +79,7 @@ def user_app() -> Iterator[Flask]:
 
 def signed_up(app: Flask) -> dict[str, str]:
     """Open an account and sign in: what a case did to the last one must not spare the next, nor throttle it."""
-    app.extensions["throttle"] = Throttle("memory://", per_address=600)
+    app.extensions["throttle"] = RateLimiter("memory://", per_address=600)
     client = app.test_client()
     account = {"username": "schema-tester", "password": "correct horse battery"}
     client.post("/register", json=account)

@@ -14,7 +14,7 @@ from threading import Event
 import httpx
 import pytest
 
-from chassis.testing import migrated_database
+from chassis.testing.postgres import migrated_database
 from localshop.service import Service
 from localshop.testing import free_ports
 from user_service import MIGRATIONS

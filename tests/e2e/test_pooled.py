@@ -12,8 +12,8 @@ import httpx
 import psycopg
 import pytest
 
-from chassis.database import Database
-from chassis.testing import bearer
+from chassis.db.database import Database
+from chassis.testing.postgres import bearer
 from localshop.pgbouncer import PgBouncer, keeps_prepared_statements, program
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
@@ -140,7 +140,7 @@ def test_a_pooled_connection_is_set_as_a_direct_one_sets_itself(shop: Shop, sett
 
 def _setting(url: str, name: str) -> str:
     with closing(Database(url, prepared_statements=False)) as database:
-        return str(database.first("SELECT current_setting(%(name)s) AS value", {"name": name}).value)
+        return str(database.fetch_one("SELECT current_setting(%(name)s) AS value", {"name": name}).value)
 
 
 def test_while_postgresql_is_away_the_answer_is_a_quick_503_and_then_all_is_well(shop: Shop) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chassis.testing import bearer, migrated_database
+from chassis.testing.postgres import bearer, migrated_database
 from localshop.service import Service
 from localshop.testing import free_ports
 from order_service import MIGRATIONS

@@ -13,7 +13,7 @@ import pytest
 
 import order_service
 import user_service
-from chassis.testing import migrated_database
+from chassis.testing.postgres import migrated_database
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
 from localshop.welcome import welcome

@@ -69,7 +69,7 @@ readinessProbe:
 
 {{- define "b2c.serverContainer" -}}
 name: server
-command: [python, -m, chassis.serve]
+command: [python, -m, chassis.server]
 {{ include "b2c.containerDefaults" . }}
 ports:
   - name: http

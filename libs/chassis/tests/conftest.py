@@ -8,14 +8,15 @@ import pytest
 from flask import Flask, Response, request
 from flask.testing import FlaskClient
 
-from chassis import drain, fit, open_database
-from chassis.answers import Answer, reply
-from chassis.api import Shape, answers, api, public, signed_in
-from chassis.database import Database, constraints, current_database
-from chassis.errors import Conflict
+from chassis.app import init_app, open_database
+from chassis.auth.tokens import DemoTokens, caller
+from chassis.db.database import Database, constraints, current_database
+from chassis.http.api import Shape, api, public, responses, signed_in
+from chassis.http.responses import JsonResponse, json_response
+from chassis.problems import Conflict
+from chassis.server import shutdown as drain
 from chassis.settings import Settings
-from chassis.testing import closing, fresh_database
-from chassis.tokens import DemoTokens, caller
+from chassis.testing.postgres import closing, fresh_database
 
 
 class ToySettings(Settings):
@@ -34,18 +35,18 @@ everyone = public("everyone", __name__)
 members = signed_in("members", __name__)
 
 
-@everyone.post("/things", responses=answers({201: Thing}, 400, 409))
-def add(body: Thing) -> Answer:
+@everyone.post("/things", responses=responses({201: Thing}, 400, 409))
+def add(body: Thing) -> JsonResponse:
     statement = "INSERT INTO things VALUES (%(name)s) RETURNING name"
     with constraints({"things_pkey": Taken}):
-        current_database().first(statement, {"name": body.name})
-    return reply({"name": body.name}, 201)
+        current_database().fetch_one(statement, {"name": body.name})
+    return json_response({"name": body.name}, 201)
 
 
 @everyone.get("/sql")
-def run() -> Answer:
-    row = current_database().first(request.args["run"])
-    return reply(list(row) if row else None)
+def run() -> JsonResponse:
+    row = current_database().fetch_one(request.args["run"])
+    return json_response(list(row) if row else None)
 
 
 @everyone.get("/bug")
@@ -54,8 +55,8 @@ def bug() -> Response:
 
 
 @members.get("/me")
-def me() -> Answer:
-    return reply(caller()._asdict())
+def me() -> JsonResponse:
+    return json_response(caller()._asdict())
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +79,7 @@ def app(settings: ToySettings) -> Iterator[Flask]:
     app = api("toy-service", "Toy", "1")
     database: Database = open_database(settings)
     tokens = DemoTokens(settings.token_secrets, settings.token_ttl_seconds)
-    fit(app, settings, database=database, checks={}, tokens=tokens)
+    init_app(app, settings, database=database, checks={}, tokens=tokens)
     app.register_api(everyone)
     app.register_api(members)
     with database.transaction() as connection:

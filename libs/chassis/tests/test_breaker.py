@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from chassis.breaker import CircuitBreaker
-from chassis.errors import Unavailable
+from chassis.db.circuit_breaker import CircuitBreaker
+from chassis.problems import Unavailable
 
 
 def test_everybody_may_enter_while_the_peer_answers() -> None:

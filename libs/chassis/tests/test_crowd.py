@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from chassis.crowd import MOST, Crowd
+from chassis.db.batching import LARGEST_BATCH, Batcher
 
 
 class Counter:
@@ -37,12 +37,12 @@ def counter() -> Iterator[Counter]:
 
 
 @pytest.fixture
-def crowd(counter: Counter) -> Crowd[int, int | None]:
-    return Crowd(counter.ask)
+def crowd(counter: Counter) -> Batcher[int, int | None]:
+    return Batcher(counter.ask)
 
 
 @pytest.fixture
-def gather(crowd: Crowd[int, int | None], counter: Counter) -> Iterator[Gather]:
+def gather(crowd: Batcher[int, int | None], counter: Counter) -> Iterator[Gather]:
     """Let the first ask, and all others come while it does: gather(1, 2, 3)."""
     with ThreadPoolExecutor(64) as people:
 
@@ -58,7 +58,7 @@ def gather(crowd: Crowd[int, int | None], counter: Counter) -> Iterator[Gather]:
         yield gather
 
 
-def test_who_comes_alone_asks_alone(crowd: Crowd[int, int | None], counter: Counter) -> None:
+def test_who_comes_alone_asks_alone(crowd: Batcher[int, int | None], counter: Counter) -> None:
     counter.go.set()
     assert [crowd.get("thing", 1), crowd.get("thing", 2)] == [10, 20]
     assert counter.asked == [[1], [2]]
@@ -72,17 +72,17 @@ def test_who_comes_while_another_asks_is_answered_together_with_all_who_wait(gat
 
 
 def test_only_so_many_are_answered_at_once_and_nobody_is_forgotten(
-    gather: Gather, counter: Counter, crowd: Crowd[int, int | None]
+    gather: Gather, counter: Counter, crowd: Batcher[int, int | None]
 ) -> None:
     answers = [future.result(5) for future in gather(*range(1, 51))]
     assert answers == [number * 10 for number in range(1, 51)]
-    assert max(map(len, counter.asked)) == MOST
+    assert max(map(len, counter.asked)) == LARGEST_BATCH
     assert sorted(wish for asked in counter.asked for wish in asked) == list(range(1, 51))
     assert crowd._waiting == {}
 
 
 def test_who_wants_something_else_does_not_wait(
-    crowd: Crowd[int, int | None], gather: Gather, counter: Counter
+    crowd: Batcher[int, int | None], gather: Gather, counter: Counter
 ) -> None:
     with ThreadPoolExecutor(2) as people:
         one = people.submit(crowd.get, "one thing", 1)
@@ -107,7 +107,7 @@ def test_one_refusal_is_its_own(gather: Gather) -> None:
 
 
 def test_when_asking_fails_all_hear_so_who_still_wait_too_and_the_next_can_ask(
-    gather: Gather, counter: Counter, crowd: Crowd[int, int | None]
+    gather: Gather, counter: Counter, crowd: Batcher[int, int | None]
 ) -> None:
     counter.failure = RuntimeError("gone")
     for future in gather(*range(20)):

@@ -14,8 +14,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from chassis import open_database
-from chassis.database import Database
+from chassis.app import open_database
+from chassis.db.database import Database
 from chassis.settings import Settings
 
 
@@ -43,7 +43,7 @@ def test_statements_are_prepared_unless_a_pooler_could_not_keep_them(
 ) -> None:
     prepared = "SELECT count(*) FROM pg_prepared_statements"
     with closing(open_database(settings.model_copy(update={"database_prepared_statements": wanted}))) as database:
-        assert [database.first(prepared).count for _ in range(3)][-1] == kept
+        assert [database.fetch_one(prepared).count for _ in range(3)][-1] == kept
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_wrong_statement_is_our_bug_and_a_500(client: FlaskClient) -> None:
 @contextmanager
 def paused(database: Database) -> Iterator[None]:
     """Stop the server process behind the pool's one idle connection."""
-    pid = database.first("SELECT pg_backend_pid() AS pid").pid
+    pid = database.fetch_one("SELECT pg_backend_pid() AS pid").pid
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -92,7 +92,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_on(settings: Setting
         database = Database(f"postgresql://127.0.0.1:{silent.getsockname()[1]}/x")
         began = time.monotonic()
         with pytest.raises(Exception, match="timeout"):
-            database.first("SELECT 1")
+            database.fetch_one("SELECT 1")
         assert time.monotonic() - began < 5
 
 
@@ -106,7 +106,7 @@ def test_a_transaction_is_taken_back_whole(app: Flask) -> None:
 
     with pytest.raises(KeyError):
         fail()
-    assert database.all("SELECT * FROM things") == []
+    assert database.fetch_all("SELECT * FROM things") == []
 
 
 def test_those_who_come_after_a_silent_database_was_noticed_hear_so_at_once(app: Flask) -> None:
@@ -150,13 +150,13 @@ def test_one_of_a_crowd_that_is_refused_is_refused_alone(app: Flask) -> None:
     first, good, twin = insert_together(database, "a", "b", "a")
     assert (first.name, good.name) == ("a", "b")
     assert isinstance(twin, psycopg.errors.UniqueViolation)
-    assert sorted(row.name for row in database.all("SELECT name FROM things")) == ["a", "b"]
+    assert sorted(row.name for row in database.fetch_all("SELECT name FROM things")) == ["a", "b"]
 
 
 def test_a_crowd_whose_connection_is_lost_hears_so_and_nothing_is_tried_again(app: Flask) -> None:
     database: Database = app.extensions["database"]
-    database.first("INSERT INTO things VALUES ('tried') RETURNING name")
+    database.fetch_one("INSERT INTO things VALUES ('tried') RETURNING name")
     die = "SELECT pg_terminate_backend(pg_backend_pid())"
     with pytest.raises(psycopg.OperationalError):
         database._all_first([(INSERT, {"name": "a"}), (die, {}), (INSERT, {"name": "b"})])
-    assert [row.name for row in database.all("SELECT name FROM things")] == ["tried"]
+    assert [row.name for row in database.fetch_all("SELECT name FROM things")] == ["tried"]

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from chassis.answers import Answer, reply
-from chassis.api import signed_in
-from chassis.errors import Conflict
-from chassis.express import ExpressLane, express
-from chassis.logging import configure
-from chassis.testing import bearer, without_framework
-from chassis.tokens import caller
+from chassis.auth.tokens import caller
+from chassis.http.api import signed_in
+from chassis.http.dispatch import Dispatcher, express
+from chassis.http.responses import JsonResponse, json_response
+from chassis.problems import Conflict
+from chassis.telemetry.logging import configure
+from chassis.testing.postgres import bearer, without_framework
 
 log = logging.getLogger(__name__)
 busy = signed_in("busy", __name__)
@@ -21,13 +21,13 @@ busy = signed_in("busy", __name__)
 
 @busy.get("/busy")
 @express
-def show() -> Answer:
-    return reply({"user": caller().username})
+def show() -> JsonResponse:
+    return json_response({"user": caller().username})
 
 
 @busy.get("/late")
 @express
-def fail_late() -> Answer:
+def fail_late() -> JsonResponse:
     log.warning("about_to_fail")
     time.sleep(0.05)
     raise Conflict
@@ -35,14 +35,14 @@ def fail_late() -> Answer:
 
 @busy.get("/bug")
 @express
-def fail() -> Answer:
+def fail() -> JsonResponse:
     raise RuntimeError
 
 
 @pytest.fixture
 def fast(app: Flask) -> Flask:
     app.register_api(busy)  # type: ignore[attr-defined]
-    app.wsgi_app = ExpressLane(app)  # type: ignore[method-assign]
+    app.wsgi_app = Dispatcher(app)  # type: ignore[method-assign]
     return app
 
 
@@ -83,7 +83,7 @@ def test_a_bug_in_the_express_lane_is_a_500_like_any_other(lines: Any, fast: Fla
 def test_a_blueprint_with_a_hook_of_its_own_has_no_place_in_the_express_lane(app: Flask) -> None:
     careful = signed_in("careful", __name__)
     careful.before_request(lambda: None)
-    careful.get("/careful")(express(lambda: reply({})))
+    careful.get("/careful")(express(lambda: json_response({})))
     app.register_api(careful)  # type: ignore[attr-defined]
     with pytest.raises(ValueError, match="/careful"):
-        ExpressLane(app)
+        Dispatcher(app)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from chassis.failpoints import CRASHED
+from chassis.db.failpoints import CRASHED
 
-PROGRAM = "from chassis.failpoints import reach; reach('here'); print('alive')"
+PROGRAM = "from chassis.db.failpoints import reach; reach('here'); print('alive')"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import psycopg
 from flask import Flask
 from flask.testing import FlaskClient
 
-from chassis import drain
-from chassis.health import health, schema_check
+from chassis.server import shutdown as drain
+from chassis.server.health import health, schema_check
 from chassis.settings import Settings
 
 
@@ -27,7 +27,7 @@ def test_ready_until_shutdown_begins(drain_file: Path, app: Flask) -> None:
 def test_not_ready_says_which_check_fails(client: FlaskClient, app: Flask) -> None:
     other = Flask("other")
     other.register_blueprint(health("other", "local", {"database": lambda: "ok", "schema": lambda: "too old"}))
-    from chassis.errors import answer_problems
+    from chassis.problems import answer_problems
 
     answer_problems(other)
     answer = other.test_client().get("/readyz")

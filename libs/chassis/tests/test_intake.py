@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from chassis import drain, intake
-from chassis.intake import Intake
+from chassis.server import intake
+from chassis.server import shutdown as drain
+from chassis.server.intake import Intake
 
 Answer = tuple[str, dict[str, str], bytes]
 

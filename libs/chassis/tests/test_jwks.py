@@ -6,10 +6,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from chassis import jwks
-from chassis.errors import Unavailable
-from chassis.jwks import RemoteKeys
-from chassis.peers import Peer, PeerFailure
+from chassis.auth import jwks
+from chassis.auth.jwks import RemoteKeys
+from chassis.problems import Unavailable
+from chassis.service_client import ServiceCallFailed, ServiceClient
 
 
 def jwk(kid: str) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def jwk(kid: str) -> dict[str, Any]:
     return {**public, "kid": kid, "alg": "EdDSA", "use": "sig"}
 
 
-class Issuer(Peer):
+class Issuer(ServiceClient):
     """Publishes the keys in `kids`, or is away."""
 
     def __init__(self, *kids: str) -> None:
@@ -29,7 +29,7 @@ class Issuer(Peer):
         assert path == "/.well-known/jwks.json"
         self.asked += 1
         if self.away:
-            raise PeerFailure("away")
+            raise ServiceCallFailed("away")
         return {"keys": self.published}
 
 
@@ -117,6 +117,6 @@ def test_a_broken_jwks_leaves_the_known_keys_alone(clock: Clock, published: Any)
     keys = RemoteKeys(issuer, clock)
     keys.find("k-1")
     issuer.published = published
-    with pytest.raises(PeerFailure):
+    with pytest.raises(ServiceCallFailed):
         keys.refresh()
     assert keys.find("k-1") is not None

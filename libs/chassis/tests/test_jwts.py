@@ -11,9 +11,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from chassis.errors import InvalidToken
-from chassis.jwts import JwtSigner, JwtVerifier
-from chassis.tokens import LEEWAY_SECONDS, Caller
+from chassis.auth.jwt import JwtSigner, JwtVerifier
+from chassis.auth.tokens import LEEWAY_SECONDS, Caller
+from chassis.problems import InvalidToken
 
 ALICE = Caller("u-1", "alice", "s-1")
 KEY, OTHER_KEY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()

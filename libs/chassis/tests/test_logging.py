@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.logging import configure, redact
-from chassis.testing import bearer
+from chassis.telemetry.logging import configure, redact
+from chassis.testing.postgres import bearer
 
 Lines = Callable[[], list[dict[str, Any]]]
 

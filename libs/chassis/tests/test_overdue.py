@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from chassis.overdue import Overdue
+from chassis.server.overdue import Overdue
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when a socket was last heard")
 

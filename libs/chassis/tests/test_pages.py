@@ -6,18 +6,18 @@ import pytest
 from flask import Response, request
 from flask.testing import FlaskClient
 
-from chassis import pages
-from chassis.answers import Answer, conditional, document
-from chassis.api import Api
-from chassis.cors import Cors
-from chassis.observe import Answered, observe
-from chassis.pages import PageCache
+from chassis.http import response_cache as pages
+from chassis.http.api import Api
+from chassis.http.cors import Cors
+from chassis.http.response_cache import ResponseCache
+from chassis.http.responses import JsonResponse, raw_json, with_etag
+from chassis.telemetry.access_log import RequestRecord, observe
 
 
 class Counter:
     def __init__(self) -> None:
         self.rendered = 0
-        self.recorded: list[Answered] = []
+        self.recorded: list[RequestRecord] = []
 
 
 @pytest.fixture
@@ -30,16 +30,16 @@ def client(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     monkeypatch.setattr(pages, "PAGE_SECONDS", 60)  # however slow the machine is
     app = Api("pages")
     observe(app, counter.recorded.append)
-    Cors(("https://shop.example",)).fit(app)
+    Cors(("https://shop.example",)).init_app(app)
 
     @app.route("/list", methods=["GET", "POST"])
-    def show() -> Response | Answer:
+    def show() -> Response | JsonResponse:
         counter.rendered += 1
         if "bad" in request.args:
             return Response("no", 400)
-        return conditional(document(f'["{request.query_string.decode()}", {counter.rendered}]'))
+        return with_etag(raw_json(f'["{request.query_string.decode()}", {counter.rendered}]'))
 
-    app.wsgi_app = PageCache(app, "/list", counter.recorded.append)  # type: ignore[method-assign]
+    app.wsgi_app = ResponseCache(app, "/list", counter.recorded.append)  # type: ignore[method-assign]
     return app.test_client()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from chassis.pool import Pool, PoolExhausted
+from chassis.db.pool import Pool, PoolTimeout
 from chassis.settings import Settings
 
 
@@ -21,26 +21,26 @@ def pid(connection: psycopg.Connection) -> int:
 
 
 def test_the_connection_used_last_is_lent_first(pool: Pool[psycopg.Connection]) -> None:
-    with pool.lend() as first, pool.lend() as second:
+    with pool.connection() as first, pool.connection() as second:
         last = pid(first)
         assert pid(second) != last
     for _ in range(3):
-        with pool.lend() as again:
+        with pool.connection() as again:
             assert pid(again) == last
 
 
 def test_no_more_are_lent_than_there_are_until_one_comes_back(pool: Pool[psycopg.Connection]) -> None:
-    with pool.lend():
-        with pool.lend(), pytest.raises(PoolExhausted), pool.lend():
+    with pool.connection():
+        with pool.connection(), pytest.raises(PoolTimeout), pool.connection():
             pass
-        with pool.lend() as connection:
+        with pool.connection() as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_what_fails_to_connect_costs_no_place() -> None:
     nowhere = Pool(lambda: psycopg.connect("postgresql://127.0.0.1:1/nowhere"), 1, wait_seconds=0.05)
     for _ in range(3):
-        with pytest.raises(psycopg.OperationalError), nowhere.lend():
+        with pytest.raises(psycopg.OperationalError), nowhere.connection():
             pass
 
 
@@ -48,12 +48,12 @@ def test_what_fails_to_connect_costs_no_place() -> None:
 def test_a_connection_that_was_lost_or_left_in_the_middle_of_something_is_not_lent_again(
     pool: Pool[psycopg.Connection], left: str
 ) -> None:
-    with pool.lend() as connection:
+    with pool.connection() as connection:
         spoilt = pid(connection)
         try:
             connection.execute(left)
         except psycopg.OperationalError:
             assert left != "BEGIN"
-    with pool.lend() as other:
+    with pool.connection() as other:
         assert pid(other) != spoilt
         assert other.execute("SELECT 1").fetchone() == (1,)

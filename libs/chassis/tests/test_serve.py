@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.serve import ServerSettings
+from chassis.server.__main__ import ServerSettings
 
 
 def test_the_server_is_named_by_its_folder_unless_the_environment_names_it(

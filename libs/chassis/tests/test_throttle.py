@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chassis import ledger
-from chassis import throttle as module
-from chassis.ledger import Allowance, Attempt, Memory, Rule
-from chassis.throttle import Throttle, neighbourhood
+from chassis.rate_limit import limiter as module
+from chassis.rate_limit import policy as ledger
+from chassis.rate_limit.limiter import RateLimiter, client_network
+from chassis.rate_limit.policy import Allowance, Attempt, BoundedMemory, Rule
 
 SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 needs_server = pytest.mark.skipif(SERVER is None, reason="neither redis-server nor valkey-server is installed")
@@ -64,13 +64,13 @@ def redis() -> Iterator[Redis]:
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=needs_server)])
-def replicas(request: pytest.FixtureRequest) -> tuple[Throttle, Throttle]:
+def replicas(request: pytest.FixtureRequest) -> tuple[RateLimiter, RateLimiter]:
     """Return two that share a storage: one process's memory with itself."""
     if request.param == "memory":
-        alone = Throttle("memory://", per_address=10)
+        alone = RateLimiter("memory://", per_address=10)
         return alone, alone
     url = request.getfixturevalue("redis").url
-    return Throttle(url, per_address=10), Throttle(url.replace("redis:", "valkey:"), per_address=10)
+    return RateLimiter(url, per_address=10), RateLimiter(url.replace("redis:", "valkey:"), per_address=10)
 
 
 @pytest.fixture
@@ -85,7 +85,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return advance
 
 
-def test_the_failures_that_cost_nothing_then_a_delay_on_every_replica(replicas: tuple[Throttle, Throttle]) -> None:
+def test_the_failures_that_cost_nothing_then_a_delay_on_every_replica(
+    replicas: tuple[RateLimiter, RateLimiter],
+) -> None:
     one, other = replicas
     hasty = ALICE._replace(rule=SHORT)
     for failure in range(3):
@@ -95,7 +97,7 @@ def test_the_failures_that_cost_nothing_then_a_delay_on_every_replica(replicas: 
     assert (refused.granted, refused.left, refused.seconds) == (False, 0, 1)
 
 
-def test_a_success_forgets_the_failures_on_every_replica(replicas: tuple[Throttle, Throttle]) -> None:
+def test_a_success_forgets_the_failures_on_every_replica(replicas: tuple[RateLimiter, RateLimiter]) -> None:
     one, other = replicas
     hasty = ALICE._replace(rule=SHORT)
     for _ in range(2):
@@ -107,7 +109,7 @@ def test_a_success_forgets_the_failures_on_every_replica(replicas: tuple[Throttl
 
 
 def test_an_address_has_a_budget_and_an_account_that_is_known_there_one_of_its_own(
-    replicas: tuple[Throttle, Throttle],
+    replicas: tuple[RateLimiter, RateLimiter],
 ) -> None:
     # given
     one, other = replicas
@@ -123,7 +125,7 @@ def test_an_address_has_a_budget_and_an_account_that_is_known_there_one_of_its_o
 
 
 def test_failures_from_many_addresses_delay_an_account_where_it_is_not_known(
-    replicas: tuple[Throttle, Throttle],
+    replicas: tuple[RateLimiter, RateLimiter],
 ) -> None:
     # given
     one, other = replicas
@@ -142,7 +144,7 @@ def test_failures_from_many_addresses_delay_an_account_where_it_is_not_known(
 
 
 def test_the_delay_doubles_with_each_failure_up_to_a_quarter_of_an_hour(clock: Callable[[float], None]) -> None:
-    throttle, delays = Throttle("memory://", per_address=10_000), []
+    throttle, delays = RateLimiter("memory://", per_address=10_000), []
     for _ in range(16):
         throttle.failed(ALICE)
         allowance = throttle.admit(ALICE)
@@ -152,7 +154,7 @@ def test_the_delay_doubles_with_each_failure_up_to_a_quarter_of_an_hour(clock: C
 
 
 def test_after_the_delay_one_may_try_again(clock: Callable[[float], None]) -> None:
-    throttle = Throttle("memory://", per_address=10)
+    throttle = RateLimiter("memory://", per_address=10)
     for _ in range(6):
         throttle.failed(ALICE)
     clock(1.9)
@@ -161,7 +163,7 @@ def test_after_the_delay_one_may_try_again(clock: Callable[[float], None]) -> No
     assert throttle.admit(ALICE).granted is True
 
 
-def newcomers_fail(throttle: Throttle, numbers: range, rule: Rule = LOGIN) -> None:
+def newcomers_fail(throttle: RateLimiter, numbers: range, rule: Rule = LOGIN) -> None:
     for number in numbers:
         throttle.failed(ALICE._replace(rule=rule, account=f"login:victim{number}"))
 
@@ -170,7 +172,7 @@ def newcomers_fail(throttle: Throttle, numbers: range, rule: Rule = LOGIN) -> No
 def test_newcomers_who_only_fail_wait_twice_as_long_each_time_at_their_address_up_to_ten_seconds(
     clock: Callable[[float], None], per_address: int, free: int
 ) -> None:
-    throttle, delays = Throttle("memory://", per_address=per_address), []
+    throttle, delays = RateLimiter("memory://", per_address=per_address), []
     newcomers_fail(throttle, range(free))
     assert throttle.admit(ALICE).granted is True
     for number in range(free, free + 6):
@@ -182,7 +184,7 @@ def test_newcomers_who_only_fail_wait_twice_as_long_each_time_at_their_address_u
 
 
 def test_who_is_known_at_an_address_or_comes_from_another_does_not_wait_for_newcomers(
-    replicas: tuple[Throttle, Throttle],
+    replicas: tuple[RateLimiter, RateLimiter],
 ) -> None:
     one, other = replicas
     one.succeeded(ALICE)
@@ -193,7 +195,7 @@ def test_who_is_known_at_an_address_or_comes_from_another_does_not_wait_for_newc
 
 
 def test_a_newcomer_s_success_forgets_the_failures_of_newcomers_there_a_known_account_s_does_not(
-    replicas: tuple[Throttle, Throttle],
+    replicas: tuple[RateLimiter, RateLimiter],
 ) -> None:
     # given
     one, other = replicas
@@ -211,7 +213,7 @@ def test_a_newcomer_s_success_forgets_the_failures_of_newcomers_there_a_known_ac
 
 
 def test_where_nobody_gets_known_there_are_no_newcomers_and_nothing_is_remembered_of_who_succeeds(
-    replicas: tuple[Throttle, Throttle],
+    replicas: tuple[RateLimiter, RateLimiter],
 ) -> None:
     # given
     one, other = replicas
@@ -226,7 +228,7 @@ def test_where_nobody_gets_known_there_are_no_newcomers_and_nothing_is_remembere
 
 
 def test_a_memory_is_not_looked_through_after_each_write() -> None:
-    memory = Memory()
+    memory = BoundedMemory()
     memory.incr("one", 60)
     sweep = memory.timer
     time.sleep(0.1)
@@ -238,7 +240,7 @@ def test_a_memory_is_not_looked_through_after_each_write() -> None:
 
 def test_a_memory_lets_go_of_what_has_expired(clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "SWEEP_SECONDS", 0.05)
-    memory = Memory()
+    memory = BoundedMemory()
     memory.incr("short", 1)
     memory.incr("long", 60)
     clock(2)
@@ -253,9 +255,9 @@ def test_a_full_memory_forgets_everything_and_says_so_rather_than_grow(
 ) -> None:
     # given
     monkeypatch.setattr(ledger, "MOST_KEYS", 100)
-    throttle = Throttle("memory://", per_address=600)
+    throttle = RateLimiter("memory://", per_address=600)
     memory = throttle._spare._storage
-    assert isinstance(memory, Memory)
+    assert isinstance(memory, BoundedMemory)
     # when
     with caplog.at_level(logging.WARNING):
         for number in range(200):
@@ -271,7 +273,7 @@ def test_a_full_memory_forgets_everything_and_says_so_rather_than_grow(
 
 
 def test_the_longer_of_two_delays_counts() -> None:
-    throttle = Throttle("memory://", per_address=600)
+    throttle = RateLimiter("memory://", per_address=600)
     newcomers_fail(throttle, range(30))
     for _ in range(5):
         throttle.failed(ALICE)
@@ -284,7 +286,7 @@ def test_while_the_storage_is_gone_each_process_throttles_by_itself_and_says_so(
 ) -> None:
     # given
     monkeypatch.setattr(module, "STORAGE_PAUSE_SECONDS", 0)
-    throttle = Throttle(redis.url, per_address=10)
+    throttle = RateLimiter(redis.url, per_address=10)
     lost = module.RATE_LIMIT_STORAGE_FAILURES._value.get()
     # when
     redis.kill()
@@ -305,7 +307,7 @@ def test_while_the_storage_is_gone_each_process_throttles_by_itself_and_says_so(
 def test_a_storage_that_hangs_costs_one_short_wait_and_then_none() -> None:
     # given a server that accepts and says nothing
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        throttle = Throttle(f"redis://127.0.0.1:{silent.getsockname()[1]}", per_address=10)
+        throttle = RateLimiter(f"redis://127.0.0.1:{silent.getsockname()[1]}", per_address=10)
         asked: list[socket.socket] = []
         listening = threading.Thread(target=lambda: asked.append(silent.accept()[0]))
         listening.start()
@@ -334,4 +336,4 @@ def test_a_storage_that_hangs_costs_one_short_wait_and_then_none() -> None:
     ],
 )
 def test_what_counts_as_one_address(address: str | None, same: str) -> None:
-    assert neighbourhood(address) == same
+    assert client_network(address) == same

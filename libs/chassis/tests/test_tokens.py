@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from chassis.errors import InvalidToken
-from chassis.tokens import Caller, DemoTokens, Remembering
+from chassis.auth.tokens import CachingVerifier, Caller, DemoTokens
+from chassis.problems import InvalidToken
 
 ALICE = Caller("u-1", "alice", "s-1")
 KEY, OLD_KEY, OTHER_KEY = "k" * 32, "o" * 32, "x" * 32
@@ -37,7 +37,7 @@ class CountingVerifier:
 def test_a_token_is_verified_once_and_again_when_it_has_expired() -> None:
     now = [1000.0]
     verifier = CountingVerifier(expires_at=1010)
-    tokens = Remembering(verifier, clock=lambda: now[0])
+    tokens = CachingVerifier(verifier, clock=lambda: now[0])
     assert [tokens.caller("t"), tokens.caller("t")] == [ALICE, ALICE]
     assert verifier.calls == 1
     now[0] = 1010.0
@@ -48,7 +48,7 @@ def test_a_token_is_verified_once_and_again_when_it_has_expired() -> None:
 def test_a_token_that_says_it_lives_for_ever_is_verified_again_after_a_minute() -> None:
     now = [1000.0]
     verifier = CountingVerifier(expires_at=1e12)
-    tokens = Remembering(verifier, clock=lambda: now[0])
+    tokens = CachingVerifier(verifier, clock=lambda: now[0])
     for now[0], verified in ((1000.0, 1), (1059.0, 1), (1060.0, 2)):
         tokens.caller("t")
         assert verifier.calls == verified
@@ -56,7 +56,7 @@ def test_a_token_that_says_it_lives_for_ever_is_verified_again_after_a_minute() 
 
 def test_a_refusal_is_not_remembered() -> None:
     verifier = CountingVerifier(expires_at=1e12)
-    tokens = Remembering(verifier)
+    tokens = CachingVerifier(verifier)
     for _ in range(2):
         with pytest.raises(InvalidToken):
             tokens.caller("bad")
@@ -64,9 +64,9 @@ def test_a_refusal_is_not_remembered() -> None:
 
 
 def test_the_memory_of_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chassis.tokens._MOST_REMEMBERED", 10)
+    monkeypatch.setattr("chassis.auth.tokens._MOST_REMEMBERED", 10)
     verifier = CountingVerifier(expires_at=1e12)
-    tokens = Remembering(verifier)
+    tokens = CachingVerifier(verifier)
     for number in range(25):
         tokens.caller(f"t{number}")
     assert len(tokens._known) <= 10

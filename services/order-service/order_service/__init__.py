@@ -6,11 +6,11 @@ from pathlib import Path
 
 from flask import Flask
 
-from chassis import fit, nobody_has_ended, open_database
-from chassis.api import api
-from chassis.express import ExpressLane
-from chassis.health import schema_check
-from chassis.pages import PageCache
+from chassis.app import init_app, nobody_has_ended, open_database
+from chassis.http.api import api
+from chassis.http.dispatch import Dispatcher
+from chassis.http.response_cache import ResponseCache
+from chassis.server.health import schema_check
 from order_service.catalog.routes import catalog
 from order_service.orders.routes import orders
 from order_service.sessions.trust import refuse_orders_on_old_news, trust
@@ -23,7 +23,7 @@ def create_app(settings: Settings) -> Flask:
     app = api("order-service", title="Order service", version="1.0.0")
     database = open_database(settings)
     tokens, follower = trust(settings, database)
-    fit(
+    init_app(
         app,
         settings,
         database=database,
@@ -36,8 +36,8 @@ def create_app(settings: Settings) -> Flask:
     app.register_api(orders)
     if follower:
         refuse_orders_on_old_news(app, follower, settings.session_feed_max_age_seconds)
-    app.wsgi_app = ExpressLane(app)  # type: ignore[method-assign]
-    app.wsgi_app = PageCache(app, "/products", app.extensions["record"])  # type: ignore[method-assign]
+    app.wsgi_app = Dispatcher(app)  # type: ignore[method-assign]
+    app.wsgi_app = ResponseCache(app, "/products", app.extensions["record"])  # type: ignore[method-assign]
     if follower:
         follower.start()
     return app

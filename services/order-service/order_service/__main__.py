@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from chassis import migrations
-from chassis.health import newest
+from chassis.db import migrations
+from chassis.server.health import newest
 from order_service import MIGRATIONS
 from order_service.catalog import importer
 

@@ -7,8 +7,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from chassis.database import Database
-from chassis.testing import bearer, closing, empty, migrated_database, operating
+from chassis.db.database import Database
+from chassis.testing.postgres import bearer, closing, empty, migrated_database, operating
 from order_service import MIGRATIONS, create_app
 from order_service.catalog import importer
 from order_service.catalog.importer import Product

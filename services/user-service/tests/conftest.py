@@ -8,9 +8,9 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 
-from chassis.database import Database
-from chassis.testing import empty, migrated_database, operating
-from chassis.throttle import Throttle
+from chassis.db.database import Database
+from chassis.rate_limit.limiter import RateLimiter
+from chassis.testing.postgres import empty, migrated_database, operating
 from user_service import MIGRATIONS, create_app
 from user_service.accounts.passwords import Passwords
 from user_service.sessions.tables import metadata
@@ -44,7 +44,7 @@ def whole_app(settings: Settings) -> Iterator[Flask]:
 def app(whole_app: Flask, operator: Database) -> Flask:
     empty(operator, metadata)
     whole_app.extensions["passwords"] = Passwords(QUICK)
-    whole_app.extensions["throttle"] = Throttle("memory://", per_address=600)
+    whole_app.extensions["throttle"] = RateLimiter("memory://", per_address=600)
     return whole_app
 
 

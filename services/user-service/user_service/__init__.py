@@ -6,11 +6,11 @@ from pathlib import Path
 
 from flask import Flask
 
-from chassis import fit, open_database
-from chassis.api import api
-from chassis.express import ExpressLane
-from chassis.health import schema_check
-from chassis.throttle import Throttle
+from chassis.app import init_app, open_database
+from chassis.http.api import api
+from chassis.http.dispatch import Dispatcher
+from chassis.rate_limit.limiter import RateLimiter
+from chassis.server.health import schema_check
 from user_service.accounts.hashing import places_beside
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.routes import registration
@@ -27,11 +27,11 @@ def create_app(settings: Settings) -> Flask:
     database = open_database(settings)
     tokens = issuer(settings)
     checks = {"database": schema_check(database, MIGRATIONS)}
-    fit(app, settings, database=database, checks=checks, tokens=tokens.verifier)
+    init_app(app, settings, database=database, checks=checks, tokens=tokens.verifier)
     app.extensions["passwords"] = Passwords(places=places_beside(settings.threads))
-    app.extensions["throttle"] = Throttle(settings.rate_limit_storage_url, settings.rate_limit_per_address)
+    app.extensions["throttle"] = RateLimiter(settings.rate_limit_storage_url, settings.rate_limit_per_address)
     app.extensions["issuer"] = tokens
     for blueprint in (registration, sign_in, own_sessions, own_profile, for_services):
         app.register_api(blueprint)
-    app.wsgi_app = ExpressLane(app)  # type: ignore[method-assign]
+    app.wsgi_app = Dispatcher(app)  # type: ignore[method-assign]
     return app

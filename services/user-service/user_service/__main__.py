@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from chassis import migrations
-from chassis.health import newest
+from chassis.db import migrations
+from chassis.server.health import newest
 from user_service import MIGRATIONS
 from user_service.sessions import keys
 from user_service.settings import DAY

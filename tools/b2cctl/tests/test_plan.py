@@ -31,7 +31,7 @@ CASES = {
         {LOGIN: "x", "services/order-service/app.py": "x"}, BOTH, test={"user-service", "order-service", "repository"}
     ),
     "the chassis": Case({"libs/chassis/src/chassis/__init__.py": "x"}, **LIB),
-    "a new module of the chassis": Case({"libs/chassis/src/chassis/tokens.py": "x"}, **LIB),
+    "a new module of the chassis": Case({"libs/chassis/src/chassis/auth/tokens.py": "x"}, **LIB),
     "the manifest of the chassis": Case(
         {"libs/chassis/pyproject.toml": '[project]\nname = "chassis"\nversion="2"'}, **LIB
     ),

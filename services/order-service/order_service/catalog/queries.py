@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from chassis.database import Database
-from chassis.errors import NotFound
-from chassis.keyset import pack_key, unpack_key
+from chassis.db.database import Database
+from chassis.http.pagination import decode_cursor, encode_cursor
+from chassis.problems import NotFound
 from order_service import money
 
 DOCUMENT = f"""to_json((SELECT d FROM (SELECT
@@ -51,15 +51,17 @@ def list_products(
     order = ORDERS[sort or ("relevance" if q else "position")]
     parameters: dict[str, Any] = {"limit": limit + 1, "q": q, "category": category}
     if after is not None:
-        keys = unpack_key(after, *order.kinds)
+        keys = decode_cursor(after, *order.kinds)
         parameters |= {f"key{number}": key for number, key in enumerate(keys)}
-    rows = db.all(_page(order, searched=bool(q), filtered=bool(category), continued=after is not None), parameters)
-    next_key = pack_key(*rows[limit - 1][1:]) if len(rows) > limit else None
+    rows = db.fetch_all(
+        _page(order, searched=bool(q), filtered=bool(category), continued=after is not None), parameters
+    )
+    next_key = encode_cursor(*rows[limit - 1][1:]) if len(rows) > limit else None
     return [row.document for row in rows[:limit]], next_key
 
 
 def get_product(db: Database, *, product_id: str) -> str:
-    row = db.first(ONE, {"id": product_id})
+    row = db.fetch_one(ONE, {"id": product_id})
     if row is None:
         raise NotFound
     return str(row.document)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, RootModel
 
-from chassis.api import PageQuery, Path, line
+from chassis.http.api import PageQuery, Path, line
 from order_service.money import Money
 
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import orjson
 from psycopg.errors import LockNotAvailable
 
-from chassis.database import Database, Row
-from chassis.errors import NotFound, Unavailable
-from chassis.failpoints import reach
-from chassis.tokens import Caller
+from chassis.auth.tokens import Caller
+from chassis.db.database import Database, Row
+from chassis.db.failpoints import reach
+from chassis.problems import NotFound, Unavailable
 from order_service.orders import rules, statements
 from order_service.orders.queries import order_key
 
@@ -42,7 +42,7 @@ def place_order(
     row = _place(db, parameters)
     if row.receipt is not None:
         return Placed(row.order_id, row.receipt, replayed=False)
-    if idempotency_key and (earlier := db.first(statements.EARLIER, parameters)):
+    if idempotency_key and (earlier := db.fetch_one(statements.EARLIER, parameters)):
         return _replay(earlier, parameters["fingerprint"])
     rules.refuse(basket, {key: rules.OnShelf(*found) for key, found in (row.shelf or {}).items()})
     raise Unavailable  # nothing to refuse: the order of this key was erased a moment ago
@@ -51,7 +51,7 @@ def place_order(
 def _place(db: Database, parameters: dict[str, Any]) -> Row:
     reach("place.before")
     try:
-        row = db.first_in_crowd(frozenset(parameters["product_ids"]), statements.PLACE, parameters)
+        row = db.fetch_one_batched(frozenset(parameters["product_ids"]), statements.PLACE, parameters)
     except LockNotAvailable as failure:
         if parameters["key"]:
             raise rules.StillInFlight from failure
@@ -71,7 +71,7 @@ def cancel_order(db: Database, *, buyer_id: str, order_id: str) -> str:
     """Cancel the caller's order and put its goods back; return its document."""
     order = {"id": order_key(order_id), "buyer_id": buyer_id, "cancellable": list(rules.CANCELLABLE)}
     reach("cancel.before")
-    row = db.first(statements.CANCEL, order)
+    row = db.fetch_one(statements.CANCEL, order)
     reach("cancel.after")
     if row is None:
         raise NotFound

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from functools import cache
 from uuid import UUID
 
-from chassis.database import Database
-from chassis.errors import NotFound
-from chassis.keyset import BadKey, pack_key, unpack_key
+from chassis.db.database import Database
+from chassis.http.pagination import BadCursor, decode_cursor, encode_cursor
+from chassis.problems import NotFound
 from order_service.orders import documents
 
 _ORDER_ID = re.compile(r"o-([0-9a-f]{32})")
@@ -24,7 +24,7 @@ def order_key(order_id: str) -> UUID:
 
 
 def get_order(db: Database, *, buyer_id: str, order_id: str) -> str:
-    row = db.first(ONE, {"id": order_key(order_id), "buyer_id": buyer_id})
+    row = db.fetch_one(ONE, {"id": order_key(order_id), "buyer_id": buyer_id})
     if row is None:
         raise NotFound
     return str(row.document)
@@ -32,7 +32,7 @@ def get_order(db: Database, *, buyer_id: str, order_id: str) -> str:
 
 def export(db: Database, *, buyer_id: str) -> str:
     """Return the document of everything that is held on a buyer."""
-    row = db.first(EXPORT, {"buyer_id": buyer_id})
+    row = db.fetch_one(EXPORT, {"buyer_id": buyer_id})
     return str(row.document) if row else ""
 
 
@@ -46,16 +46,16 @@ def list_orders(
         "limit": limit + 1,
         "after": None if after is None else _last_seen(after),
     }
-    rows = db.all(_page(filtered=status is not None, continued=after is not None), parameters)
-    next_key = pack_key(rows[limit - 1].id.hex) if len(rows) > limit else None
+    rows = db.fetch_all(_page(filtered=status is not None, continued=after is not None), parameters)
+    next_key = encode_cursor(rows[limit - 1].id.hex) if len(rows) > limit else None
     return [row.document for row in rows[:limit]], next_key
 
 
 def _last_seen(key: str) -> UUID:
     try:
-        return UUID(*unpack_key(key, str))
+        return UUID(*decode_cursor(key, str))
     except ValueError as failure:
-        raise BadKey from failure
+        raise BadCursor from failure
 
 
 @cache

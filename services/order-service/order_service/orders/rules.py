@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from chassis.errors import Conflict, InvalidRequest, Unprocessable
+from chassis.problems import Conflict, InvalidRequest, Unprocessable
 
 MOST_LINES = 50
 LARGEST_QTY = 999

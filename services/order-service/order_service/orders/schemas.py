@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, RootModel
 
-from chassis.api import Headers, PageQuery, Path, Shape, line
+from chassis.http.api import Headers, PageQuery, Path, Shape, line
 from order_service.money import Money
 from order_service.orders.rules import LARGEST_QTY, MOST_LINES
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
-from chassis.database import Database
-from chassis.failpoints import reach
+from chassis.db.database import Database
+from chassis.db.failpoints import reach
 
 REMEMBER = """
 INSERT INTO ended_sessions (session_id, ended_at)
@@ -74,5 +74,5 @@ def erase_late_orders(db: Database) -> None:
 
 def recall(db: Database) -> Learned:
     """Return what has been learned so far, by whichever process."""
-    row = db.first(LEARNED)
+    row = db.fetch_one(LEARNED)
     return Learned(row.version, list(row.session_ids)) if row else Learned(0, [])

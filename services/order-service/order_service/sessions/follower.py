@@ -14,12 +14,12 @@ import psycopg
 from prometheus_client import Gauge
 from pydantic import ValidationError
 
-from chassis.database import Database
-from chassis.errors import Unavailable
-from chassis.jwks import RemoteKeys
-from chassis.logging import stamp_request_id
-from chassis.peers import Peer, PeerFailure
-from chassis.pool import PoolExhausted
+from chassis.auth.jwks import RemoteKeys
+from chassis.db.database import Database
+from chassis.db.pool import PoolTimeout
+from chassis.problems import Unavailable
+from chassis.service_client import ServiceCallFailed, ServiceClient
+from chassis.telemetry.logging import stamp_request_id
 from order_service.sessions import actions
 from order_service.sessions.schemas import FeedIn
 
@@ -44,7 +44,7 @@ class Follower:
     `keys` are refreshed on the way; None where tokens are of the demo kind.
     """
 
-    def __init__(self, database: Database, peer: Peer, keys: RemoteKeys | None) -> None:
+    def __init__(self, database: Database, peer: ServiceClient, keys: RemoteKeys | None) -> None:
         self._database = database
         self._peer = peer
         self._keys = keys
@@ -66,7 +66,7 @@ class Follower:
         threading.Thread(target=self._follow, name="session-feed", daemon=True).start()
 
     def step(self) -> None:
-        """Catch up with the feed; raise PeerFailure or psycopg.Error, and then try again later."""
+        """Catch up with the feed; raise ServiceCallFailed or psycopg.Error, and then try again later."""
         if self._version < 0:
             self._accept(actions.recall(self._database))
         while endings := self._next_page():
@@ -83,10 +83,10 @@ class Follower:
         try:
             page = FeedIn.model_validate(self._peer.get(PATH, after=self._version))
         except ValidationError as failure:
-            raise PeerFailure("the feed is not one") from failure
+            raise ServiceCallFailed("the feed is not one") from failure
         versions = [self._version, *(ending.version for ending in page.endings)]
         if versions != sorted(set(versions)):
-            raise PeerFailure("the feed does not go forward")
+            raise ServiceCallFailed("the feed does not go forward")
         return page.model_dump()["endings"]  # type: ignore[no-any-return]
 
     def _accept(self, learned: actions.Learned) -> None:
@@ -107,7 +107,7 @@ class Follower:
             try:
                 self.step()
                 self._note(reachable=True)
-            except (PeerFailure, psycopg.Error, PoolExhausted, Unavailable) as failure:
+            except (ServiceCallFailed, psycopg.Error, PoolTimeout, Unavailable) as failure:
                 self._note(reachable=False, why=str(failure))
             except Exception:
                 log.exception("session_feed_failed")  # whatever it was, the next step must still be tried

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from chassis.api import line
+from chassis.http.api import line
 
 Id = Annotated[str, line(100, 1)]
 

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from flask import Flask
 
-from chassis.database import Database
-from chassis.errors import Unavailable
-from chassis.express import guard
-from chassis.jwks import RemoteKeys
-from chassis.jwts import JwtVerifier
-from chassis.peers import Peer
-from chassis.tokens import DemoTokens, TokenVerifier
+from chassis.auth.jwks import RemoteKeys
+from chassis.auth.jwt import JwtVerifier
+from chassis.auth.tokens import DemoTokens, TokenVerifier
+from chassis.db.database import Database
+from chassis.http.dispatch import guard
+from chassis.problems import Unavailable
+from chassis.service_client import ServiceClient
 from order_service.sessions.follower import Follower
 from order_service.settings import Settings
 
@@ -30,7 +30,9 @@ class Trust(NamedTuple):
 
 def trust(settings: Settings, database: Database) -> Trust:
     """Return what verifies tokens, and what follows user-service where its URL is given."""
-    peer = Peer(settings.user_service_url, settings.service_credential[0]) if settings.user_service_url else None
+    peer = (
+        ServiceClient(settings.user_service_url, settings.service_credential[0]) if settings.user_service_url else None
+    )
     if settings.token_kind == "jwt" and peer:
         keys = RemoteKeys(peer)
         verifier = JwtVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience)

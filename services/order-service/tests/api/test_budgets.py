@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 from flask import Flask
 
-from chassis.database import Database
-from chassis.testing import bearer, effort
+from chassis.db.database import Database
+from chassis.testing.postgres import bearer, effort
 
 ALICE = bearer("u-alice", "alice")
 ITEMS = {"items": [{"product_id": "p1", "qty": 1}, {"product_id": "p2", "qty": 1}]}
@@ -46,7 +46,7 @@ def requests(
 
     def make(work: str) -> list[dict[str, Any]]:
         method, path = BUDGETS[work].method, BUDGETS[work].path.format(order_id=order_id)
-        monkeypatch.setattr("chassis.pages.PAGE_SECONDS", 60 if "from memory" in work else -1)
+        monkeypatch.setattr("chassis.http.response_cache.PAGE_SECONDS", 60 if "from memory" in work else -1)
         body = {"json": ITEMS} if method == "POST" else {}
         return [
             {"path": path, "method": method, "headers": ALICE | {"Idempotency-Key": f"key-{number}"}, **body}

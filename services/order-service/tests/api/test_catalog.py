@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from chassis.database import Database
+from chassis.db.database import Database
 from order_service.catalog.importer import Product
 
 MOUSE = Product("p1", "Wireless Mouse", "Quiet mouse for the desk.", "Computers", 1999, "EUR", 5)

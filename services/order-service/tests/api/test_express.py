@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from chassis.testing import bearer, both_roads, express_lane, without_framework
+from chassis.testing.postgres import bearer, both_roads, express_lane, without_framework
 
 ALICE, MALLORY = bearer("u-alice", "alice"), bearer("u-mallory", "mallory")
 ITEMS = {"items": [{"product_id": "p1", "qty": 2}]}

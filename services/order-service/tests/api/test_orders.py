@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from chassis.database import Database
-from chassis.testing import bearer
+from chassis.db.database import Database
+from chassis.testing.postgres import bearer
 from order_service.catalog.importer import Product
 
 ALICE, BOB = bearer("u-alice", "alice"), bearer("u-bob", "bob")

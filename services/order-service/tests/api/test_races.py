@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 from flask import Flask
 
-from chassis.database import Database
-from chassis.testing import bearer
+from chassis.db.database import Database
+from chassis.testing.postgres import bearer
 from order_service.settings import Settings
 
 ALICE = bearer("u-alice", "alice")
@@ -50,7 +50,7 @@ def test_parallel_requests_with_one_key_make_one_order_with_one_answer(
     assert len({answer.data for answer in answers}) == 1
     assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
     assert left("p1") == 98
-    assert db.first("SELECT count(*) FROM orders")[0] == 1  # type: ignore[index]
+    assert db.fetch_one("SELECT count(*) FROM orders")[0] == 1  # type: ignore[index]
 
 
 def test_orders_for_the_same_products_in_opposite_order_never_deadlock(
@@ -100,5 +100,5 @@ def test_goods_that_come_back_while_an_order_waits_for_them_are_sold(
 
 def wait_for_a_lock(db: Database) -> None:
     waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    while db.first(waiting) is None:
+    while db.fetch_one(waiting) is None:
         pass

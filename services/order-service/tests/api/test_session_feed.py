@@ -9,9 +9,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from chassis.database import Database
-from chassis.peers import Peer, PeerFailure
-from chassis.testing import bearer, closing
+from chassis.db.database import Database
+from chassis.service_client import ServiceCallFailed, ServiceClient
+from chassis.testing.postgres import bearer, closing
 from order_service import create_app
 from order_service.sessions import trust as wiring
 from order_service.sessions.follower import REMEMBERED_SECONDS, Follower
@@ -21,7 +21,7 @@ PHONE, LAPTOP = bearer("u-alice", "alice", "s-phone"), bearer("u-alice", "alice"
 SHIP_TO = {"recipient": "Alice Liddell", "street": "1 Main St", "city": "Oxford", "postal_code": "OX1", "country": "GB"}
 
 
-class Feed(Peer):
+class Feed(ServiceClient):
     """user-service's feed, two endings a page; or user-service is away."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Feed(Peer):
     def get(self, path: str, **query: str | int) -> dict[str, Any]:
         assert path == "/ended-sessions"
         if self.away:
-            raise PeerFailure("away")
+            raise ServiceCallFailed("away")
         return {"endings": [ending for ending in self.endings if ending["version"] > int(query["after"])][:2]}
 
 
@@ -82,7 +82,7 @@ def test_what_was_learned_stands_while_user_service_is_away_and_after_a_restart(
     follower.step()
     feed.away = True
     for known_by in (follower, Follower(db, feed, None)):
-        with pytest.raises(PeerFailure):
+        with pytest.raises(ServiceCallFailed):
             known_by.step()
         assert known_by.has_ended("s-phone")
 
@@ -107,7 +107,7 @@ def test_hearing_the_feed_again_changes_nothing(db: Database, feed: Feed, follow
     twin = Follower(db, feed, None)
     twin._version = 0
     twin.step()
-    row = db.first("SELECT (SELECT count(*) FROM ended_sessions), (SELECT version FROM session_feed)")
+    row = db.fetch_one("SELECT (SELECT count(*) FROM ended_sessions), (SELECT version FROM session_feed)")
     assert row == (1, 2)
 
 
@@ -117,7 +117,7 @@ def order_with_a_name(client: FlaskClient) -> Any:
 
 
 def everything(db: Database) -> str:
-    rows = db.all("SELECT to_json(o)::text AS row FROM orders o")
+    rows = db.fetch_all("SELECT to_json(o)::text AS row FROM orders o")
     return "".join(row.row for row in rows)
 
 
@@ -156,7 +156,7 @@ def test_the_age_of_the_feed_grows_only_while_it_cannot_be_followed(
     now[0] += 5
     assert follower.age_seconds == 5
     feed.away = True
-    with pytest.raises(PeerFailure):
+    with pytest.raises(ServiceCallFailed):
         follower.step()
     assert follower.age_seconds == 5
     feed.away = False

@@ -5,9 +5,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
 
-from chassis import migrations
-from chassis.health import newest
-from chassis.testing import fresh_database
+from chassis.db import migrations
+from chassis.server.health import newest
+from chassis.testing.postgres import fresh_database
 from order_service import MIGRATIONS
 from order_service.catalog.tables import metadata
 

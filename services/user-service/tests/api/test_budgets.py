@@ -10,8 +10,8 @@ from typing import Any
 
 from flask import Flask
 
-from chassis.database import Database
-from chassis.testing import effort
+from chassis.db.database import Database
+from chassis.testing.postgres import effort
 
 PROFILE_CALLS = 114
 PROFILE_STATEMENTS = 1

@@ -10,9 +10,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
 
+from chassis.auth.tokens import Caller, DemoTokens
 from chassis.settings import LOCAL_SECRET
-from chassis.testing import bearer
-from chassis.tokens import Caller, DemoTokens
+from chassis.testing.postgres import bearer
 from user_service import create_app
 from user_service.accounts.passwords import Passwords
 from user_service.settings import Settings

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 
-from chassis.testing import both_roads, without_framework
+from chassis.testing.postgres import both_roads, without_framework
 
 Call = Callable[..., Any]
 

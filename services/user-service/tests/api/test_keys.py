@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 
-from chassis.testing import closing
+from chassis.testing.postgres import closing
 from user_service import create_app
 from user_service.__main__ import cli
 from user_service.accounts.passwords import Passwords

@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from chassis.database import Database
-from chassis.tokens import DemoTokens
+from chassis.auth.tokens import DemoTokens
+from chassis.db.database import Database
 from user_service.accounts.passwords import Passwords
 from user_service.settings import Settings
 

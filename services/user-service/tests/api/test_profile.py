@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from chassis.database import Database
+from chassis.db.database import Database
 
 Call = Callable[..., Any]
 Headers = dict[str, str]

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from chassis.database import Database
+from chassis.db.database import Database
 
 Call = Callable[..., Any]
 Tokens = dict[str, Any]

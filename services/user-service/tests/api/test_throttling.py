@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from chassis.database import Database
+from chassis.db.database import Database
 from user_service import create_app
 from user_service.settings import Settings
 

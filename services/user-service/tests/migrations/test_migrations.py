@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from click.testing import CliRunner
 from sqlalchemy import Column, NullPool, create_engine
 
-from chassis.testing import fresh_database
+from chassis.testing.postgres import fresh_database
 from user_service.__main__ import cli
 from user_service.sessions.tables import metadata
 

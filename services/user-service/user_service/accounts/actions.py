@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.database import Database, Row, constraints
+from chassis.db.database import Database, Row, constraints
 from user_service.accounts import rules
 from user_service.accounts.passwords import Passwords
 
@@ -27,6 +27,6 @@ def register(
         "email_key": rules.email_key(email),
     }
     with constraints(rules.TAKEN):
-        row = db.first(REGISTER, account)
+        row = db.fetch_one(REGISTER, account)
     assert row is not None  # noqa: S101 - an INSERT returns its row, or raises
     return row

@@ -13,7 +13,7 @@ from concurrent.futures import TimeoutError as TookTooLong
 from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
-from chassis.errors import Unavailable
+from chassis.problems import Unavailable
 
 LONGEST_WAIT_SECONDS = 3.0
 QUIET_SECONDS = 2.0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import current_app
 
-from chassis.answers import Answer, reply
-from chassis.api import answers, public
-from chassis.database import current_database
-from chassis.ledger import Rule
-from chassis.throttle import attempt
+from chassis.db.database import current_database
+from chassis.http.api import public, responses
+from chassis.http.responses import JsonResponse, json_response
+from chassis.rate_limit.limiter import limited
+from chassis.rate_limit.policy import Rule
 from user_service.accounts import actions, rules
 from user_service.accounts.schemas import AccountOut, RegisterBody
 
@@ -18,9 +18,9 @@ registration = public("registration", __name__)
 REGISTERING = Rule("register", failures=(rules.UsernameTaken, rules.EmailTaken), free=100)
 
 
-@registration.post("/register", responses=answers({201: AccountOut}, 400, 409, 413, 415, 429))
-def register(body: RegisterBody) -> Answer:
+@registration.post("/register", responses=responses({201: AccountOut}, 400, 409, 413, 415, 429))
+def register(body: RegisterBody) -> JsonResponse:
     """Open an account."""
-    with attempt(REGISTERING, rules.account_key(body.username)):
+    with limited(REGISTERING, rules.account_key(body.username)):
         account = actions.register(current_database(), current_app.extensions["passwords"], **body.model_dump())
-    return reply(account._asdict(), status=201)
+    return json_response(account._asdict(), status=201)

@@ -8,7 +8,7 @@ import unicodedata
 
 from email_validator import validate_email
 
-from chassis.errors import Conflict, InvalidRequest
+from chassis.problems import Conflict, InvalidRequest
 from user_service.accounts.common_passwords import COMMON_PASSWORDS
 
 # Letters and marks that show nothing, so that two names could look the same

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from chassis.api import PRINTABLE, Shape, line
+from chassis.http.api import PRINTABLE, Shape, line
 from user_service.accounts import rules
 
 LONGEST_PASSWORD = 128

@@ -8,10 +8,10 @@ from typing import Any
 from psycopg import Connection
 from psycopg.sql import SQL, Composed, Identifier, Placeholder
 
-from chassis.database import Database, Row, constraints
-from chassis.errors import InvalidToken
-from chassis.failpoints import reach
-from chassis.tokens import Caller
+from chassis.auth.tokens import Caller
+from chassis.db.database import Database, Row, constraints
+from chassis.db.failpoints import reach
+from chassis.problems import InvalidToken
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import TAKEN, email_key, refuse_weak
 from user_service.profile import queries
@@ -46,7 +46,7 @@ def change_profile(db: Database, *, caller: Caller, changes: dict[str, Any]) -> 
     if "email" in changes:
         changes = {**changes, "email_key": email_key(changes["email"])}
     with constraints(TAKEN):
-        row = db.first(_changing(changes), {**changes, **caller._asdict()})
+        row = db.fetch_one(_changing(changes), {**changes, **caller._asdict()})
     if row is None:
         raise InvalidToken
     return queries.profile_of(row)

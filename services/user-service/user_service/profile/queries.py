@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chassis.database import Database, Row
-from chassis.errors import InvalidToken
-from chassis.tokens import Caller
+from chassis.auth.tokens import Caller
+from chassis.db.database import Database, Row
+from chassis.problems import InvalidToken
 
 PROFILE = ("id", "username", "name", "email", "phone", "shipping_address")
 
@@ -54,7 +54,7 @@ def profile_of(row: Row) -> dict[str, Any]:
 
 
 def _read(db: Database, statement: str, caller: Caller) -> Row:
-    row = db.first(statement, {"session_id": caller.session_id, "user_id": caller.user_id})
+    row = db.fetch_one(statement, {"session_id": caller.session_id, "user_id": caller.user_id})
     if row is None:
         raise InvalidToken
     return row

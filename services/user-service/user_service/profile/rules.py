@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.errors import Problem
+from chassis.problems import Problem
 
 
 class WrongPassword(Problem):

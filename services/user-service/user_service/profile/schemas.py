@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from chassis.api import Shape, line
+from chassis.http.api import Shape, line
 from user_service.accounts.schemas import NewPassword, OptionalEmail, OptionalName, Password
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(description="ISO 3166-1 alpha-2.")]

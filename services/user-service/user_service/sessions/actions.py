@@ -7,10 +7,10 @@ import logging
 import secrets
 from typing import NamedTuple
 
-from chassis.database import Database, Row
-from chassis.errors import InvalidToken, NotFound
-from chassis.failpoints import reach
-from chassis.tokens import Caller
+from chassis.auth.tokens import Caller
+from chassis.db.database import Database, Row
+from chassis.db.failpoints import reach
+from chassis.problems import InvalidToken, NotFound
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import username_digest
 from user_service.sessions import statements
@@ -30,7 +30,7 @@ def sign_in(
     db: Database, passwords: Passwords, *, username: str, password: str, user_agent: str | None, lifetime: int
 ) -> Opened:
     """Open a session for whoever knows the password; `lifetime` is that of its refresh tokens, in seconds."""
-    user = db.first(statements.FIND_USER, {"digest": username_digest(username)})
+    user = db.fetch_one(statements.FIND_USER, {"digest": username_digest(username)})
     # No connection is held while hashing, and an unknown user costs as much of it.
     if not passwords.match(password, user and user.password_hash) or user is None:
         raise InvalidCredentials
@@ -40,7 +40,7 @@ def sign_in(
 
 def _open(db: Database, user: Row, user_agent: str | None, lifetime: int) -> Opened:
     refresh_token = secrets.token_urlsafe(32)
-    session = db.first(
+    session = db.fetch_one(
         statements.OPEN,
         {
             "user_id": user.id,
@@ -58,7 +58,7 @@ def _open(db: Database, user: Row, user_agent: str | None, lifetime: int) -> Ope
 def _upgrade_hash(db: Database, passwords: Passwords, user: Row, password: str) -> None:
     if passwords.outdated(user.password_hash):
         new = {"new": passwords.hash(password), "old": user.password_hash, "user_id": user.id}
-        db.first(statements.REHASH, new)
+        db.fetch_one(statements.REHASH, new)
 
 
 def refresh(db: Database, *, refresh_token: str, lifetime: int) -> Opened:
@@ -70,7 +70,7 @@ def refresh(db: Database, *, refresh_token: str, lifetime: int) -> Opened:
     successor = secrets.token_urlsafe(32)
     tokens = {"presented": _digest(refresh_token), "next": _digest(successor), "lifetime": lifetime}
     reach("refresh.before")
-    session = db.first(statements.REFRESH, tokens)
+    session = db.fetch_one(statements.REFRESH, tokens)
     reach("refresh.after")
     if session is None:
         raise InvalidRefreshToken
@@ -82,13 +82,13 @@ def refresh(db: Database, *, refresh_token: str, lifetime: int) -> Opened:
 
 def sign_out(db: Database, *, caller: Caller) -> None:
     """End the caller's session."""
-    if db.first(statements.END, _ids(caller)) is None:
+    if db.fetch_one(statements.END, _ids(caller)) is None:
         raise InvalidToken
 
 
 def end_session(db: Database, *, caller: Caller, session_id: str) -> None:
     """End one of the caller's sessions; another's is not found."""
-    outcome = db.first(statements.END_ONE, {**_ids(caller), "ending": session_id})
+    outcome = db.fetch_one(statements.END_ONE, {**_ids(caller), "ending": session_id})
     if outcome is None or not outcome.signed_in:
         raise InvalidToken
     if not outcome.found:
@@ -97,7 +97,7 @@ def end_session(db: Database, *, caller: Caller, session_id: str) -> None:
 
 def end_others(db: Database, *, caller: Caller) -> None:
     """End all of the caller's sessions but the one that asks."""
-    outcome = db.first(statements.END_OTHERS, _ids(caller))
+    outcome = db.fetch_one(statements.END_OTHERS, _ids(caller))
     if outcome is None or not outcome.signed_in:
         raise InvalidToken
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from jwt.algorithms import OKPAlgorithm
 from jwt.exceptions import PyJWTError
 
-from chassis.jwts import ALGORITHM
+from chassis.auth.jwt import ALGORITHM
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chassis.database import Database
-from chassis.errors import InvalidToken
-from chassis.tokens import Caller
+from chassis.auth.tokens import Caller
+from chassis.db.database import Database
+from chassis.problems import InvalidToken
 
 LIVE = """
 SELECT id, user_agent AS device, created_at, last_used_at, id = %(session_id)s AS current
@@ -19,7 +19,7 @@ SELECT version, at, session_id, user_id FROM endings WHERE version > %(after)s O
 
 def list_sessions(db: Database, *, caller: Caller) -> list[dict[str, Any]]:
     """Return the caller's live sessions, newest first; a caller whose own has ended gets none."""
-    rows = db.all(LIVE, {"user_id": caller.user_id, "session_id": caller.session_id})
+    rows = db.fetch_all(LIVE, {"user_id": caller.user_id, "session_id": caller.session_id})
     if not any(row.current for row in rows):
         raise InvalidToken
     return [row._asdict() for row in rows]
@@ -27,5 +27,5 @@ def list_sessions(db: Database, *, caller: Caller) -> list[dict[str, Any]]:
 
 def list_endings(db: Database, *, after: int, limit: int) -> dict[str, Any]:
     """Return what ended after a version, oldest first, and the version that this leads to."""
-    endings = [row._asdict() for row in db.all(ENDINGS, {"after": after, "limit": limit})]
+    endings = [row._asdict() for row in db.fetch_all(ENDINGS, {"after": after, "limit": limit})]
     return {"version": endings[-1]["version"] if endings else after, "endings": endings}

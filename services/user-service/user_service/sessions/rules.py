@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.errors import InvalidToken, Unauthenticated
+from chassis.problems import InvalidToken, Unauthenticated
 
 
 class InvalidCredentials(Unauthenticated):

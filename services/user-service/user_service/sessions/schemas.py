@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, RootModel, StringConstraints
 
-from chassis.api import Path, Query, Shape, line
+from chassis.http.api import Path, Query, Shape, line
 from user_service.accounts.schemas import Password
 
 

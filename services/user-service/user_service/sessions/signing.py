@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
-from chassis.jwts import JwtSigner, JwtVerifier
-from chassis.tokens import Caller, DemoTokens, TokenVerifier
+from chassis.auth.jwt import JwtSigner, JwtVerifier
+from chassis.auth.tokens import Caller, DemoTokens, TokenVerifier
 from user_service.sessions.keys import BadKeys, KeyRing
 from user_service.settings import Settings
 

@@ -43,7 +43,7 @@ class Service(Child):
         fixed = {"APP_ENV": "local", "HOST": "127.0.0.1", "PORT": str(port), "DATABASE_URL": database_url}
         super().__init__(
             name,
-            (sys.executable, "-m", "chassis.serve"),
+            (sys.executable, "-m", "chassis.server"),
             log=log,
             cwd=ROOT / "services" / name,
             environment=os.environ | environment | fixed,

@@ -22,9 +22,9 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.errors import StorageError
 from limits.storage import RedisStorage, Storage
 
-from chassis.errors import Problem
-from chassis.ledger import Allowance, Attempt, Ledger, Memory, Rule
-from chassis.metrics import RATE_LIMIT_STORAGE_FAILURES, THROTTLED
+from chassis.problems import Problem
+from chassis.rate_limit.policy import Allowance, Attempt, BoundedMemory, Policy, Rule
+from chassis.telemetry.metrics import RATE_LIMIT_STORAGE_FAILURES, THROTTLED
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class TooManyRequests(Problem):
         self.headers = (("Retry-After", str(seconds)),)
 
 
-class Throttle:
+class RateLimiter:
     """The shared storage's ledger, and one in memory for as long as that storage is away.
 
     Without its storage a service goes on throttling, each process for itself: refusing everybody would be an
@@ -52,8 +52,8 @@ class Throttle:
     def __init__(self, storage_url: str, per_address: int) -> None:
         item = RateLimitItemPerMinute(per_address)
         self.per_address = item
-        self._spare = Ledger(Memory(), item)
-        self._shared = self._spare if storage_url == "memory://" else Ledger(_open(storage_url), item)
+        self._spare = Policy(BoundedMemory(), item)
+        self._shared = self._spare if storage_url == "memory://" else Policy(_open(storage_url), item)
         self._away_until = 0.0
 
     def admit(self, who: Attempt) -> Allowance:
@@ -65,7 +65,7 @@ class Throttle:
     def succeeded(self, who: Attempt) -> None:
         self._do(lambda ledger: ledger.succeeded(who))
 
-    def _do(self, deed: Callable[[Ledger], T]) -> T:
+    def _do(self, deed: Callable[[Policy], T]) -> T:
         if monotonic() < self._away_until:
             return deed(self._spare)
         try:
@@ -78,10 +78,10 @@ class Throttle:
 
 
 @contextmanager
-def attempt(rule: Rule, account: str) -> Iterator[None]:
+def limited(rule: Rule, account: str) -> Iterator[None]:
     """Let the block try as `account`, or refuse with 429; remember how it went."""
-    throttle: Throttle = current_app.extensions["throttle"]
-    who = Attempt(rule, _digest(rule.name, account), f"{rule.name}:{neighbourhood(request.remote_addr)}")
+    throttle: RateLimiter = current_app.extensions["throttle"]
+    who = Attempt(rule, _digest(rule.name, account), f"{rule.name}:{client_network(request.remote_addr)}")
     allowance = throttle.admit(who)
     after_this_request(partial(_tell, rule.name, throttle.per_address, allowance))
     if not allowance.granted:
@@ -95,7 +95,7 @@ def attempt(rule: Rule, account: str) -> Iterator[None]:
     throttle.succeeded(who)
 
 
-def neighbourhood(address: str | None) -> str:
+def client_network(address: str | None) -> str:
     """Return what counts as one address: of IPv6 the /64, which is one subscriber."""
     try:
         parsed = ip_address(address or "")

@@ -8,8 +8,8 @@ from typing import Protocol
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from chassis.errors import InvalidToken
-from chassis.tokens import LEEWAY_SECONDS, Caller
+from chassis.auth.tokens import LEEWAY_SECONDS, Caller
+from chassis.problems import InvalidToken
 
 ALGORITHM = "EdDSA"
 _REQUIRED = ["iss", "aud", "sub", "sid", "iat", "exp"]

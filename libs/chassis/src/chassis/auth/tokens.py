@@ -11,14 +11,14 @@ from typing import NamedTuple, Protocol, TypeVar
 from flask import current_app, request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from chassis.errors import InvalidToken, Unauthenticated
+from chassis.problems import InvalidToken, Unauthenticated
 
 SALT = "user-auth"
 LEEWAY_SECONDS = 90  # what the clocks of two services may differ by
 _SCHEME = "Bearer "
 _LONGEST_TOKEN = 4096
 _MOST_REMEMBERED = 10_000
-REMEMBERED_SECONDS = 60  # what a withdrawn key has signed is refused after this long, whatever it says itself
+CACHED_SECONDS = 60  # what a withdrawn key has signed is refused after this long, whatever it says itself
 
 
 class Caller(NamedTuple):
@@ -68,7 +68,7 @@ class DemoTokens:
         return caller, expires_at
 
 
-class Remembering:
+class CachingVerifier:
     """Remember verified tokens for a while: verifying again costs a dictionary look-up."""
 
     def __init__(self, verifier: TokenVerifier, clock: Callable[[], float] = time.time) -> None:
@@ -87,7 +87,7 @@ class Remembering:
     def _verify(self, token: str) -> tuple[Caller, float]:
         self._known.pop(token, None)
         caller, expires_at = self._verifier.verify(token)
-        verified = caller, min(expires_at, self._clock() + REMEMBERED_SECONDS)
+        verified = caller, min(expires_at, self._clock() + CACHED_SECONDS)
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.clear()  # bounded memory; what is still in use is back after one verification
         self._known[token] = verified

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 W = TypeVar("W")
 A = TypeVar("A")
 
-MOST = 16
+LARGEST_BATCH = 16
 """How many are asked for at once: a crowd must not keep others from the thing for long."""
 
 
@@ -23,7 +23,7 @@ class _Wish(Generic[W, A]):
         self.turn.acquire()  # whoever answers, or says that it is this one's turn to ask, lets go of it
 
 
-class Crowd(Generic[W, A]):
+class Batcher(Generic[W, A]):
     """The first to want something asks at once; who comes meanwhile waits, and then one asks for all who wait.
 
     `ask` takes wishes and returns an answer for each, in their order; an answer may be the exception to raise. What it
@@ -52,7 +52,7 @@ class Crowd(Generic[W, A]):
         return mine.answer
 
     def _lead(self, thing: Hashable, mine: _Wish[W, A]) -> None:
-        together = [mine, *self._take(thing, MOST - 1)]
+        together = [mine, *self._take(thing, LARGEST_BATCH - 1)]
         try:
             answers: Sequence[A | Exception] = self._ask([one.wish for one in together])
         except Exception as failure:

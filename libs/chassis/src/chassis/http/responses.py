@@ -12,14 +12,14 @@ from urllib.parse import parse_qsl, quote, urlencode
 import orjson
 from werkzeug.http import parse_etags
 
-from chassis.tokens import known_caller
+from chassis.auth.tokens import known_caller
 
 STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
 
 
 @dataclass(slots=True)
-class Answer:
-    """A JSON document with its status and headers; `etag` and `next_key` are told in what they lead to."""
+class JsonResponse:
+    """A JSON raw_json with its status and headers; `etag` and `next_key` are told in what they lead to."""
 
     body: bytes
     status: int = 200
@@ -28,7 +28,7 @@ class Answer:
     next_key: str | None = None
 
 
-class Written(NamedTuple):
+class Rendered(NamedTuple):
     """An answer as it goes to this client."""
 
     status: int
@@ -36,28 +36,28 @@ class Written(NamedTuple):
     body: bytes
 
 
-def document(body: str, status: int = 200) -> Answer:
+def raw_json(body: str, status: int = 200) -> JsonResponse:
     """Answer with JSON that is written already."""
-    return Answer(body.encode(), status)
+    return JsonResponse(body.encode(), status)
 
 
-def reply(payload: Any, status: int = 200) -> Answer:
-    return Answer(orjson.dumps(payload), status)
+def json_response(payload: Any, status: int = 200) -> JsonResponse:
+    return JsonResponse(orjson.dumps(payload), status)
 
 
-def page(documents: Sequence[str], next_key: str | None) -> Answer:
-    """Answer with a JSON array; the `Link` header leads to the next page where there is one."""
-    return Answer(f"[{','.join(documents)}]".encode(), next_key=next_key)
+def json_page(documents: Sequence[str], next_key: str | None) -> JsonResponse:
+    """Answer with a JSON array; the `Link` header leads to the next json_page where there is one."""
+    return JsonResponse(f"[{','.join(documents)}]".encode(), next_key=next_key)
 
 
-def conditional(answer: Answer) -> Answer:
+def with_etag(answer: JsonResponse) -> JsonResponse:
     """Give the answer an ETag, so that a client which has it already gets 304 without a body."""
     answer.etag = f'"{hashlib.sha1(answer.body, usedforsecurity=False).hexdigest()}"'
     answer.headers["Cache-Control"] = "private, no-cache" if known_caller() else "no-cache"
     return answer
 
 
-def write(answer: Answer, environ: Mapping[str, Any]) -> Written:
+def render(answer: JsonResponse, environ: Mapping[str, Any]) -> Rendered:
     """Write the answer for the client of this request."""
     answer.headers.setdefault("Cache-Control", "no-store")
     headers = list(answer.headers.items())
@@ -66,9 +66,9 @@ def write(answer: Answer, environ: Mapping[str, Any]) -> Written:
     if answer.etag is not None:
         headers.append(("ETag", answer.etag))
         if (known := environ.get("HTTP_IF_NONE_MATCH")) and parse_etags(known).contains_weak(answer.etag[1:-1]):
-            return Written(304, headers, b"")
+            return Rendered(304, headers, b"")
     headers += [("Content-Type", "application/json"), ("Content-Length", str(len(answer.body)))]
-    return Written(answer.status, headers, answer.body)
+    return Rendered(answer.status, headers, answer.body)
 
 
 def _link(environ: Mapping[str, Any], next_key: str) -> str:

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt import PyJWKSet
 from jwt.exceptions import PyJWTError
 
-from chassis.errors import Unavailable
-from chassis.peers import Peer, PeerFailure
+from chassis.problems import Unavailable
+from chassis.service_client import ServiceCallFailed, ServiceClient
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _MOST_UNKNOWN = 10_000
 
 
 class RemoteKeys:
-    def __init__(self, peer: Peer, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, peer: ServiceClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._peer = peer
         self._clock = clock
         self._keys: dict[str, Ed25519PublicKey] = {}
@@ -38,10 +38,10 @@ class RemoteKeys:
         return self._keys.get(kid) or self._ask_for(kid)
 
     def refresh(self) -> None:
-        """Fetch the keys; those that the issuer no longer publishes are forgotten. Raise PeerFailure."""
+        """Fetch the keys; those that the issuer no longer publishes are forgotten. Raise ServiceCallFailed."""
         try:
             self._keys = _parse(self._peer.get(PATH))
-        except PeerFailure:
+        except ServiceCallFailed:
             self._away_until = self._clock() + AWAY_SECONDS
             raise
         self._unknown.clear()
@@ -69,7 +69,7 @@ class RemoteKeys:
     def _try_refresh(self) -> None:
         try:
             self.refresh()
-        except PeerFailure as failure:
+        except ServiceCallFailed as failure:
             log.warning("jwks_not_refreshed", extra={"failure": str(failure)})
 
     def _note_if_unknown(self, kid: str) -> None:
@@ -83,12 +83,12 @@ def _parse(document: dict[str, Any]) -> dict[str, Ed25519PublicKey]:
     try:
         published = PyJWKSet.from_dict(document).keys
     except (PyJWTError, AttributeError, KeyError, TypeError) as failure:
-        raise PeerFailure("the JWKS is not one") from failure
+        raise ServiceCallFailed("the JWKS is not one") from failure
     keys = {
         key.key_id: key.key
         for key in published
         if isinstance(key.key_id, str) and isinstance(key.key, Ed25519PublicKey)
     }
     if not keys:
-        raise PeerFailure("the JWKS holds no Ed25519 key")
+        raise ServiceCallFailed("the JWKS holds no Ed25519 key")
     return keys

@@ -12,12 +12,12 @@ from typing import Generic, TypeVar
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from chassis.metrics import DATABASE_CONNECTIONS_IN_USE, DATABASE_POOL_SIZE
+from chassis.telemetry.metrics import DATABASE_CONNECTIONS_IN_USE, DATABASE_POOL_SIZE
 
 C = TypeVar("C", bound=psycopg.Connection)
 
 
-class PoolExhausted(Exception):
+class PoolTimeout(Exception):
     """All connections are at work, and none came back in time."""
 
 
@@ -34,12 +34,12 @@ class Pool(Generic[C]):
         DATABASE_POOL_SIZE.set(size)
 
     @contextmanager
-    def lend(self) -> Iterator[C]:
-        """Lend a connection; raise PoolExhausted, or what connecting raises."""
+    def connection(self) -> Iterator[C]:
+        """Lend a connection; raise PoolTimeout, or what connecting raises."""
         try:
             self._permits.get(timeout=self._wait_seconds)
         except Empty:
-            raise PoolExhausted from None
+            raise PoolTimeout from None
         DATABASE_CONNECTIONS_IN_USE.inc()
         try:
             connection = self._take()

@@ -1,4 +1,4 @@
-"""What has been tried, and what follows from it: the rules of chassis.throttle, on any storage of `limits`."""
+"""What has been tried, and what follows from it: rules of the limiter, on any storage of `limits`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from limits import RateLimitItem, RateLimitItemPerHour
 from limits.storage import MemoryStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
 
-from chassis.errors import Problem
+from chassis.problems import Problem
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Allowance(NamedTuple):
     seconds: int
 
 
-class Memory(MemoryStorage):
+class BoundedMemory(MemoryStorage):
     """This process's memory, bounded, and looked through for what has expired every SWEEP_SECONDS at most.
 
     The library does so 10 ms after each write, which with 100,000 keys takes 40 % of a core. Full, it forgets
@@ -84,7 +84,7 @@ class Memory(MemoryStorage):
         self._timer = timer
 
 
-class Ledger:
+class Policy:
     """What has been tried, in one storage."""
 
     def __init__(self, storage: Storage, per_address: RateLimitItem) -> None:

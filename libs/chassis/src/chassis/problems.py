@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException
 
-from chassis.logging import current_request_id
+from chassis.telemetry.logging import current_request_id
 
 log = logging.getLogger(__name__)
 

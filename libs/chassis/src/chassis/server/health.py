@@ -8,10 +8,10 @@ from pathlib import Path
 import psycopg
 from flask import Blueprint, Response, jsonify
 
-from chassis import drain
-from chassis.database import Database
-from chassis.errors import Unavailable
-from chassis.pool import PoolExhausted
+from chassis.db.database import Database
+from chassis.db.pool import PoolTimeout
+from chassis.problems import Unavailable
+from chassis.server import shutdown as drain
 
 
 class NotReady(Unavailable):
@@ -31,8 +31,8 @@ def schema_check(database: Database, scripts: Path) -> Check:
 
     def check() -> str:
         try:
-            row = database.first("SELECT version_num FROM alembic_version")
-        except (psycopg.Error, PoolExhausted, Unavailable):
+            row = database.fetch_one("SELECT version_num FROM alembic_version")
+        except (psycopg.Error, PoolTimeout, Unavailable):
             return "unavailable, or not migrated"
         current = row.version_num if row else "nothing"
         return "ok" if row and current >= needed else f"schema is at {current}, this version needs {needed}"

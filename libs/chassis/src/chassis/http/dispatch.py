@@ -20,19 +20,19 @@ from flask import Flask, g, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.routing import Rule
 
-from chassis.answers import STATUS_LINES, Answer, write
-from chassis.api import LARGEST_BODY
-from chassis.cors import Cors
-from chassis.database import Database, use
-from chassis.headers import DOCUMENT
-from chassis.logging import current_request_id
-from chassis.observe import REQUEST_ID, Answered, Record, arrive
-from chassis.tokens import Caller, Remembering, call_as, enter
+from chassis.auth.tokens import CachingVerifier, Caller, call_as, enter
+from chassis.db.database import Database, use
+from chassis.http.api import LARGEST_BODY
+from chassis.http.cors import Cors
+from chassis.http.responses import STATUS_LINES, JsonResponse, render
+from chassis.http.security_headers import DOCUMENT
+from chassis.telemetry.access_log import REQUEST_ID, Record, RequestRecord, begin_request
+from chassis.telemetry.logging import current_request_id
 
 Environ = dict[str, Any]
 Asked = tuple[str, str]  # method and path
 Read = Callable[[Environ, str], Any]
-View = Callable[..., Answer]
+View = Callable[..., JsonResponse]
 Gate = Callable[[], None]
 
 FAILURE = "chassis.failure"
@@ -80,12 +80,12 @@ def _open() -> None:
     """Let everybody pass."""
 
 
-class ExpressLane:
+class Dispatcher:
     """WSGI layer that answers plain requests to the marked routes."""
 
     def __init__(self, app: Flask) -> None:
         self._inner = app.wsgi_app
-        self._tokens: Remembering = app.extensions["tokens"]
+        self._tokens: CachingVerifier = app.extensions["tokens"]
         self._has_ended: Callable[[str], bool] = app.extensions["has_ended"]
         self._database: Database = app.extensions["database"]
         self._record: Record = app.extensions["record"]
@@ -107,7 +107,7 @@ class ExpressLane:
 
     def _drive(self, stop: Stop, tail: str, environ: Environ, start_response: Any) -> list[bytes] | None:
         """Answer the request, or leave it to the framework: None."""
-        arrived, caller = arrive(environ.get("HTTP_X_REQUEST_ID")), None
+        arrived, caller = begin_request(environ.get("HTTP_X_REQUEST_ID")), None
         try:
             caller = self._enter(stop, environ)
             answer = stop.view(**{name: read(environ, tail) for name, read in stop.readers.items()})
@@ -117,11 +117,11 @@ class ExpressLane:
             environ[FAILURE] = Failed(failure, caller, arrived)
             environ["HTTP_X_REQUEST_ID"] = current_request_id()
             return None
-        status, headers, body = write(answer, environ)
+        status, headers, body = render(answer, environ)
         headers += [*DOCUMENT, *self._cors.headers(environ.get("HTTP_ORIGIN")), (REQUEST_ID, current_request_id())]
         start_response(STATUS_LINES[status], headers)
         asked = environ["REQUEST_METHOD"], stop.rule, environ["PATH_INFO"]
-        self._record(Answered(*asked, status, perf_counter() - arrived, caller and caller.user_id))
+        self._record(RequestRecord(*asked, status, perf_counter() - arrived, caller and caller.user_id))
         return [body]
 
     def _enter(self, stop: Stop, environ: Environ) -> Caller | None:

@@ -37,7 +37,7 @@ class Cors:
         """Return the headers of an answer that the framework does not see."""
         return [("Vary", "Origin"), *self.grant(origin)] if self._origins else []
 
-    def fit(self, app: Flask) -> None:
+    def init_app(self, app: Flask) -> None:
         """Answer preflights, and mark every answer: caches must know that it differs by origin."""
         app.extensions["cors"] = self
         if not self._origins:

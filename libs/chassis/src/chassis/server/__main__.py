@@ -1,4 +1,4 @@
-"""Serve `app:app` of the working directory with granian: `python -m chassis.serve`.
+"""Serve `app:app` of the working directory with granian: `python -m chassis.server`.
 
 SIGTERM and SIGINT: /readyz turns 503 at once and every answer asks its client to reconnect elsewhere; requests are
 served for DRAIN_SECONDS more so that load balancers can look away; then the listening socket closes, what is in
@@ -24,12 +24,12 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings
 from werkzeug.utils import import_string
 
-from chassis import drain
-from chassis.api import LARGEST_BODY
-from chassis.intake import READERS, Intake
-from chassis.logging import configuration
-from chassis.overdue import Overdue
+from chassis.http.api import LARGEST_BODY
+from chassis.server import shutdown as drain
+from chassis.server.intake import READERS, Intake
+from chassis.server.overdue import Overdue
 from chassis.settings import THREADS
+from chassis.telemetry.logging import configuration
 
 
 class ServerSettings(BaseSettings):

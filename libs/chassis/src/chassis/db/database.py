@@ -17,10 +17,10 @@ from psycopg.abc import PQGen, QueryNoTemplate
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import JsonbDumper
 
-from chassis.breaker import CircuitBreaker
-from chassis.crowd import Crowd
-from chassis.errors import Problem, Unavailable
-from chassis.pool import Pool, PoolExhausted
+from chassis.db.batching import Batcher
+from chassis.db.circuit_breaker import CircuitBreaker
+from chassis.db.pool import Pool, PoolTimeout
+from chassis.problems import Problem, Unavailable
 
 Row: TypeAlias = Any
 """A named tuple of what the statement selects."""
@@ -84,7 +84,7 @@ class Database:
         self._deadline_seconds = statement_timeout_ms / 1000 + 1
         self._breaker = CircuitBreaker(trial_seconds=CONNECT_SECONDS + self._deadline_seconds)
         self._pool = Pool(self._connect, pool_size, POOL_WAIT_SECONDS)
-        self._crowd = Crowd(self._all_first)
+        self._crowd = Batcher(self._all_first)
 
     def _connect(self) -> DeadlineConnection:
         options = (
@@ -111,20 +111,20 @@ class Database:
     def _lend(self) -> AbstractContextManager[DeadlineConnection]:
         """Lend a connection on which each statement is its own transaction."""
         self._breaker.enter()
-        return self._pool.lend()
+        return self._pool.connection()
 
-    def first(self, statement: QueryNoTemplate, parameters: Mapping[str, Any] | None = None) -> Row:
+    def fetch_one(self, statement: QueryNoTemplate, parameters: Mapping[str, Any] | None = None) -> Row:
         """Run one statement in its own transaction; return its first row, or None."""
         with self._lend() as connection:
             return connection.asking.execute(statement, parameters).fetchone()
 
-    def all(self, statement: QueryNoTemplate, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
+    def fetch_all(self, statement: QueryNoTemplate, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Run one statement in its own transaction; return all its rows."""
         with self._lend() as connection:
             return connection.asking.execute(statement, parameters).fetchall()
 
-    def first_in_crowd(self, thing: Hashable, statement: QueryNoTemplate, parameters: Mapping[str, Any]) -> Row:
-        """Do as `first`, together with all in this process who wait for the same rows: one transaction for all.
+    def fetch_one_batched(self, thing: Hashable, statement: QueryNoTemplate, parameters: Mapping[str, Any]) -> Row:
+        """Do as `fetch_one`, together with all in this process who wait for the same rows: one transaction for all.
 
         `thing` names the rows that the statement locks: the same for the same rows in the same order.
         """
@@ -132,7 +132,7 @@ class Database:
 
     def _all_first(self, wishes: Sequence[Wish]) -> Sequence[Row | Exception]:
         try:
-            return self._together(wishes) if len(wishes) > 1 else [self.first(*wishes[0])]
+            return self._together(wishes) if len(wishes) > 1 else [self.fetch_one(*wishes[0])]
         except psycopg.Error as failure:
             if not _is_of_one(failure):
                 raise
@@ -146,7 +146,7 @@ class Database:
 
     def _alone(self, wish: Wish) -> Row | Exception:
         try:
-            return self.first(*wish)
+            return self.fetch_one(*wish)
         except Exception as failure:
             return failure
 
@@ -200,7 +200,7 @@ def serve_from(app: Flask, database: Database) -> None:
         app.logger.warning("database_unavailable", extra={"sqlstate": state, "failure": str(failure).strip()})
         return Unavailable().response()
 
-    @app.errorhandler(PoolExhausted)
-    def database_busy(_: PoolExhausted) -> Response:
+    @app.errorhandler(PoolTimeout)
+    def database_busy(_: PoolTimeout) -> Response:
         app.logger.warning("database_pool_exhausted")
         return Unavailable().response()

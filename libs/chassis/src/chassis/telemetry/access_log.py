@@ -15,9 +15,9 @@ import orjson
 from flask import Flask, Response, g, request
 from prometheus_client import Histogram
 
-from chassis.logging import current_request_id, stamp_request_id
-from chassis.metrics import REQUEST_SECONDS
-from chassis.tokens import call_as, known_caller
+from chassis.auth.tokens import call_as, known_caller
+from chassis.telemetry.logging import current_request_id, stamp_request_id
+from chassis.telemetry.metrics import REQUEST_SECONDS
 
 REQUEST_ID = "X-Request-ID"
 
@@ -27,7 +27,7 @@ RECORDED = "chassis.recorded"
 """Set in a request's environ by the layer that records it in the framework's stead."""
 
 
-class Answered(NamedTuple):
+class RequestRecord(NamedTuple):
     method: str
     route: str
     path: str
@@ -36,7 +36,7 @@ class Answered(NamedTuple):
     user_id: str | None = None
 
 
-Record = Callable[[Answered], None]
+Record = Callable[[RequestRecord], None]
 
 
 @cache
@@ -44,7 +44,7 @@ def _stopwatch(method: str, route: str, status: int) -> Histogram:
     return REQUEST_SECONDS.labels(method, route, status)
 
 
-def arrive(offered_id: str | None) -> float:
+def begin_request(offered_id: str | None) -> float:
     """Stamp the request's id, on behalf of nobody yet; return the time from which its duration counts."""
     stamp_request_id(offered_id, fallback=f"{random.getrandbits(128):032x}")
     call_as(None)
@@ -60,7 +60,7 @@ def recorder(service: str, env: str, level: str) -> Record:
     head = {"level": "INFO", "logger": "access", "event": "request", "service": service, "env": env}
     silent = level in {"WARNING", "ERROR"}
 
-    def record(answered: Answered) -> None:
+    def record(answered: RequestRecord) -> None:
         method, route, path, status, seconds, user_id = answered
         if method not in HTTPMethod.__members__:
             method = "(other)"  # clients may make up as many as they like, and metrics remember each
@@ -85,7 +85,7 @@ def recorder(service: str, env: str, level: str) -> Record:
 def observe(app: Flask, record: Record) -> None:
     @app.before_request
     def begin() -> None:
-        g.arrived = arrive(request.headers.get(REQUEST_ID))
+        g.arrived = begin_request(request.headers.get(REQUEST_ID))
 
     @app.after_request
     def end(answer: Response) -> Response:
@@ -94,5 +94,5 @@ def observe(app: Flask, record: Record) -> None:
             route = request.url_rule.rule if request.url_rule else "(none)"
             caller, seconds = known_caller(), perf_counter() - g.arrived
             user_id = caller and caller.user_id
-            record(Answered(request.method, route, request.path, answer.status_code, seconds, user_id))
+            record(RequestRecord(request.method, route, request.path, answer.status_code, seconds, user_id))
         return answer

@@ -14,10 +14,10 @@ from flask_openapi3.types import ResponseDict
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from werkzeug.routing import RequestRedirect
 
-from chassis.answers import Answer, write
-from chassis.errors import MEDIA_TYPE, InvalidRequest, UnsupportedMediaType, invalid
-from chassis.peers import enter_as_peer
-from chassis.tokens import enter
+from chassis.auth.tokens import enter
+from chassis.http.responses import JsonResponse, render
+from chassis.problems import MEDIA_TYPE, InvalidRequest, UnsupportedMediaType, invalid
+from chassis.service_client import require_service
 
 LARGEST_BODY = 64 * 1024
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"  # PostgreSQL refuses NUL; the other control characters only ever come from mischief
@@ -100,9 +100,9 @@ class Api(OpenAPI):
     request_class = JsonRequest
 
     def make_response(self, rv: Any) -> Response:
-        if not isinstance(rv, Answer):
+        if not isinstance(rv, JsonResponse):
             return super().make_response(rv)
-        status, headers, body = write(rv, request.environ)
+        status, headers, body = render(rv, request.environ)
         return Response(body, status, headers, content_type="application/json")
 
     def raise_routing_exception(self, request: Request) -> NoReturn:
@@ -144,15 +144,15 @@ def signed_in(name: str, import_name: str) -> APIBlueprint:
     return blueprint
 
 
-def peers_only(name: str, import_name: str) -> APIBlueprint:
+def services_only(name: str, import_name: str) -> APIBlueprint:
     """Return a blueprint that only other services of the shop may enter, by their own credential."""
     blueprint = APIBlueprint(name, import_name, abp_tags=[Tag(name=name)], abp_security=[{"service": []}])
-    blueprint.before_request(enter_as_peer)
+    blueprint.before_request(require_service)
     return blueprint
 
 
-def answers(success: ResponseDict, *problems: int) -> ResponseDict:
-    """Describe a route's answers: what it returns, and the statuses it refuses with."""
+def responses(success: ResponseDict, *problems: int) -> ResponseDict:
+    """Describe a route's responses: what it returns, and the statuses it refuses with."""
     content = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}}
     # A dictionary for each: the framework writes into them.
     return {**{status: dict(content) for status in (*problems, 500, 503)}, **success}

@@ -20,14 +20,14 @@ from psycopg import sql
 from sqlalchemy import MetaData
 from werkzeug.test import TestResponse, create_environ
 
-import chassis.database
-from chassis import migrations
-from chassis.api import LARGEST_BODY
-from chassis.database import Database, DeadlineConnection
-from chassis.express import ExpressLane
-from chassis.intake import Intake
+import chassis.db.database
+from chassis.auth.tokens import Caller, DemoTokens
+from chassis.db import migrations
+from chassis.db.database import Database, DeadlineConnection
+from chassis.http.api import LARGEST_BODY
+from chassis.http.dispatch import Dispatcher
+from chassis.server.intake import Intake
 from chassis.settings import LOCAL_SECRET
-from chassis.tokens import Caller, DemoTokens
 
 SERVER_URL = "TEST_POSTGRES_URL"
 OWNER, APP = "test_owner", "test_app"
@@ -137,9 +137,9 @@ class Seen(NamedTuple):
     body: bytes
 
 
-def express_lane(app: Flask) -> ExpressLane:
+def express_lane(app: Flask) -> Dispatcher:
     layer: Any = app.wsgi_app
-    while not isinstance(layer, ExpressLane):
+    while not isinstance(layer, Dispatcher):
         layer = layer._inner
     return layer
 
@@ -220,7 +220,7 @@ def count_statements() -> Callable[[Database], Any]:
 
         database.close()  # the next connections are noting ones
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(chassis.database, "DeadlineConnection", Noting)
+            patch.setattr(chassis.db.database, "DeadlineConnection", Noting)
             yield seen
         database.close()
 

@@ -1,6 +1,6 @@
 """Answer a public list from memory for a moment, before the framework is even asked.
 
-A page is kept for PAGE_SECONDS at most, and every write that passes through this worker forgets all pages: a client
+A page is kept for FRESH_SECONDS at most, and every write that passes through this worker forgets all pages: a client
 of one worker reads its own writes, and another worker is behind by no more than that moment.
 """
 
@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 from flask import Flask
 from werkzeug.http import parse_etags
 
-from chassis.cors import Cors
-from chassis.crowd import Crowd
-from chassis.logging import current_request_id
-from chassis.observe import RECORDED, REQUEST_ID, Answered, Record, arrive
+from chassis.db.batching import Batcher
+from chassis.http.cors import Cors
+from chassis.telemetry.access_log import RECORDED, REQUEST_ID, Record, RequestRecord, begin_request
+from chassis.telemetry.logging import current_request_id
 
-PAGE_SECONDS = 0.05
+FRESH_SECONDS = 0.05
 _MOST_PAGES = 100  # a database renders fewer within the moment for which a page is kept
 _LONGEST_QUERY = 1000  # an honest one is shorter; long ones would fill the memory
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -44,7 +44,7 @@ class _Page(NamedTuple):
         return self.unchanged if named else self
 
 
-class PageCache:
+class ResponseCache:
     """WSGI layer that keeps the 200 answers of GET `path`."""
 
     def __init__(self, app: Flask, path: str, record: Record) -> None:
@@ -53,7 +53,7 @@ class PageCache:
         self._record = record
         self._cors: Cors = app.extensions["cors"]
         self._pages: dict[str, _Page] = {}
-        self._crowd = Crowd(self._look_again)
+        self._crowd = Batcher(self._look_again)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"] == self._path and environ["REQUEST_METHOD"] == "GET":
@@ -64,12 +64,12 @@ class PageCache:
         return answer
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        arrived = arrive(environ.get("HTTP_X_REQUEST_ID"))
+        arrived = begin_request(environ.get("HTTP_X_REQUEST_ID"))
         page = self._fresh(environ) or self._crowd.get(environ["QUERY_STRING"], environ)
         page = page.for_client_with(environ.get("HTTP_IF_NONE_MATCH"))
         grant = self._cors.grant(environ.get("HTTP_ORIGIN"))
         start_response(page.status, [*page.headers, *grant, (REQUEST_ID, current_request_id())])
-        self._record(Answered("GET", self._path, self._path, int(page.status[:3]), perf_counter() - arrived))
+        self._record(RequestRecord("GET", self._path, self._path, int(page.status[:3]), perf_counter() - arrived))
         return [page.body]
 
     def _fresh(self, environ: dict[str, Any]) -> _Page | None:
@@ -83,7 +83,7 @@ class PageCache:
         return [page, *(page if page.is_good else self._render(environ) for environ in others)]
 
     def _render(self, environ: dict[str, Any]) -> _Page:
-        stale_at = monotonic() + PAGE_SECONDS  # from before reading: a write meanwhile must not be hidden for longer
+        stale_at = monotonic() + FRESH_SECONDS  # from before reading: a write meanwhile must not be hidden for longer
         head: list[Any] = []
         # What depends on the client is left to each answer.
         unconditional = {**environ, "HTTP_IF_NONE_MATCH": "", "HTTP_ORIGIN": "", RECORDED: True}

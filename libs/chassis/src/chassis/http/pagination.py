@@ -7,19 +7,19 @@ from typing import Any
 
 import orjson
 
-from chassis.errors import InvalidRequest
+from chassis.problems import InvalidRequest
 
 
-class BadKey(InvalidRequest):
+class BadCursor(InvalidRequest):
     error = "after: not a key that a Link header of this list gave out"
 
 
-def pack_key(*parts: str | int) -> str:
+def encode_cursor(*parts: str | int) -> str:
     """Write the place where a page ended as an opaque key."""
     return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 
 
-def unpack_key(key: str, *kinds: type) -> list[Any]:
+def decode_cursor(key: str, *kinds: type) -> list[Any]:
     """Read a key back; anything that we did not write ourselves is refused."""
     try:
         parts = orjson.loads(urlsafe_b64decode(key + "=" * (-len(key) % 4)))
@@ -27,5 +27,5 @@ def unpack_key(key: str, *kinds: type) -> list[Any]:
     except ValueError:
         fits = False
     if not fits or any("\x00" in part for part in parts if isinstance(part, str)):
-        raise BadKey
+        raise BadCursor
     return list(parts)

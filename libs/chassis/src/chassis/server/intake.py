@@ -14,9 +14,9 @@ from typing import Any
 
 import orjson
 
-from chassis import drain
-from chassis.errors import MEDIA_TYPE, Unavailable
-from chassis.headers import REFUSAL
+from chassis.http.security_headers import REFUSAL
+from chassis.problems import MEDIA_TYPE, Unavailable
+from chassis.server import shutdown as drain
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]

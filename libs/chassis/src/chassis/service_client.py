@@ -11,10 +11,10 @@ from flask import current_app, has_request_context, request
 from urllib3 import BaseHTTPResponse, PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
-from chassis.errors import InvalidToken
-from chassis.logging import current_request_id
-from chassis.observe import REQUEST_ID
-from chassis.tokens import bearer_token
+from chassis.auth.tokens import bearer_token
+from chassis.problems import InvalidToken
+from chassis.telemetry.access_log import REQUEST_ID
+from chassis.telemetry.logging import current_request_id
 
 _PATIENCE = Timeout(connect=1, read=1.5)
 _RETRIES = Retry(
@@ -25,11 +25,11 @@ LARGEST_ANSWER = 1024 * 1024  # several times the longest page of the feed
 LONGEST_ANSWER_SECONDS = 3.0
 
 
-class PeerFailure(Exception):
+class ServiceCallFailed(Exception):
     """The other service did not answer, or not with what was asked for."""
 
 
-class Peer:
+class ServiceClient:
     """Another service of the shop."""
 
     def __init__(self, url: str, credential: str) -> None:
@@ -46,9 +46,9 @@ class Peer:
             )
             body = orjson.loads(_read(answer))
         except (HTTPError, orjson.JSONDecodeError) as failure:
-            raise PeerFailure(f"{url}: {type(failure).__name__}") from failure
+            raise ServiceCallFailed(f"{url}: {type(failure).__name__}") from failure
         if answer.status != 200 or not isinstance(body, dict):  # noqa: PLR2004 - a status says what it is
-            raise PeerFailure(f"{url}: {answer.status}")
+            raise ServiceCallFailed(f"{url}: {answer.status}")
         return body
 
     def _headers(self) -> dict[str, str]:
@@ -60,18 +60,18 @@ class Peer:
 
 
 def _read(answer: BaseHTTPResponse) -> bytes:
-    """Read the answer as it was sent; raise PeerFailure when it is too large or drips in too slowly."""
+    """Read the answer as it was sent; raise ServiceCallFailed when it is too large or drips in too slowly."""
     deadline, body = monotonic() + LONGEST_ANSWER_SECONDS, b""
     while chunk := answer.read1(LARGEST_ANSWER, decode_content=False):
         body += chunk
         if len(body) > LARGEST_ANSWER or monotonic() > deadline:
             answer.close()
-            raise PeerFailure("an answer without end")
+            raise ServiceCallFailed("an answer without end")
     answer.release_conn()
     return body
 
 
-def enter_as_peer() -> None:
+def require_service() -> None:
     """Let another service in; a customer's token is no key to this door."""
     shown = bearer_token().encode()
     credentials: tuple[str, ...] = current_app.extensions["service_credentials"]

@@ -18,7 +18,7 @@ def parse_proxies(trusted: tuple[str, ...]) -> int | tuple[Network, ...]:
     return tuple(ip_network(network) for network in trusted)
 
 
-class BehindProxies:
+class TrustedProxies:
     """WSGI layer that replaces REMOTE_ADDR by the client's address as far as `X-Forwarded-For` can be believed.
 
     Each proxy appends the address that it saw, so the list is believed from its end: past as many proxies as there

@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock
 from time import monotonic
 
-from chassis.errors import Unavailable
+from chassis.problems import Unavailable
 
 
 class CircuitBreaker:

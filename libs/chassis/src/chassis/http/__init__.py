@@ -1,0 +1,1 @@
+"""The HTTP layer: dispatch, responses, caching, headers."""

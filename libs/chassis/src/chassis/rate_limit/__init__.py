@@ -1,0 +1,1 @@
+"""Limit attempts by account and address."""
