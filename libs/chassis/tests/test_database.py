@@ -128,10 +128,10 @@ def insert_together(database: Database, *names: str) -> list[Any]:
     """Insert each name from a thread of its own, all but the first while that one is being inserted."""
     with ThreadPoolExecutor(len(names)) as people, database.transaction() as other:  # holds up the first
         other.execute("LOCK TABLE things IN EXCLUSIVE MODE")
-        futures = [people.submit(database.first_in_crowd, "things", INSERT, {"name": names[0]})]
+        futures = [people.submit(database.fetch_one_batched, "things", INSERT, {"name": names[0]})]
         while not database._crowd._waiting:
             pass
-        futures += [people.submit(database.first_in_crowd, "things", INSERT, {"name": name}) for name in names[1:]]
+        futures += [people.submit(database.fetch_one_batched, "things", INSERT, {"name": name}) for name in names[1:]]
         while len(database._crowd._waiting["things"]) < len(names) - 1:
             pass
     return [future.exception() or future.result() for future in futures]
