@@ -14,7 +14,8 @@ from flask.testing import FlaskClient
 
 import order_service
 import user_service
-from chassis.testing.postgres import bearer, closing, migrated_database
+from chassis.testing.http import bearer, closing
+from chassis.testing.postgres import migrated_database
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
 from order_service.settings import Settings as OrderSettings

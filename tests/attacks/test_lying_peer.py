@@ -22,9 +22,9 @@ import order_service
 from chassis import service_client as peers
 from chassis.auth.jwks import RemoteKeys
 from chassis.auth.jwt import JwtSigner
-from chassis.auth.tokens import Caller
+from chassis.context import Caller
 from chassis.service_client import ServiceCallFailed, ServiceClient
-from chassis.testing.postgres import closing
+from chassis.testing.http import closing
 from order_service.sessions.follower import Follower
 from order_service.settings import Settings
 
@@ -248,8 +248,8 @@ def test_a_token_that_a_withdrawn_key_has_signed_is_forgotten_within_a_minute(
     assert order_client.get("/orders", headers=headers).status_code == 200
     app = order_client.application
     liar.answer = says(orjson.dumps({"keys": [jwk(STRANGERS_KEY, "k-2")]}))
-    app.extensions["tokens"]._verifier._keys.refresh()
-    monkeypatch.setattr(app.extensions["tokens"], "_clock", lambda: time.time() + 61)
+    app.services.tokens._verifier._keys.refresh()
+    monkeypatch.setattr(app.services.tokens, "_clock", lambda: time.time() + 61)
     assert order_client.get("/orders", headers=headers).status_code == 401
 
 
@@ -279,7 +279,7 @@ ENDING = {"version": 7, "at": "2026-01-01T00:00:00Z", "session_id": "s-1", "user
     ],
 )
 def test_a_feed_that_is_none_teaches_nothing(apps: dict[str, Flask], liar: Server, endings: Any) -> None:
-    follower = Follower(apps["order-service"].extensions["database"], ServiceClient(liar.url, "the-credential"), None)
+    follower = Follower(apps["order-service"].services.database, ServiceClient(liar.url, "the-credential"), None)
     liar.answer = says(orjson.dumps({"version": 7, "endings": endings}))
     with pytest.raises(ServiceCallFailed):
         follower.step()
@@ -288,7 +288,7 @@ def test_a_feed_that_is_none_teaches_nothing(apps: dict[str, Flask], liar: Serve
 
 
 def test_a_feed_that_says_the_same_for_ever_is_not_asked_for_ever(apps: dict[str, Flask], liar: Server) -> None:
-    follower = Follower(apps["order-service"].extensions["database"], ServiceClient(liar.url, "the-credential"), None)
+    follower = Follower(apps["order-service"].services.database, ServiceClient(liar.url, "the-credential"), None)
     liar.answer = says(orjson.dumps({"version": 7, "endings": [ENDING]}))
     with pytest.raises(ServiceCallFailed):
         follower.step()

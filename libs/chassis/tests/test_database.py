@@ -80,7 +80,7 @@ def paused(database: Database) -> Iterator[None]:
 
 
 def test_a_paused_database_costs_a_request_its_deadline_and_no_more(app: Flask) -> None:
-    with paused(app.extensions["database"]):
+    with paused(app.services.database):
         began = time.monotonic()
         assert app.test_client().get("/sql?run=SELECT 1").status_code == 503
         assert time.monotonic() - began < 3  # deadline: 0.5 s for the statement, 1 s for the answer
@@ -97,7 +97,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_on(settings: Setting
 
 
 def test_a_transaction_is_taken_back_whole(app: Flask) -> None:
-    database: Database = app.extensions["database"]
+    database: Database = app.services.database
 
     def fail() -> None:
         with database.transaction() as connection:
@@ -110,7 +110,7 @@ def test_a_transaction_is_taken_back_whole(app: Flask) -> None:
 
 
 def test_those_who_come_after_a_silent_database_was_noticed_hear_so_at_once(app: Flask) -> None:
-    database: Database = app.extensions["database"]
+    database: Database = app.services.database
     with paused(database), ThreadPoolExecutor(2) as pool:
         assert app.test_client().get("/sql?run=SELECT 1").status_code == 503
         database._breaker.enter()  # somebody is trying
@@ -138,7 +138,7 @@ def insert_together(database: Database, *names: str) -> list[Any]:
 
 
 def test_a_crowd_is_answered_in_one_transaction(app: Flask) -> None:
-    database: Database = app.extensions["database"]
+    database: Database = app.services.database
     first, *others = insert_together(database, "a", "b", "c", "d")
     assert [row.name for row in (first, *others)] == ["a", "b", "c", "d"]
     assert len({row.transaction for row in others}) == 1
@@ -146,7 +146,7 @@ def test_a_crowd_is_answered_in_one_transaction(app: Flask) -> None:
 
 
 def test_one_of_a_crowd_that_is_refused_is_refused_alone(app: Flask) -> None:
-    database: Database = app.extensions["database"]
+    database: Database = app.services.database
     first, good, twin = insert_together(database, "a", "b", "a")
     assert (first.name, good.name) == ("a", "b")
     assert isinstance(twin, psycopg.errors.UniqueViolation)
@@ -154,7 +154,7 @@ def test_one_of_a_crowd_that_is_refused_is_refused_alone(app: Flask) -> None:
 
 
 def test_a_crowd_whose_connection_is_lost_hears_so_and_nothing_is_tried_again(app: Flask) -> None:
-    database: Database = app.extensions["database"]
+    database: Database = app.services.database
     database.fetch_one("INSERT INTO things VALUES ('tried') RETURNING name")
     die = "SELECT pg_terminate_backend(pg_backend_pid())"
     with pytest.raises(psycopg.OperationalError):

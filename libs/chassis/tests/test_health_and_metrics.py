@@ -40,7 +40,7 @@ def test_the_schema_must_be_at_the_last_script_or_newer(app: Flask, settings: Se
     (tmp_path / "versions").mkdir()
     (tmp_path / "versions" / "0002_second.py").touch()
     (tmp_path / "versions" / "0001_first.py").touch()
-    check = schema_check(app.extensions["database"], tmp_path)
+    check = schema_check(app.services.database, tmp_path)
     assert check() == "unavailable, or not migrated"
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num text)")

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from chassis.auth.jwt import JwtSigner, JwtVerifier
-from chassis.auth.tokens import LEEWAY_SECONDS, Caller
+from chassis.auth.tokens import LEEWAY_SECONDS
+from chassis.context import Caller
 from chassis.problems import InvalidToken
 
 ALICE = Caller("u-1", "alice", "s-1")

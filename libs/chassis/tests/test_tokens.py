@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from chassis.auth.tokens import CachingVerifier, Caller, DemoTokens
+from chassis.auth.tokens import CachingVerifier, DemoTokens
+from chassis.context import Caller
 from chassis.problems import InvalidToken
 
 ALICE = Caller("u-1", "alice", "s-1")

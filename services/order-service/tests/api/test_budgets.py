@@ -12,7 +12,8 @@ import pytest
 from flask import Flask
 
 from chassis.db.database import Database
-from chassis.testing.postgres import bearer, effort
+from chassis.testing.budgets import effort
+from chassis.testing.http import bearer
 
 ALICE = bearer("u-alice", "alice")
 ITEMS = {"items": [{"product_id": "p1", "qty": 1}, {"product_id": "p2", "qty": 1}]}

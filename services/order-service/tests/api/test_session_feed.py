@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from chassis.db.database import Database
 from chassis.service_client import ServiceCallFailed, ServiceClient
-from chassis.testing.postgres import bearer, closing
+from chassis.testing.http import bearer, closing
 from order_service import create_app
 from order_service.sessions import trust as wiring
 from order_service.sessions.follower import REMEMBERED_SECONDS, Follower
@@ -53,10 +53,10 @@ def follower(db: Database, feed: Feed) -> Follower:
 @pytest.fixture
 def following(app: Flask, follower: Follower) -> Iterator[FlaskClient]:
     """Return a client of the app, which now asks this follower."""
-    before = app.extensions["has_ended"]
-    app.extensions["has_ended"] = follower.has_ended
+    before = app.services.has_ended
+    app.services.has_ended = follower.has_ended
     yield app.test_client()
-    app.extensions["has_ended"] = before
+    app.services.has_ended = before
 
 
 def test_a_token_of_an_ended_session_is_refused_and_another_of_the_same_customer_is_not(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from chassis.auth.jwt import JwtSigner, JwtVerifier
-from chassis.auth.tokens import Caller, DemoTokens, TokenVerifier
+from chassis.auth.tokens import DemoTokens, TokenVerifier
+from chassis.context import Caller
 from user_service.sessions.keys import BadKeys, KeyRing
 from user_service.settings import Settings
 

@@ -8,7 +8,8 @@ from typing import Protocol
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from chassis.auth.tokens import LEEWAY_SECONDS, Caller
+from chassis.auth.tokens import LEEWAY_SECONDS
+from chassis.context import Caller
 from chassis.problems import InvalidToken
 
 ALGORITHM = "EdDSA"

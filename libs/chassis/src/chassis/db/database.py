@@ -6,13 +6,12 @@ database costs a request its deadline and never a thread; those that come after 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import psycopg
-from flask import Flask, Response
 from psycopg.abc import PQGen, QueryNoTemplate
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import JsonbDumper
@@ -21,6 +20,8 @@ from chassis.db.batching import Batcher
 from chassis.db.circuit_breaker import CircuitBreaker
 from chassis.db.pool import Pool, PoolTimeout
 from chassis.problems import Problem, Unavailable
+
+log = logging.getLogger(__name__)
 
 Row: TypeAlias = Any
 """A named tuple of what the statement selects."""
@@ -161,19 +162,6 @@ class Database:
         self._pool.close()
 
 
-_current: ContextVar[Database] = ContextVar("database")
-
-
-def use(database: Database) -> None:
-    """Let the current request have its service's database."""
-    _current.set(database)
-
-
-def current_database() -> Database:
-    """Return the database of the service that answers the current request."""
-    return _current.get()
-
-
 @contextmanager
 def constraints(problems: Mapping[str, type[Problem]]) -> Iterator[None]:
     """Let the constraint decide, and translate its name into a Problem."""
@@ -186,21 +174,16 @@ def constraints(problems: Mapping[str, type[Problem]]) -> Iterator[None]:
         raise
 
 
-def serve_from(app: Flask, database: Database) -> None:
-    """Give every request the database; answer 503 while it cannot be used. What else it says is a bug, and a 500."""
-
-    app.before_request(lambda: use(database))
-
-    @app.errorhandler(psycopg.Error)
-    def database_failed(failure: psycopg.Error) -> Response:
-        state = failure.sqlstate or ""
-        lost = isinstance(failure, psycopg.OperationalError) and not state
-        if not lost and not state.startswith(_PASSING):
-            raise failure
-        app.logger.warning("database_unavailable", extra={"sqlstate": state, "failure": str(failure).strip()})
-        return Unavailable().response()
-
-    @app.errorhandler(PoolTimeout)
-    def database_busy(_: PoolTimeout) -> Response:
-        app.logger.warning("database_pool_exhausted")
-        return Unavailable().response()
+def as_problem(failure: Exception) -> Problem | None:
+    """Return Unavailable when the database cannot be used now; None for what is a fault of our own."""
+    if isinstance(failure, PoolTimeout):
+        log.warning("database_pool_timeout")
+        return Unavailable()
+    if not isinstance(failure, psycopg.Error):
+        return None
+    state = failure.sqlstate or ""
+    lost = isinstance(failure, psycopg.OperationalError) and not state
+    if not lost and not state.startswith(_PASSING):
+        return None
+    log.warning("database_unavailable", extra={"sqlstate": state, "failure": str(failure).strip()})
+    return Unavailable()

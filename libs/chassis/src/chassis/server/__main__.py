@@ -13,7 +13,6 @@ import signal
 import sys
 import tempfile
 import threading
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,10 +23,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings
 from werkzeug.utils import import_string
 
-from chassis.http.api import LARGEST_BODY
 from chassis.server import shutdown as drain
-from chassis.server.intake import READERS, Intake
-from chassis.server.overdue import Overdue
 from chassis.settings import THREADS
 from chassis.telemetry.logging import configuration
 
@@ -56,7 +52,7 @@ def server(settings: ServerSettings) -> MPServer:
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=settings.workers,
-        blocking_threads=settings.threads + READERS,
+        blocking_threads=settings.threads,
         backpressure=BACKPRESSURE,
         respawn_failed_workers=True,
         workers_kill_timeout=settings.shutdown_timeout_seconds,
@@ -65,10 +61,9 @@ def server(settings: ServerSettings) -> MPServer:
     )
 
 
-def load(target: str, *, settings: ServerSettings) -> Intake:
+def load(target: str) -> Any:
     """Load the application in a worker process."""
-    Overdue(settings.port, settings.request_timeout_seconds).watch()
-    return Intake(import_string(target), settings.threads, LARGEST_BODY)
+    return import_string(target)
 
 
 def drain_on_signal(granian: MPServer, drain_file: Path, seconds: float) -> None:
@@ -99,7 +94,7 @@ def main() -> None:
         multiprocessing.set_start_method("spawn")
         granian = server(settings)
         granian.on_startup(lambda: drain_on_signal(granian, drain_file, settings.drain_seconds))
-        granian.serve(target_loader=partial(load, settings=settings))
+        granian.serve(target_loader=load)
 
 
 if __name__ == "__main__":
