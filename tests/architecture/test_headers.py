@@ -135,7 +135,7 @@ def test_an_origin_of_the_list_may_read_every_answer_and_another_none(client: Fl
 def test_a_page_from_memory_is_shared_with_whom_it_is_for_whoever_read_it_first(
     order_app: Flask, shelf: Callable[..., Any], first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.http.response_cache.PAGE_SECONDS", 60)
+    monkeypatch.setattr("chassis.http.response_cache.FRESH_SECONDS", 60)
     order_app.wsgi_app._pages.clear()  # type: ignore[attr-defined]
     shelf(Origin=first)
     answers = {origin: shelf(Origin=origin) for origin in (SHOP, OTHER, "")}

@@ -41,7 +41,7 @@ def whole_app(settings: Settings) -> Iterator[Flask]:
 @pytest.fixture
 def app(whole_app: Flask, operator: Database) -> Flask:
     empty(operator, metadata)
-    whole_app.wsgi_app._pages.clear()  # type: ignore[attr-defined]
+    whole_app.wsgi_app.clear_caches()  # type: ignore[attr-defined]
     return whole_app
 
 

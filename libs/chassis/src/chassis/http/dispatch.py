@@ -100,9 +100,13 @@ class Dispatcher:
         except Exception as failure:
             rendered = render(problem_response(to_problem(failure)), environ)
         if environ["REQUEST_METHOD"] not in READS:
-            for cache in self._caches:
-                cache.clear()
+            self.clear_caches()
         return rendered
+
+    def clear_caches(self) -> None:
+        """Forget the cached responses, because something may have changed."""
+        for cache in self._caches:
+            cache.clear()
 
     def _call(self, route: Route, environ: Environ, variables: Variables, context: RequestContext) -> Rendered:
         try:
