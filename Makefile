@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog test bench bench-report chaos e2e-containers check format deps deps-check openapi tools charts charts-check golden fork scan
+.PHONY: help setup up reset catalog test bench bench-report chaos e2e-containers check format deps deps-check openapi tools charts charts-check golden golden-answers fork scan
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,9 @@ $(SCANNER): helm/scan/requirements.txt | $(READY)
 
 golden: $(READY) $(KUBETOOLS) ## write again what the prod manifests should look like, for a review to see
 	@UPDATE_GOLDEN=1 TEST_POSTGRES_URL=unused $(BIN)/python -m pytest -q helm/tests/test_golden.py
+
+golden-answers: $(READY) ## write again what the services should answer, for a review to see
+	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden
 
 fork: $(READY) $(KUBETOOLS) ## make the shop yours: make fork OWNER=your-organisation REPO=your-shop
 	@$(BIN)/charts fork "$(OWNER)" "$(REPO)"
