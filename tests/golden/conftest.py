@@ -18,7 +18,8 @@ from flask import Flask
 import order_service
 import user_service
 from chassis.settings import LOCAL_SECRET
-from chassis.testing import APP, OWNER, bearer, closing, migrated_database
+from chassis.testing.http import bearer, closing
+from chassis.testing.postgres import APP, OWNER, migrated_database
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
 from order_service.settings import Settings as OrderSettings

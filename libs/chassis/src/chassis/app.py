@@ -8,7 +8,7 @@ from flask import Response, request
 
 from chassis.context import Services
 from chassis.db.database import Database
-from chassis.http.dispatch import Dispatcher
+from chassis.http.dispatch import FLASK_RULE, Dispatcher
 from chassis.http.error_handlers import handle_errors
 from chassis.http.openapi import Api
 from chassis.http.proxies import TrustedProxies
@@ -39,14 +39,14 @@ def init_app(app: Api, services: Services, *, checks: Mapping[str, Check], detai
     app.register_blueprint(health(settings.service, settings.app_env, dict(checks), details))
     handle_errors(app)
     protect_pages(app)
-    app.after_request(_note_route)
+    app.after_request(_note_rule)
     access_log = AccessLog(settings.service, settings.app_env, settings.log_level)
     app.wsgi_app = Dispatcher(app, services, access_log)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
 
 
-def _note_route(response: Response) -> Response:
+def _note_rule(response: Response) -> Response:
     """Tell the dispatcher which rule Flask matched."""
-    request.environ["chassis.route"] = request.url_rule.rule if request.url_rule else "(none)"
+    request.environ[FLASK_RULE] = request.url_rule.rule if request.url_rule else "(none)"
     return response

@@ -1,9 +1,9 @@
-"""Read the parts of a request that a route declares: path, query, headers, body, each as a Pydantic model."""
+"""Read what a route declares of its request: path, query, headers and body as Pydantic models, services and caller."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import orjson
@@ -11,42 +11,67 @@ import werkzeug.urls  # noqa: F401 - registers the error handler "werkzeug.url_q
 from pydantic import BaseModel
 from werkzeug.http import parse_options_header
 
+from chassis.context import Caller, Services
 from chassis.problems import BodyTooLarge, InvalidRequest, UnsupportedMediaType
 
 LARGEST_BODY = 64 * 1024
 JSON = "application/json"
 
 Environ = dict[str, Any]
-Variables = Mapping[str, str]
-Parser = Callable[[Environ, Variables], BaseModel]
+
+
+class Request(NamedTuple):
+    """A matched request; `variables` are the variable parts of its path."""
+
+    environ: Environ
+    variables: dict[str, str]
+    services: Services
+    caller: Caller | None
+
+
+Parser = Callable[[Request], Any]
 
 
 def parse_path(model: type[BaseModel]) -> Parser:
-    return lambda _, variables: model.model_validate(variables)
+    return lambda request: model.model_validate(request.variables)
 
 
 def parse_query(model: type[BaseModel]) -> Parser:
-    return lambda environ, _: model.model_validate(_parameters(environ["QUERY_STRING"]))
+    return lambda request: model.model_validate(_parameters(request.environ["QUERY_STRING"]))
 
 
 def parse_header(model: type[BaseModel]) -> Parser:
     names = [field.alias or name for name, field in model.model_fields.items()]
-    keys = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in names}
-    return lambda environ, _: model.model_validate({name: environ[key] for name, key in keys.items() if key in environ})
+    keys = [(name, f"HTTP_{name.upper().replace('-', '_')}") for name in names]
+
+    def parse(request: Request) -> BaseModel:
+        return model.model_validate({name: request.environ[key] for name, key in keys if key in request.environ})
+
+    return parse
 
 
 def parse_body(model: type[BaseModel]) -> Parser:
-    return lambda environ, _: model.model_validate(_json_object(environ))
+    return lambda request: model.model_validate(_json_object(request.environ))
 
 
-PARSERS = {"path": parse_path, "query": parse_query, "header": parse_header, "body": parse_body}
+PARSERS: dict[str, Callable[[Any], Parser]] = {
+    "services": lambda _: lambda request: request.services,
+    "caller": lambda _: lambda request: request.caller,
+    "path": parse_path,
+    "query": parse_query,
+    "header": parse_header,
+    "body": parse_body,
+}
+"""What a route's function may declare by a parameter's name."""
 
 
 def _parameters(query: str) -> dict[str, str]:
     """Return the parameters of a query string; of several with one name, the first counts."""
     # Invalid UTF-8 stays percent-encoded, as in Flask.
-    pairs = parse_qsl(query, keep_blank_values=True, errors="werkzeug.url_quote") if query else []
-    return dict(reversed(pairs))
+    parameters: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True, errors="werkzeug.url_quote") if query else ():
+        parameters.setdefault(name, value)
+    return parameters
 
 
 def _json_object(environ: Environ) -> dict[str, Any]:

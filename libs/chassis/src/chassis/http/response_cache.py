@@ -11,7 +11,7 @@ from time import monotonic
 from typing import NamedTuple, TypeVar
 
 from chassis.db.batching import Batcher
-from chassis.http.parsing import Environ
+from chassis.http.parsing import Request
 from chassis.http.responses import Rendered
 
 FRESH_SECONDS = 0.05
@@ -19,7 +19,6 @@ MOST_ENTRIES = 100  # a database renders fewer within the moment for which an en
 LONGEST_QUERY = 1000  # an honest one is shorter; long ones would fill the memory
 
 View = TypeVar("View", bound=Callable[..., object])
-Render = Callable[[Environ], Rendered]
 
 
 class Entry(NamedTuple):
@@ -38,38 +37,40 @@ def is_cached(view: Callable[..., object]) -> bool:
 
 
 class ResponseCache:
-    """The fresh responses of one route, by query string; it never sees the headers of a request."""
+    """The fresh responses of one route, by query string; `render` makes one, and it sees no other part of a request."""
 
-    def __init__(self) -> None:
+    def __init__(self, render: Callable[[Request], Rendered]) -> None:
+        self._render = render
         self._entries: dict[str, Entry] = {}
-        self._batcher: Batcher[tuple[Environ, Render], Rendered] = Batcher(self._refresh)
+        self._batcher: Batcher[Request, Rendered] = Batcher(self._refresh)
 
-    def get(self, environ: Environ, render: Render) -> Rendered:
-        """Return the fresh response, or the one that `render` makes for all that wait; raise what `render` raises."""
-        return self._fresh(environ) or self._batcher.get(environ["QUERY_STRING"], (environ, render))
+    def get(self, request: Request) -> Rendered:
+        """Return the fresh response, or the one that is rendered for all that wait; raise what rendering raises."""
+        return self._fresh(request) or self._batcher.get(request.environ["QUERY_STRING"], request)
 
     def clear(self) -> None:
         self._entries.clear()
 
-    def _fresh(self, environ: Environ) -> Rendered | None:
-        entry = self._entries.get(environ["QUERY_STRING"])
+    def _fresh(self, request: Request) -> Rendered | None:
+        entry = self._entries.get(request.environ["QUERY_STRING"])
         return entry.rendered if entry and entry.stale_at >= monotonic() else None
 
-    def _refresh(self, waiting: Sequence[tuple[Environ, Render]]) -> list[Rendered | Exception]:
+    def _refresh(self, waiting: Sequence[Request]) -> list[Rendered | Exception]:
         """Render once for all; a refusal is each request's own, since it names the request."""
-        results: list[Rendered | Exception] = []
-        for environ, render in waiting:
-            results.append(self._fresh(environ) or self._render(environ, render))
-        return results
+        return [self._fresh(request) or self._try(request) for request in waiting]
 
-    def _render(self, environ: Environ, render: Render) -> Rendered | Exception:
+    def _try(self, request: Request) -> Rendered | Exception:
         stale_at = monotonic() + FRESH_SECONDS  # from before reading: no write is hidden for longer
         try:
-            rendered = render(environ)
+            rendered = self._render(request)
         except Exception as failure:
             return failure
-        if len(environ["QUERY_STRING"]) <= LONGEST_QUERY:
-            if len(self._entries) >= MOST_ENTRIES:
-                self._entries.clear()
-            self._entries[environ["QUERY_STRING"]] = Entry(rendered, stale_at)
+        self._keep(request.environ["QUERY_STRING"], Entry(rendered, stale_at))
         return rendered
+
+    def _keep(self, query: str, entry: Entry) -> None:
+        if len(query) > LONGEST_QUERY:
+            return
+        if len(self._entries) >= MOST_ENTRIES:
+            self._entries.clear()
+        self._entries[query] = entry

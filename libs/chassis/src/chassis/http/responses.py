@@ -71,15 +71,15 @@ def with_etag(response: JsonResponse) -> JsonResponse:
 
 def render(response: JsonResponse, environ: Mapping[str, Any]) -> Rendered:
     """Write the response to this request, as a client without a copy of its own gets it."""
-    headers = [("Cache-Control", "no-store"), *response.headers.items()]
-    if "Cache-Control" in response.headers:
-        del headers[0]
+    headers = list(({"Cache-Control": "no-store"} | response.headers).items())
     if response.next_cursor is not None:
         headers.append(("Link", _link(environ, response.next_cursor)))
     if response.etag is not None:
         headers.append(("ETag", response.etag))
+    if response.body:
+        headers.append(("Content-Type", response.content_type))
     if response.status != NO_CONTENT:
-        headers += [("Content-Type", response.content_type), ("Content-Length", str(len(response.body)))]
+        headers.append(("Content-Length", str(len(response.body))))
     return Rendered(response.status, headers, response.body, response.etag)
 
 
