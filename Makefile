@@ -71,7 +71,7 @@ catalog: $(READY) ## import a catalogue into the running shop: make catalog FILE
 test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-up brings along (TESTS=... for some of them)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 
-chaos: $(READY) ## kill, pause, fill, restart and skew real processes; the books must balance (10 minutes at most)
+chaos: $(READY) ## inject faults into real processes, and audit orders and stock after each (10 minutes at most)
 	@$(BIN)/python -m pytest tests/chaos
 
 bench: $(READY) ## measure the shop beside its limits, with a verdict on each target (needs wrk; 10 minutes at most)
