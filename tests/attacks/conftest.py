@@ -74,7 +74,7 @@ def apps(
     """Return both apps, with one product on the shelf and no customer."""
     for database, tables in zip(operators, (user_tables, order_tables), strict=True):
         empty(database, tables)
-    order_app.wsgi_app._pages.clear()  # type: ignore[attr-defined]
+    order_app.wsgi_app.clear_caches()  # type: ignore[attr-defined]
     importer.write(order_database, [Product("p1", "Product", "", "Things", 1000, "EUR", STOCK)])
     return {"user-service": user_app, "order-service": order_app}
 
