@@ -11,7 +11,7 @@ from chassis.http.api import api
 from chassis.http.dispatch import Dispatcher
 from chassis.rate_limit.limiter import RateLimiter
 from chassis.server.health import schema_check
-from user_service.accounts.hashing import places_beside
+from user_service.accounts.hashing import hashing_slots
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.routes import registration
 from user_service.profile.routes import own_profile
@@ -28,7 +28,7 @@ def create_app(settings: Settings) -> Flask:
     tokens = issuer(settings)
     checks = {"database": schema_check(database, MIGRATIONS)}
     init_app(app, settings, database=database, checks=checks, tokens=tokens.verifier)
-    app.extensions["passwords"] = Passwords(places=places_beside(settings.threads))
+    app.extensions["passwords"] = Passwords(slots=hashing_slots(settings.threads))
     app.extensions["throttle"] = RateLimiter(settings.rate_limit_storage_url, settings.rate_limit_per_address)
     app.extensions["issuer"] = tokens
     for blueprint in (registration, sign_in, own_sessions, own_profile, for_services):

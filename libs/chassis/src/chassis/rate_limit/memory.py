@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import OrderedDict
+from itertools import islice
 from threading import Lock
 from typing import NamedTuple
 
@@ -11,8 +13,8 @@ from limits.storage import Storage
 
 log = logging.getLogger(__name__)
 
-MAX_KEYS = 250_000
-SWEEP_SECONDS = 10.0
+MAX_KEYS = 250_000  # of about 300 bytes each
+SWEPT_PER_WRITE = 2  # more than one, so that expired counters go faster than new ones come
 
 
 class Counter(NamedTuple):
@@ -21,7 +23,7 @@ class Counter(NamedTuple):
 
 
 class BoundedMemory(Storage):
-    """Count in a dictionary; sweep expired counters in a write, at most every SWEEP_SECONDS.
+    """Count in a dictionary; each write looks at SWEPT_PER_WRITE other counters and removes the expired ones.
 
     The library's own MemoryStorage has no bound, and sweeps 10 ms after each write: 40 % of a core at 100,000 keys.
     At MAX_KEYS all counters are dropped. Only an attacker with ever new addresses and ever new accounts fills the
@@ -32,8 +34,7 @@ class BoundedMemory(Storage):
 
     def __init__(self) -> None:
         super().__init__()
-        self._counters: dict[str, Counter] = {}
-        self._sweep_at = time.time() + SWEEP_SECONDS
+        self._counters: OrderedDict[str, Counter] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -42,7 +43,7 @@ class BoundedMemory(Storage):
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         now = time.time()
         with self._lock:
-            self._make_room(now)
+            self._sweep(now)
             value, expires_at = self._live(key, now) or Counter(0, now + expiry)
             self._counters[key] = Counter(value + amount, expires_at)
         return value + amount
@@ -73,10 +74,12 @@ class BoundedMemory(Storage):
         counter = self._counters.get(key)
         return counter if counter and counter.expires_at > now else None
 
-    def _make_room(self, now: float) -> None:
-        if now >= self._sweep_at:
-            self._counters = {key: counter for key, counter in self._counters.items() if counter.expires_at > now}
-            self._sweep_at = now + SWEEP_SECONDS
+    def _sweep(self, now: float) -> None:
+        for key in list(islice(self._counters, SWEPT_PER_WRITE)):
+            if self._counters[key].expires_at > now:
+                self._counters.move_to_end(key)
+            else:
+                del self._counters[key]
         if len(self._counters) >= MAX_KEYS:
             log.warning("rate_limit_memory_full", extra={"forgotten": len(self._counters)})
             self._counters.clear()
