@@ -124,8 +124,7 @@ def test_known_keys_are_found_while_another_thread_fetches() -> None:
     found: list[object] = []
 
     def answer_after_a_look_up(path: str, **_: str | int) -> dict[str, Any]:
-        with ThreadPoolExecutor(1) as other:
-            found.append(other.submit(keys.find, "k-1").result(10))
+        found.append(ThreadPoolExecutor(1).submit(keys.find, "k-1").result(10))
         return {"keys": issuer.published}
 
     issuer.get = answer_after_a_look_up  # type: ignore[method-assign]
@@ -155,7 +154,7 @@ def test_other_keys_than_public_ed25519_keys_are_ignored(other: dict[str, Any]) 
     issuer = Issuer("k-1")
     issuer.published.append(other)
     keys = RemoteKeys(issuer)
-    assert keys.find("k-2") is None
+    assert [keys.find("k-2"), keys.find("k-2")] == [None, None]
     assert keys.find("k-1") is not None
 
 
