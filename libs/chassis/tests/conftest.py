@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_openapi3 import APIBlueprint
 
 from chassis.app import init_app, open_database
 from chassis.auth.tokens import CachingVerifier, DemoTokens
@@ -18,7 +20,6 @@ from chassis.http.responses import JsonResponse, json_response
 from chassis.problems import Conflict
 from chassis.server import shutdown as drain
 from chassis.settings import Settings
-from chassis.testing.http import closing
 from chassis.testing.postgres import fresh_database
 
 
@@ -81,22 +82,34 @@ def drain_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def make_services(settings: Settings) -> Services:
-    tokens = DemoTokens(settings.token_secrets, settings.token_ttl_seconds)
-    return Services(settings=settings, database=open_database(settings), tokens=CachingVerifier(tokens))
+Start = Callable[..., Api]
 
 
 @pytest.fixture
-def app(settings: ToySettings) -> Iterator[Api]:
-    app, services = api("toy-service", "Toy", "1"), make_services(settings)
-    app.register_api(everyone)
-    app.register_api(members)
-    init_app(app, services, checks={})
-    with services.database.transaction() as connection:
+def start(settings: ToySettings) -> Iterator[Start]:
+    """Start a service of these blueprints."""
+    with ExitStack() as stack:
+
+        def start(*blueprints: APIBlueprint) -> Api:
+            app = api("toy-service", "Toy", "1")
+            for blueprint in blueprints:
+                app.register_api(blueprint)
+            tokens = CachingVerifier(DemoTokens(settings.token_secrets, settings.token_ttl_seconds))
+            services = Services(settings=settings, database=open_database(settings), tokens=tokens)
+            stack.callback(services.database.close)
+            init_app(app, services, checks={})
+            return app
+
+        yield start
+
+
+@pytest.fixture
+def app(start: Start) -> Api:
+    app = start(everyone, members)
+    with app.services.database.transaction() as connection:
         connection.execute("DROP TABLE IF EXISTS things")
         connection.execute("CREATE TABLE things (name text PRIMARY KEY)")
-    with closing(app):
-        yield app
+    return app
 
 
 @pytest.fixture

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
-from conftest import ToySettings, make_services
 from flask.testing import FlaskClient
 
-from chassis.app import init_app
 from chassis.http import response_cache
 from chassis.http.api import Query, public
-from chassis.http.openapi import api
+from chassis.http.openapi import Api
 from chassis.http.response_cache import cached
 from chassis.http.responses import JsonResponse, no_content, raw_json, with_etag
 from chassis.problems import InvalidRequest
@@ -33,7 +31,7 @@ def counter() -> Counter:
 
 
 @pytest.fixture
-def client(settings: ToySettings, counter: Counter, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
+def client(start: Callable[..., Api], counter: Counter, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     monkeypatch.setattr(response_cache, "FRESH_SECONDS", 60)  # however slow the machine is
     lists = public("lists", __name__)
 
@@ -49,11 +47,7 @@ def client(settings: ToySettings, counter: Counter, monkeypatch: pytest.MonkeyPa
     def change() -> JsonResponse:
         return no_content()
 
-    app, services = api("lists", "Lists", "1"), make_services(settings)
-    app.register_api(lists)
-    init_app(app, services, checks={})
-    yield app.test_client()
-    services.database.close()
+    return start(lists).test_client()
 
 
 def test_a_fresh_response_is_rendered_once_per_query(client: FlaskClient, counter: Counter) -> None:

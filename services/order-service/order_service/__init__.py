@@ -8,7 +8,7 @@ from chassis.app import init_app, open_database
 from chassis.http.openapi import Api, api
 from chassis.server.health import schema_check
 from order_service.catalog.routes import catalog
-from order_service.orders.routes import orders, placing
+from order_service.orders.routes import orders
 from order_service.services import connect
 from order_service.settings import Settings
 
@@ -18,7 +18,7 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 def create_app(settings: Settings) -> Api:
     """Return the service; in the background it follows the feed of ended sessions."""
     app = api("order-service", title="Order service", version="1.0.0")
-    for blueprint in (catalog, placing, orders):
+    for blueprint in (catalog, orders):
         app.register_api(blueprint)
     database = open_database(settings)
     services = connect(settings, database)

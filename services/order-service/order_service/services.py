@@ -22,10 +22,11 @@ class FeedTooOld(Unavailable):
 
 @dataclass(kw_only=True)
 class Services(context.Services):
-    """`feed` follows the sessions that user-service has ended; None where its URL is not set."""
+    """`feed` follows the sessions that user-service has ended, `keys` are its public ones; None where not used."""
 
     settings: Settings
     feed: Follower | None
+    keys: RemoteKeys | None
 
     def details(self) -> dict[str, object]:
         """Return what /readyz shows beside its checks."""
@@ -56,4 +57,5 @@ def connect(settings: Settings, database: Database) -> Services:
         tokens=CachingVerifier(verifier),
         has_ended=feed.has_ended if feed else no_session_has_ended,
         feed=feed,
+        keys=keys,
     )

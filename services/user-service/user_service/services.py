@@ -8,7 +8,7 @@ from chassis import context
 from chassis.auth.tokens import CachingVerifier
 from chassis.db.database import Database
 from chassis.rate_limit.limiter import RateLimiter
-from user_service.accounts.hashing import places_beside
+from user_service.accounts.hashing import hashing_slots
 from user_service.accounts.passwords import Passwords
 from user_service.sessions.signing import Issuer, issuer
 from user_service.settings import Settings
@@ -28,7 +28,7 @@ def connect(settings: Settings, database: Database) -> Services:
         settings=settings,
         database=database,
         tokens=CachingVerifier(tokens.verifier),
-        passwords=Passwords(places=places_beside(settings.threads)),
+        passwords=Passwords(slots=hashing_slots(settings.threads)),
         rate_limiter=RateLimiter(settings.rate_limit_storage_url, settings.rate_limit_per_address),
         issuer=tokens,
     )

@@ -27,7 +27,7 @@ sign_in = public("sign-in", __name__)
 own_sessions = signed_in("sessions", __name__)
 for_services = services_only("for services", __name__)
 
-SIGNING_IN = Rule("login", failures=(InvalidCredentials,), acquaints=True)
+SIGNING_IN = Rule("login", failures=(InvalidCredentials,), trusts_clients=True)
 # Nobody guesses 256 random bits: what is spared is only the look-up, and clients that race with one token are honest.
 REFRESHING = Rule("refresh", failures=(InvalidRefreshToken,), free=20)
 LONGEST_USER_AGENT = 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from chassis.auth.service_credential import require_service
 from chassis.auth.tokens import require_user
 from chassis.context import Caller, Services
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"  # PostgreSQL refuses NUL; no honest text has the other control characters
 
@@ -53,11 +55,10 @@ class Guard(NamedTuple):
     """Who may call the routes of a blueprint.
 
     `authenticate` takes the service's `Services` and the Authorization header; it returns the caller or raises a
-    Problem. `require` raises a Problem when the service cannot serve these routes now.
+    Problem.
     """
 
     authenticate: Callable[[Any, str], Caller | None]
-    require: Callable[[Any], None]
     has_caller: bool = False
 
 
@@ -74,24 +75,30 @@ def _blueprint(name: str, import_name: str, guard: Guard, scheme: str | None) ->
     return blueprint
 
 
-def _no_requirement(_services: Services) -> None:
-    """Serve always."""
-
-
 def _anybody(_services: Services, _authorization: str) -> None:
     """Let everybody in."""
 
 
 def public(name: str, import_name: str) -> GuardedBlueprint:
     """Return a blueprint that anybody may call."""
-    return _blueprint(name, import_name, Guard(_anybody, _no_requirement), None)
+    return _blueprint(name, import_name, Guard(_anybody), None)
 
 
-def signed_in(name: str, import_name: str, require: Callable[[Any], None] = _no_requirement) -> GuardedBlueprint:
+def signed_in(name: str, import_name: str) -> GuardedBlueprint:
     """Return a blueprint for callers with a valid token; it is checked before anything else of the request is read."""
-    return _blueprint(name, import_name, Guard(require_user, require, has_caller=True), "bearer")
+    return _blueprint(name, import_name, Guard(require_user, has_caller=True), "bearer")
 
 
 def services_only(name: str, import_name: str) -> GuardedBlueprint:
     """Return a blueprint for the other services of the shop, which have a credential of their own."""
-    return _blueprint(name, import_name, Guard(require_service, _no_requirement), "service")
+    return _blueprint(name, import_name, Guard(require_service), "service")
+
+
+def requires(check: Callable[[Any], None]) -> Callable[[View], View]:
+    """Have `check` raise a Problem when the service cannot serve this route now; it takes the `Services`."""
+
+    def mark(view: View) -> View:
+        view.requirement = check  # type: ignore[attr-defined]
+        return view
+
+    return mark

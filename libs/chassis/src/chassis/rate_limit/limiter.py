@@ -22,7 +22,8 @@ from limits.storage import RedisStorage, Storage
 
 from chassis.context import current_context
 from chassis.problems import Problem
-from chassis.rate_limit.policy import Allowance, Attempt, BoundedMemory, Policy, Rule
+from chassis.rate_limit.memory import BoundedMemory
+from chassis.rate_limit.policy import Allowance, Attempt, Policy, Rule
 from chassis.telemetry.metrics import RATE_LIMIT_STORAGE_FAILURES, THROTTLED
 
 log = logging.getLogger(__name__)

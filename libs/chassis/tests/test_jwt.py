@@ -22,7 +22,7 @@ ISSUER, AUDIENCE = "the-issuer", "the-shop"
 
 
 class Keys:
-    """One key, k-1."""
+    """Hold one key, k-1."""
 
     def signing(self) -> tuple[str, Ed25519PrivateKey]:
         return "k-1", KEY
@@ -36,38 +36,38 @@ verifier = JwtVerifier(Keys(), issuer=ISSUER, audience=AUDIENCE)
 
 
 def token(key: Any = KEY, algorithm: str = "EdDSA", kid: Any = "k-1", **changes: Any) -> str:
-    """Return a token that would be good but for what is changed; a change to None leaves the claim out."""
+    """Return a valid token with changed claims; None removes a claim."""
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "u-1", "sid": "s-1", "iat": now, "exp": now + 900, **changes}
     kept = {name: value for name, value in claims.items() if value is not None}
     return jwt.encode(kept, key, algorithm=algorithm, headers={"kid": kid})
 
 
-def test_a_signed_token_tells_who_is_calling_until_when() -> None:
+def test_signed_token_verifies_as_its_caller_until_expiry_plus_leeway() -> None:
     caller, expires_at = verifier.verify(signer.sign(ALICE))
     assert caller == ALICE
     assert expires_at == pytest.approx(time.time() + 900 + LEEWAY_SECONDS, abs=2)
 
 
-def test_the_header_and_claims_are_the_standards() -> None:
+def test_token_has_the_registered_header_fields_and_claims() -> None:
     made = signer.sign(ALICE)
     assert jwt.get_unverified_header(made) == {"alg": "EdDSA", "kid": "k-1", "typ": "JWT"}
     claims = jwt.decode(made, options={"verify_signature": False})
     assert set(claims) == {"iss", "aud", "sub", "sid", "iat", "exp", "preferred_username"}
 
 
-def by_hand(header: dict[str, Any], payload: dict[str, Any], signature: bytes = b"") -> str:
+def assembled(header: dict[str, Any], payload: dict[str, Any], signature: bytes = b"") -> str:
     parts = [json.dumps(header).encode(), json.dumps(payload).encode(), signature]
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
 
 
 def hs256_with_the_public_key() -> str:
-    """Return what fools a verifier that lets the token choose the algorithm."""
+    """Return a token that passes when the verifier takes the algorithm from the header."""
     import hashlib
     import hmac
 
     public = KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    head, _, _ = by_hand({"alg": "HS256", "typ": "JWT", "kid": "k-1"}, good_claims()).rpartition(".")
+    head, _, _ = assembled({"alg": "HS256", "typ": "JWT", "kid": "k-1"}, good_claims()).rpartition(".")
     signature = hmac.new(public, head.encode(), hashlib.sha256).digest()
     return f"{head}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
 
@@ -86,8 +86,8 @@ def altered_payload() -> str:
 FORGERIES: dict[str, Callable[[], str]] = {
     "signed by another key": lambda: token(key=OTHER_KEY),
     "altered payload": altered_payload,
-    "alg none": lambda: by_hand({"alg": "none", "kid": "k-1"}, good_claims()),
-    "alg none, with a signature": lambda: by_hand({"alg": "None", "kid": "k-1"}, good_claims(), b"x" * 64),
+    "alg none": lambda: assembled({"alg": "none", "kid": "k-1"}, good_claims()),
+    "alg none, with a signature": lambda: assembled({"alg": "None", "kid": "k-1"}, good_claims(), b"x" * 64),
     "HS256 with the public key": hs256_with_the_public_key,
     "another audience": lambda: token(aud="another-shop"),
     "a list of audiences": lambda: token(aud=[AUDIENCE, "another-shop"]),
@@ -97,7 +97,7 @@ FORGERIES: dict[str, Callable[[], str]] = {
     "unknown key id": lambda: token(kid="k-2"),
     "key id that is a path": lambda: token(kid="../../../../dev/null"),
     "key id that is SQL": lambda: token(kid="' OR 1=1 --"),
-    "key id that is not text": lambda: by_hand({"alg": "EdDSA", "kid": {"a": 1}}, good_claims(), b"x" * 64),
+    "key id that is not text": lambda: assembled({"alg": "EdDSA", "kid": {"a": 1}}, good_claims(), b"x" * 64),
     "without an expiry": lambda: token(exp=None),
     "without a session": lambda: token(sid=None),
     "without an audience": lambda: token(aud=None),
@@ -113,12 +113,12 @@ FORGERIES: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
-def test_a_forgery_is_refused(forgery: str) -> None:
+def test_forged_token_is_refused(forgery: str) -> None:
     with pytest.raises(InvalidToken):
         verifier.verify(FORGERIES[forgery]())
 
 
 @pytest.mark.parametrize("ahead", [-60, 60])
-def test_a_clock_a_minute_off_on_the_issuers_side_is_borne(ahead: int) -> None:
+def test_issuer_clock_may_be_off_by_a_minute(ahead: int) -> None:
     now = int(time.time()) + ahead
     assert verifier.verify(token(iat=now, exp=now + 900))[0].user_id == "u-1"

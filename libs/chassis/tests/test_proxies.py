@@ -13,7 +13,7 @@ def seen(trusted: tuple[str, ...], forwarded_for: str | None) -> str:
     app = Flask("clients")
     app.add_url_rule("/", view_func=lambda: str(request.remote_addr))
     if trusted:
-        app.wsgi_app = TrustedProxies(app, trusted)  # type: ignore[method-assign]
+        app.wsgi_app = TrustedProxies(app.wsgi_app, trusted)  # type: ignore[method-assign]
     headers = {"X-Forwarded-For": forwarded_for} if forwarded_for is not None else {}
     return app.test_client().get("/", headers=headers, environ_overrides=PEER).text
 

@@ -1,4 +1,4 @@
-"""The throttle's own rules, on each kind of storage; what the storage's absence changes."""
+"""The rate-limit policy on each kind of storage, and the limiter without its shared storage."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from limits import RateLimitItemPerMinute
 
-from chassis.rate_limit import limiter as module
-from chassis.rate_limit import policy as ledger
+from chassis.rate_limit import limiter, memory
 from chassis.rate_limit.limiter import RateLimiter, client_network
-from chassis.rate_limit.policy import Allowance, Attempt, BoundedMemory, Rule
+from chassis.rate_limit.memory import BoundedMemory
+from chassis.rate_limit.policy import Allowance, Attempt, Policy, Rule
 
 SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 needs_server = pytest.mark.skipif(SERVER is None, reason="neither redis-server nor valkey-server is installed")
-LOGIN = Rule("login", failures=(), acquaints=True)
+LOGIN = Rule("login", failures=(), trusts_clients=True)
 SHORT = LOGIN._replace(free=3)
 ALICE = Attempt(LOGIN, "login:alice", "login:192.0.2.1")
 BOB = ALICE._replace(account="login:bob")
@@ -27,7 +29,7 @@ GRANTED = Allowance(granted=True, left=9, seconds=60)
 
 
 class Redis:
-    """A real server on a port of its own."""
+    """A real Redis or Valkey server on a free port."""
 
     def __init__(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -64,8 +66,8 @@ def redis() -> Iterator[Redis]:
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=needs_server)])
-def replicas(request: pytest.FixtureRequest) -> tuple[RateLimiter, RateLimiter]:
-    """Return two that share a storage: one process's memory with itself."""
+def limiters(request: pytest.FixtureRequest) -> tuple[RateLimiter, RateLimiter]:
+    """Return two limiters that share a storage; in memory, the same one twice."""
     if request.param == "memory":
         alone = RateLimiter("memory://", per_address=10)
         return alone, alone
@@ -75,7 +77,7 @@ def replicas(request: pytest.FixtureRequest) -> tuple[RateLimiter, RateLimiter]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Let the time pass: clock(2.5)."""
+    """Return a function that advances the time: clock(2.5)."""
     now = [time.time()]
     monkeypatch.setattr(time, "time", lambda: now[0])
 
@@ -85,34 +87,34 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return advance
 
 
-def test_the_failures_that_cost_nothing_then_a_delay_on_every_replica(
-    replicas: tuple[RateLimiter, RateLimiter],
+def test_failures_beyond_the_free_ones_delay_on_every_replica(
+    limiters: tuple[RateLimiter, RateLimiter],
 ) -> None:
-    one, other = replicas
-    hasty = ALICE._replace(rule=SHORT)
+    one, other = limiters
+    strict = ALICE._replace(rule=SHORT)
     for failure in range(3):
         assert one.admit(ALICE) == (True, 9 - failure, 60)
-        one.failed(hasty)
+        one.failed(strict)
     refused = other.admit(ALICE)
     assert (refused.granted, refused.left, refused.seconds) == (False, 0, 1)
 
 
-def test_a_success_forgets_the_failures_on_every_replica(replicas: tuple[RateLimiter, RateLimiter]) -> None:
-    one, other = replicas
-    hasty = ALICE._replace(rule=SHORT)
+def test_success_clears_the_failures_on_every_replica(limiters: tuple[RateLimiter, RateLimiter]) -> None:
+    one, other = limiters
+    strict = ALICE._replace(rule=SHORT)
     for _ in range(2):
-        one.failed(hasty)
+        one.failed(strict)
     other.succeeded(ALICE)
     for _ in range(2):
-        one.failed(hasty)
+        one.failed(strict)
     assert other.admit(ALICE).granted is True
 
 
-def test_an_address_has_a_budget_and_an_account_that_is_known_there_one_of_its_own(
-    replicas: tuple[RateLimiter, RateLimiter],
+def test_address_has_a_budget_and_each_trusted_client_its_own(
+    limiters: tuple[RateLimiter, RateLimiter],
 ) -> None:
     # given
-    one, other = replicas
+    one, other = limiters
     one.succeeded(ALICE)
     stranger = ALICE._replace(account="login:mallory")
     # when
@@ -124,11 +126,11 @@ def test_an_address_has_a_budget_and_an_account_that_is_known_there_one_of_its_o
     assert other.admit(stranger._replace(address="login:192.0.2.2")).granted is True
 
 
-def test_failures_from_many_addresses_delay_an_account_where_it_is_not_known(
-    replicas: tuple[RateLimiter, RateLimiter],
+def test_failures_from_many_addresses_delay_untrusted_clients_only(
+    limiters: tuple[RateLimiter, RateLimiter],
 ) -> None:
     # given
-    one, other = replicas
+    one, other = limiters
     one.succeeded(ALICE)
     # when
     for number in range(30):
@@ -143,177 +145,192 @@ def test_failures_from_many_addresses_delay_an_account_where_it_is_not_known(
     assert other.admit(BOB._replace(address="login:203.0.113.1")).granted is True
 
 
-def test_the_delay_doubles_with_each_failure_up_to_a_quarter_of_an_hour(clock: Callable[[float], None]) -> None:
-    throttle, delays = RateLimiter("memory://", per_address=10_000), []
+def test_delay_doubles_with_each_failure_up_to_15_minutes(clock: Callable[[float], None]) -> None:
+    rate_limiter, delays = RateLimiter("memory://", per_address=10_000), []
     for _ in range(16):
-        throttle.failed(ALICE)
-        allowance = throttle.admit(ALICE)
+        rate_limiter.failed(ALICE)
+        allowance = rate_limiter.admit(ALICE)
         delays.append(0 if allowance.granted else allowance.seconds)
         clock(delays[-1])
     assert delays == [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
 
 
-def test_after_the_delay_one_may_try_again(clock: Callable[[float], None]) -> None:
-    throttle = RateLimiter("memory://", per_address=10)
+def test_attempt_is_granted_after_the_delay(clock: Callable[[float], None]) -> None:
+    rate_limiter = RateLimiter("memory://", per_address=10)
     for _ in range(6):
-        throttle.failed(ALICE)
+        rate_limiter.failed(ALICE)
     clock(1.9)
-    assert throttle.admit(ALICE).granted is False
+    assert rate_limiter.admit(ALICE).granted is False
     clock(0.2)
-    assert throttle.admit(ALICE).granted is True
+    assert rate_limiter.admit(ALICE).granted is True
 
 
-def newcomers_fail(throttle: RateLimiter, numbers: range, rule: Rule = LOGIN) -> None:
+def untrusted_clients_fail(rate_limiter: RateLimiter, numbers: range, rule: Rule = LOGIN) -> None:
     for number in numbers:
-        throttle.failed(ALICE._replace(rule=rule, account=f"login:victim{number}"))
+        rate_limiter.failed(ALICE._replace(rule=rule, account=f"login:victim{number}"))
 
 
 @pytest.mark.parametrize(("per_address", "free"), [(60, 19), (600, 19), (6000, 199)])
-def test_newcomers_who_only_fail_wait_twice_as_long_each_time_at_their_address_up_to_ten_seconds(
+def test_untrusted_failures_double_the_address_delay_up_to_10_seconds(
     clock: Callable[[float], None], per_address: int, free: int
 ) -> None:
-    throttle, delays = RateLimiter("memory://", per_address=per_address), []
-    newcomers_fail(throttle, range(free))
-    assert throttle.admit(ALICE).granted is True
+    rate_limiter, delays = RateLimiter("memory://", per_address=per_address), []
+    untrusted_clients_fail(rate_limiter, range(free))
+    assert rate_limiter.admit(ALICE).granted is True
     for number in range(free, free + 6):
-        newcomers_fail(throttle, range(number, number + 1))
-        delays.append(throttle.admit(ALICE).seconds)
+        untrusted_clients_fail(rate_limiter, range(number, number + 1))
+        delays.append(rate_limiter.admit(ALICE).seconds)
         clock(delays[-1])
     assert delays == [1, 2, 4, 8, 10, 10]
-    assert throttle.admit(ALICE).granted is True
+    assert rate_limiter.admit(ALICE).granted is True
 
 
-def test_who_is_known_at_an_address_or_comes_from_another_does_not_wait_for_newcomers(
-    replicas: tuple[RateLimiter, RateLimiter],
+def test_untrusted_delay_spares_trusted_clients_and_other_addresses(
+    limiters: tuple[RateLimiter, RateLimiter],
 ) -> None:
-    one, other = replicas
+    one, other = limiters
     one.succeeded(ALICE)
-    newcomers_fail(one, range(30))
+    untrusted_clients_fail(one, range(30))
     assert other.admit(BOB).granted is False
     assert other.admit(ALICE).granted is True
     assert other.admit(BOB._replace(address="login:192.0.2.2")).granted is True
 
 
-def test_a_newcomer_s_success_forgets_the_failures_of_newcomers_there_a_known_account_s_does_not(
-    replicas: tuple[RateLimiter, RateLimiter],
+def test_only_an_untrusted_success_clears_the_address_failures(
+    limiters: tuple[RateLimiter, RateLimiter],
 ) -> None:
     # given
-    one, other = replicas
-    newcomers_fail(one, range(19))
+    one, other = limiters
+    untrusted_clients_fail(one, range(19))
     # when
     one.succeeded(ALICE)
     # then
-    newcomers_fail(one, range(19))
+    untrusted_clients_fail(one, range(19))
     assert other.admit(BOB).granted is True
     # and when
     one.succeeded(ALICE)
     # then
-    newcomers_fail(one, range(19, 30))
+    untrusted_clients_fail(one, range(19, 30))
     assert other.admit(BOB).granted is False
 
 
-def test_where_nobody_gets_known_there_are_no_newcomers_and_nothing_is_remembered_of_who_succeeds(
-    replicas: tuple[RateLimiter, RateLimiter],
+def test_rule_without_trust_applies_the_address_budget_to_all(
+    limiters: tuple[RateLimiter, RateLimiter],
 ) -> None:
     # given
-    one, other = replicas
+    one, other = limiters
     refreshing = Rule("refresh", failures=())
     one.succeeded(ALICE._replace(rule=refreshing))
     # when
-    newcomers_fail(one, range(100), refreshing)
-    # then the budget alone counts, for all together
+    untrusted_clients_fail(one, range(100), refreshing)
+    # then all clients share the budget, and nobody is delayed
     others = [other.admit(BOB._replace(rule=refreshing)).granted for _ in range(10)]
     assert others == [True] * 10
     assert other.admit(ALICE._replace(rule=refreshing)).granted is False
 
 
-def test_a_memory_is_not_looked_through_after_each_write() -> None:
-    memory = BoundedMemory()
-    memory.incr("one", 60)
-    sweep = memory.timer
-    time.sleep(0.1)
-    memory.incr("other", 60)
-    assert memory.timer is sweep
-    assert sweep.is_alive()
-    assert sweep.daemon
-
-
-def test_a_memory_lets_go_of_what_has_expired(clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "SWEEP_SECONDS", 0.05)
-    memory = BoundedMemory()
-    memory.incr("short", 1)
-    memory.incr("long", 60)
+def test_memory_removes_expired_counters_a_few_per_write(clock: Callable[[float], None]) -> None:
+    # given
+    storage = BoundedMemory()
+    storage.incr("long", 60)
+    for number in range(100):
+        storage.incr(f"short-{number}", 1)
     clock(2)
-    while "short" in memory.storage:
-        memory.incr("other", 60)
-        time.sleep(0.01)
-    assert memory.storage["long"] == 1
+    # when
+    storage.incr("other", 60)
+    # then
+    assert 102 - memory.SWEPT_PER_WRITE <= len(storage) < 102
+    for _ in range(100):
+        storage.incr("other", 60)
+    assert (storage.get("long"), len(storage)) == (1, 2)
 
 
-def test_a_full_memory_forgets_everything_and_says_so_rather_than_grow(
+def test_memory_counts_from_zero_after_expiry(clock: Callable[[float], None]) -> None:
+    storage = BoundedMemory()
+    assert [storage.incr("key", 2) for _ in range(3)] == [1, 2, 3]
+    clock(2)
+    assert storage.get("key") == 0
+    assert storage.get_expiry("key") == time.time()
+    assert storage.incr("key", 2) == 1
+    assert storage.get_expiry("key") == time.time() + 2
+
+
+def test_memory_counts_every_write_of_concurrent_threads() -> None:
+    storage = BoundedMemory()
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: storage.incr("key", 60), range(2000)))
+    assert storage.get("key") == 2000
+
+
+def test_memory_starts_no_thread() -> None:
+    before = threading.active_count()
+    BoundedMemory().incr("key", 60)
+    assert threading.active_count() == before
+
+
+def test_full_memory_drops_all_counters_and_logs_it(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given
-    monkeypatch.setattr(ledger, "MOST_KEYS", 100)
-    throttle = RateLimiter("memory://", per_address=600)
-    memory = throttle._spare._storage
-    assert isinstance(memory, BoundedMemory)
+    monkeypatch.setattr(memory, "MAX_KEYS", 100)
+    storage = BoundedMemory()
+    policy = Policy(storage, RateLimitItemPerMinute(600))
     # when
     with caplog.at_level(logging.WARNING):
         for number in range(200):
-            stranger = Attempt(LOGIN, f"login:victim{number}", f"login:198.51.100.{number}")
-            assert throttle.admit(stranger).granted is True
-            throttle.failed(stranger)
-            assert len(memory.storage) <= 100
+            attempt = Attempt(LOGIN, f"login:victim{number}", f"login:198.51.100.{number}")
+            assert policy.admit(attempt).granted is True
+            policy.failed(attempt)
+            assert len(storage) <= 100
     # then
     assert {record.message for record in caplog.records} == {"rate_limit_memory_full"}
     for _ in range(5):
-        throttle.failed(ALICE)
-    assert throttle.admit(ALICE).granted is False
+        policy.failed(ALICE)
+    assert policy.admit(ALICE).granted is False
 
 
-def test_the_longer_of_two_delays_counts() -> None:
-    throttle = RateLimiter("memory://", per_address=600)
-    newcomers_fail(throttle, range(30))
+def test_longer_of_two_delays_applies() -> None:
+    rate_limiter = RateLimiter("memory://", per_address=600)
+    untrusted_clients_fail(rate_limiter, range(30))
     for _ in range(5):
-        throttle.failed(ALICE)
-    assert throttle.admit(ALICE).seconds == 10
+        rate_limiter.failed(ALICE)
+    assert rate_limiter.admit(ALICE).seconds == 10
 
 
 @needs_server
-def test_while_the_storage_is_gone_each_process_throttles_by_itself_and_says_so(
+def test_limiter_counts_in_memory_and_logs_while_storage_is_down(
     redis: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given
-    monkeypatch.setattr(module, "STORAGE_PAUSE_SECONDS", 0)
-    throttle = RateLimiter(redis.url, per_address=10)
-    lost = module.RATE_LIMIT_STORAGE_FAILURES._value.get()
+    monkeypatch.setattr(limiter, "STORAGE_PAUSE_SECONDS", 0)
+    rate_limiter = RateLimiter(redis.url, per_address=10)
+    lost = limiter.RATE_LIMIT_STORAGE_FAILURES._value.get()
     # when
     redis.kill()
     with caplog.at_level(logging.ERROR):
-        assert throttle.admit(ALICE) == GRANTED
+        assert rate_limiter.admit(ALICE) == GRANTED
         for _ in range(5):
-            throttle.failed(ALICE)
-        refused = throttle.admit(ALICE)
+            rate_limiter.failed(ALICE)
+        refused = rate_limiter.admit(ALICE)
     # then
     assert refused.granted is False
     assert {record.message for record in caplog.records} == {"rate_limit_storage_lost"}
-    assert module.RATE_LIMIT_STORAGE_FAILURES._value.get() == lost + 7
+    assert limiter.RATE_LIMIT_STORAGE_FAILURES._value.get() == lost + 7
     # and when it is back
     redis.start()
-    assert throttle.admit(ALICE) == GRANTED
+    assert rate_limiter.admit(ALICE) == GRANTED
 
 
-def test_a_storage_that_hangs_costs_one_short_wait_and_then_none() -> None:
-    # given a server that accepts and says nothing
+def test_hanging_storage_delays_one_attempt_only() -> None:
+    # given a server that accepts connections and never answers
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        throttle = RateLimiter(f"redis://127.0.0.1:{silent.getsockname()[1]}", per_address=10)
+        rate_limiter = RateLimiter(f"redis://127.0.0.1:{silent.getsockname()[1]}", per_address=10)
         asked: list[socket.socket] = []
         listening = threading.Thread(target=lambda: asked.append(silent.accept()[0]))
         listening.start()
         # when
         begun = time.monotonic()
-        allowances = [throttle.admit(ALICE) for _ in range(5)]
+        allowances = [rate_limiter.admit(ALICE) for _ in range(5)]
         assert time.monotonic() - begun < 10
         listening.join(5)
         silent.setblocking(False)
@@ -335,5 +352,5 @@ def test_a_storage_that_hangs_costs_one_short_wait_and_then_none() -> None:
         ("unix", "unix"),
     ],
 )
-def test_what_counts_as_one_address(address: str | None, same: str) -> None:
+def test_client_network_is_the_address_or_the_ipv6_64(address: str | None, same: str) -> None:
     assert client_network(address) == same
