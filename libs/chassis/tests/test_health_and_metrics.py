@@ -27,9 +27,9 @@ def test_ready_until_shutdown_begins(drain_file: Path, app: Flask) -> None:
 def test_not_ready_says_which_check_fails(client: FlaskClient, app: Flask) -> None:
     other = Flask("other")
     other.register_blueprint(health("other", "local", {"database": lambda: "ok", "schema": lambda: "too old"}))
-    from chassis.problems import answer_problems
+    from chassis.http.error_handlers import handle_errors
 
-    answer_problems(other)
+    handle_errors(other)
     answer = other.test_client().get("/readyz")
     assert answer.status_code == 503
     assert answer.json is not None

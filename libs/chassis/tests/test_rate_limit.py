@@ -348,7 +348,6 @@ def test_hanging_storage_delays_one_attempt_only() -> None:
         ("::ffff:192.0.2.1", "192.0.2.1"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:db8:1:2::", "2001:db8:1:2::/64"),
-        (None, ""),
         ("unix", "unix"),
     ],
 )
