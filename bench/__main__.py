@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import click
 import psycopg
 
 from bench import catalogue, limits, machine, memory, report, rounds, seed, servers, start, suite, traffic, verification
+from bench import compare as comparing
 from bench.clock import Clock
 from bench.figures import Table, summary
 from bench.wrk import require_wrk
@@ -22,12 +25,31 @@ UNTHROTTLED = {"RATE_LIMIT_PER_ADDRESS": "1000000000"}  # one address signs in a
 MEMORY_SECONDS = 75
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--report", "to_docs", is_flag=True, help="Write docs/benchmarks.md and its pictures.")
-def main(to_docs: bool) -> None:
+@click.pass_context
+def main(context: click.Context, to_docs: bool) -> None:
     """Measure the shop beside its limits; exit 0 when everything could be measured, whatever the verdicts."""
     require_wrk()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: leave nothing behind
+    if context.invoked_subcommand is None:
+        beside_limits(to_docs)
+
+
+@main.command()
+@click.argument("other", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--rounds", default=5, show_default=True, help="How often each work is measured in both.")
+@click.option("--seconds", default=3, show_default=True, help="How long each measurement lasts.")
+@click.option("--only", default="", help="Measure only works whose name contains this, such as orders.")
+def compare(other: Path, rounds: int, seconds: int, only: str) -> None:
+    """Measure this checkout beside OTHER, a working tree of another commit with a .venv of its own."""
+    load_before = os.getloadavg()[0]
+    measured = comparing.compare(other.resolve(), only, rounds, seconds)
+    click.echo(f"\nMedians (lowest to highest) of {rounds} rounds of {seconds} s; load before: {load_before:.1f}")
+    click.echo(comparing.text(measured))
+
+
+def beside_limits(to_docs: bool) -> None:
     clock, facts = Clock(), machine.facts()
     try:
         with clock.bounding():

@@ -14,6 +14,7 @@ class Outcome(NamedTuple):
     requests: int
     p50: float = 0.0
     p99: float = 0.0
+    meanwhile: Outcome | None = None  # of the load in the background
 
 
 class Spread(NamedTuple):

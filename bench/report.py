@@ -22,9 +22,9 @@ def cells(row: Comparison) -> list[str]:
     ratio = row.ratio
     return [
         row.work + row.remark,
-        f"{_spread(Spread.of(row.ours))} {row.unit}",
-        f"{_spread(Spread.of(row.limits))} {row.unit}" if row.limits else "",
-        _spread(ratio) if row.limits else "",
+        f"{spread(Spread.of(row.ours))} {row.unit}",
+        f"{spread(Spread.of(row.limits))} {row.unit}" if row.limits else "",
+        spread(ratio) if row.limits else "",
         row.aim,
         row.verdict,
     ]
@@ -34,18 +34,22 @@ def header(table: Table) -> list[str]:
     return ["", table.ours, table.limit, "ratio", "target", "verdict"]
 
 
-def _spread(spread: Spread) -> str:
-    if spread.low == spread.high:
-        return brief(spread.median)
-    return f"{brief(spread.median)} ({brief(spread.low)}–{brief(spread.high)})"
+def spread(values: Spread) -> str:
+    if values.low == values.high:
+        return brief(values.median)
+    return f"{brief(values.median)} ({brief(values.low)}–{brief(values.high)})"
 
 
 def text(table: Table) -> str:
     """Return the table for a terminal."""
-    lines = [header(table), *map(cells, table.rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    aligned = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
-    return "\n".join([f"\n{table.title}", *(f"  {line}".rstrip() for line in aligned)])
+    return f"\n{table.title}\n{aligned([header(table), *map(cells, table.rows)])}"
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Return lines of cells with their columns below each other."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join(f"  {line}".rstrip() for line in padded)
 
 
 def markdown(tables: Sequence[Table], facts: Mapping[str, str]) -> str:

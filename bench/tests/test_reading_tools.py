@@ -14,7 +14,7 @@ ADA = Caller("u-1", "ada", "s-1")
 WRK = """Running 2s test @ http://127.0.0.1:40001
   1 threads and 16 connections
   4000 requests in 2.00s, 1.00MB read
-{"requests": 4000, "microseconds": 2000000, "failed": FAILED, "p50": 1500, "p99": 9000}
+{"requests": 4000, "microseconds": 2000000, "refused": REFUSED, "failed": FAILED, "p50": 1500, "p99": 9000}
 """
 PGBENCH = """transaction type: orders.sql
 number of transactions actually processed: 7310
@@ -25,18 +25,28 @@ tps = 3687.109190 (without initial connection time)
 """
 
 
+def wrk_said(*, failed: int = 0, refused: int = 0) -> str:
+    return WRK.replace("FAILED", str(failed)).replace("REFUSED", str(refused))
+
+
 def test_what_wrk_says_becomes_a_rate_and_two_latencies_in_milliseconds() -> None:
-    assert wrk.parse(WRK.replace("FAILED", "0")) == Outcome(rate=2000, requests=4000, p50=1.5, p99=9)
+    assert wrk.parse(wrk_said()) == Outcome(rate=2000, requests=4000, p50=1.5, p99=9)
 
 
 def test_one_failed_request_spoils_the_measurement() -> None:
     with pytest.raises(Trouble, match="1 requests failed"):
-        wrk.parse(WRK.replace("FAILED", "1"))
+        wrk.parse(wrk_said(failed=1))
+
+
+def test_a_refused_request_counts_only_as_failed_or_not_at_all() -> None:
+    with pytest.raises(Trouble, match="1000 were refused"):
+        wrk.parse(wrk_said(refused=1000))
+    assert wrk.parse(wrk_said(refused=1000), may_be_refused=True).rate == 1500
 
 
 def test_nothing_answered_is_no_measurement() -> None:
-    with pytest.raises(Trouble, match="0 were answered"):
-        wrk.parse('{"requests": 0, "microseconds": 1000, "failed": 0, "p50": 0, "p99": 0}')
+    with pytest.raises(Trouble, match="0 served"):
+        wrk.parse('{"requests": 0, "microseconds": 1000, "refused": 0, "failed": 0, "p50": 0, "p99": 0}')
 
 
 @pytest.mark.parametrize("output", ["", "unable to connect", "{}", "[]", '{"requests": 1}'])
