@@ -13,8 +13,8 @@ from bench.wrk import KEY, Load
 
 BUYERS, READERS, ORDERS_EACH, NEWCOMERS = 64, 16, 20, 16
 PASSWORD = "violet-harbour-42"
-LIST, HOT = "/products?limit=20", "p1"
-SPREAD = range(1, PRODUCTS + 1, 5)
+HOT, SPREAD = "64 buyers, one product", "64 buyers, 200 products"
+SOME = range(1, PRODUCTS + 1, 5)  # every fifth product
 
 
 class Customers(NamedTuple):
@@ -55,20 +55,20 @@ def _basket(*numbers: int) -> dict[str, Any]:
 def loads(customers: Customers) -> dict[str, Load]:
     """Return what is measured, by name: the requests and the service that they go to."""
     buyers, user = customers.buyers, "user-service"
-    products = Load([request("GET", f"/products/p{n}") for n in SPREAD])
+    products = Load([request("GET", f"/products/p{n}") for n in SOME])
     profile = Load([request("GET", "/profile", token) for token in buyers], service=user)
     changes = [{"name": f"Ada {n}", "phone": f"+49 30 {n:06}"} for n in range(4 * len(buyers))]
     sign_ins = [request("POST", "/login", body=account) for account in customers.newcomers]
     burst = Load(sign_ins, connections=24, service=user, pause_ms=200, may_be_refused=True)
     return {
-        "GET /products?limit=20": Load([request("GET", LIST)]),
+        "GET /products?limit=20": Load([request("GET", "/products?limit=20")]),
         "GET /products/<id>": products,
         "GET /profile": profile,
         "GET /orders?limit=20": Load([request("GET", "/orders?limit=20", token) for token in customers.readers]),
         "GET /orders/<id>": Load([request("GET", f"/orders/{key}", token) for key, token in customers.orders.items()]),
-        "POST /create_order": placing(buyers, [_basket(n, n + 2) for n in SPREAD]),
-        "64 buyers, one product": placing(buyers, [_basket(1)] * BUYERS)._replace(connections=64),
-        "64 buyers, 200 products": placing(buyers, [_basket(n) for n in SPREAD])._replace(connections=64),
+        "POST /create_order": placing(buyers, [_basket(n, n + 2) for n in SOME]),
+        HOT: placing(buyers, [_basket(1)] * BUYERS)._replace(connections=64),
+        SPREAD: placing(buyers, [_basket(n) for n in SOME])._replace(connections=64),
         "GET /sessions": Load([request("GET", "/sessions", token) for token in buyers], service=user),
         "PATCH /profile": Load(
             [request("PATCH", "/profile", buyers[n % BUYERS], body) for n, body in enumerate(changes)], service=user
@@ -85,7 +85,7 @@ def placing(buyers: Sequence[str], baskets: Sequence[object]) -> Load:
         request("POST", "/create_order", buyers[n % len(buyers)], body, Idempotency_Key=KEY)
         for n, body in enumerate(baskets)
     ]
-    return Load(sent, status=201)
+    return Load(sent)
 
 
 def request(method: str, path: str, token: str = "", body: object = None, **headers: str) -> str:

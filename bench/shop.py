@@ -34,7 +34,7 @@ class Server(Child):
     """A server process that serves `app:app` of a folder, with the interpreter and the server of a checkout."""
 
     def __init__(self, name: str, checkout: Path, folder: Path, log: Path, settings: Mapping[str, str]) -> None:
-        self.python = checkout / ".venv/bin/python"
+        self.python: Path = checkout / ".venv/bin/python"
         if not self.python.exists():
             raise Trouble(f"{checkout} has no .venv: run `make setup` there")
         self.port, _ = free_ports()

@@ -23,14 +23,13 @@ LEAD_SECONDS = 0.5  # of the load in the background, before and after the measur
 
 
 class Load(NamedTuple):
-    """Raw requests to be sent in turn to a service, and the status that answers them.
+    """Raw requests to be sent in turn to a service.
 
-    With `pause_ms` each connection waits so long before each request. With `may_be_refused` answers of 400 and above
-    are not counted instead of being an error. `meanwhile` is sent in the background.
+    With `pause_ms` each connection waits so long before each request. An answer of 400 or above spoils the measurement,
+    unless it `may_be_refused`: then the rate leaves it out. `meanwhile` is sent in the background.
     """
 
     requests: Sequence[str]
-    status: int = 200
     connections: int = 16
     service: str = "order-service"
     pause_ms: int = 0
@@ -80,10 +79,10 @@ def parse(output: str, *, may_be_refused: bool = False) -> Outcome:
     try:
         result = json.loads(output.strip().splitlines()[-1])
         refused, failed = result["refused"], result["failed"]
-        served, seconds = result["requests"] - refused, result["microseconds"] / 1e6
-        outcome = Outcome(served / seconds, served, result["p50"] / 1e3, result["p99"] / 1e3)
+        answered, seconds = result["requests"], result["microseconds"] / 1e6
+        outcome = Outcome((answered - refused) / seconds, answered, result["p50"] / 1e3, result["p99"] / 1e3)
     except (IndexError, ValueError, KeyError, TypeError, ZeroDivisionError) as failure:
         raise Trouble(f"wrk printed something else than a result: {output.strip()[-200:]}") from failure
-    if failed or not served or (refused and not may_be_refused):
-        raise Trouble(f"{failed} requests failed, {refused} were refused, {served} served: nothing to measure")
+    if failed or not answered or (refused and not may_be_refused):
+        raise Trouble(f"{failed} requests failed, {refused} of {answered} answers were refusals: nothing to measure")
     return outcome

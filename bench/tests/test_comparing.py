@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.compare import Figure
+from bench.comparing import Figure
 from bench.shop import Server, server_module
 from localshop import Trouble
 
