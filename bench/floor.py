@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import psycopg
 
 from bench import statements
-from bench.customers import Customers
 from bench.shop import Server, Shop
 from bench.statements import Statement
 from bench.wrk import KEY, Load
@@ -75,14 +74,13 @@ def load() -> Floor:
     return Floor(*pickle.loads(Path(os.environ[ANSWERS]).read_bytes()))  # noqa: S301 - written by record()
 
 
-def record(shop: Shop, customers: Customers, works: Mapping[str, Load], file: Path) -> None:
+def record(shop: Shop, works: Mapping[str, Load], file: Path) -> None:
     """Ask the shop each request once, and write down what to answer."""
-    callers = statements.callers(shop, [*customers.buyers, *customers.readers])
     answers: dict[str, list[Answer]] = {}
     for work, asked in works.items():
         for request in dict.fromkeys(asked.requests):
             status, headers, body = ask(shop[asked.service].port, request)
-            answer = Answer(status, headers, body, statements.of(work, request, callers), asked.service)
+            answer = Answer(status, headers, body, statements.of(work, request), asked.service)
             answers.setdefault(_key(request), []).append(answer)
     urls = {name: server.settings["DATABASE_URL"] for name, server in shop.items()}
     file.write_bytes(pickle.dumps((urls, answers)))

@@ -92,12 +92,14 @@ def _require_durable(server: Postgres) -> None:
 
 
 @contextmanager
-def running(server: Postgres, label: str, checkout: Path = ROOT) -> Iterator[Shop]:
+def running(
+    server: Postgres, label: str, checkout: Path = ROOT, settings: Mapping[str, str] | None = None
+) -> Iterator[Shop]:
     """Run both services of a checkout with a catalogue of PRODUCTS products; `label` names their databases."""
     shop: dict[str, Server] = {}
     try:
         for name in SERVICES:
-            shop[name] = service(server, name, label, checkout, shop)
+            shop[name] = service(server, name, label, checkout, {**_urls(shop), **(settings or {})})
             if name == "order-service":
                 shop[name].run("catalog", catalogue(server.folder.parent))
             shop[name].start()
@@ -107,15 +109,19 @@ def running(server: Postgres, label: str, checkout: Path = ROOT) -> Iterator[Sho
             each.stop()
 
 
-def service(server: Postgres, name: str, label: str, checkout: Path, others: Shop) -> Server:
+def service(server: Postgres, name: str, label: str, checkout: Path, settings: Mapping[str, str]) -> Server:
     """Return a service with a migrated database."""
     database, folder = f"{label}_{name.partition('-')[0]}", checkout / "services" / name
     server.create_databases(database)
-    urls = {f"{other.upper().replace('-', '_')}_URL": each.url for other, each in others.items()}
-    settings = urls | {"DATABASE_URL": server.url(database, database)}
-    new = Server(name, checkout, folder, server.folder.parent / f"{database}.log", settings)
+    own = {"DATABASE_URL": server.url(database, database), **settings}
+    new = Server(name, checkout, folder, server.folder.parent / f"{database}.log", own)
     new.run("migrate", DATABASE_URL=server.url(database, owner_of(database)), APP_ROLE=database)
     return new
+
+
+def _urls(shop: Shop) -> dict[str, str]:
+    """Return the settings that tell a service where the others are."""
+    return {f"{name.upper().replace('-', '_')}_URL": each.url for name, each in shop.items()}
 
 
 def catalogue(folder: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from bench import pgbench, wrk
+from bench import wrk
 from bench.customers import HOT, SPREAD
 from bench.figures import Comparison, Outcome, Table, brief
 from bench.rounds import Contender, Races, Results
@@ -30,7 +30,7 @@ FLOOR = {
 }
 YARDSTICK = {"GET /products?limit=20": 5.0, "GET /profile": 1.0, ORDER: 1.0}
 DURING = {f"{work} during sign-ins": work for work in ("GET /products/<id>", "GET /profile")}
-PGBENCH, TAIL, HOT_RATE, BURST = 0.45, 6.0, 0.5, 3.0
+TAIL, HOT_RATE, BURST = 6.0, 0.5, 3.0
 
 
 class Stage(NamedTuple):
@@ -51,8 +51,6 @@ def _contenders(stage: Stage, work: str) -> Iterator[tuple[str, Contender]]:
     yield "shop", partial(wrk.send, load, stage.shop)
     if work in FLOOR:
         yield "floor", partial(wrk.run, load, stage.floor.port)
-    if work == ORDER:
-        yield "pgbench", partial(pgbench.run, stage.shop["order-service"].settings["DATABASE_URL"])
     if work in YARDSTICK:
         yield "yardstick", partial(wrk.run, load, stage.yardstick.port)
 
@@ -88,11 +86,10 @@ def _against(results: Results, work: str, who: str, target: float) -> Comparison
 
 def _limits(results: Results) -> Table:
     rows = [_against(results, work, "floor", target) for work, target in FLOOR.items()]
-    rows.append(_against(results, ORDER, "pgbench", PGBENCH)._replace(work=f"{ORDER}, against pgbench"))
     note = (
         "16 connections; an order has two lines and a new idempotency key. The limit is a bare WSGI callable under the "
         "same server with the same settings: it runs the same statement, none for the product list, and sends the same "
-        "bytes. For orders the second limit is pgbench with that statement."
+        "bytes."
     )
     return Table("limits", "The shop beside its limits", "shop", "limit", note, rows)
 

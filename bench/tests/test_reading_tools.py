@@ -2,27 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from bench import pgbench, statements, wrk
+from bench import statements, wrk
 from bench.customers import Customers, loads
 from bench.figures import Outcome
 from bench.suite import FLOOR
 from chassis.tokens import Caller
 from localshop import Trouble
-from order_service.orders.statements import PLACE
 
-ADA = Caller("u-1", "ada", "s-1")
-CUSTOMERS = Customers(["token"] * 64, ["token"], {"o-" + "0" * 32: "token"}, [{"username": "ada"}])
+TOKEN = statements.TOKENS.sign(Caller("u-1", "ada", "s-1"))
+CUSTOMERS = Customers([TOKEN] * 64, [TOKEN], {"o-" + "0" * 32: TOKEN}, [{"username": "ada"}])
 WRK = """Running 2s test @ http://127.0.0.1:40001
   1 threads and 16 connections
   4000 requests in 2.00s, 1.00MB read
 {"requests": 4000, "microseconds": 2000000, "refused": REFUSED, "failed": FAILED, "p50": 1500, "p99": 9000}
-"""
-PGBENCH = """transaction type: orders.sql
-number of transactions actually processed: 7310
-number of failed transactions: FAILED (0.000%)
-latency average = 4.3 ms
-initial connection time = 17.0 ms
-tps = 3687.109190 (without initial connection time)
 """
 
 
@@ -62,28 +54,9 @@ def test_a_missing_wrk_is_one_line_that_says_how_to_get_it(monkeypatch: pytest.M
         wrk.require_wrk()
 
 
-def test_what_pgbench_says_becomes_a_rate() -> None:
-    assert pgbench.parse(PGBENCH.replace("FAILED", "0")) == Outcome(rate=3687.10919, requests=7310)
-
-
-@pytest.mark.parametrize(
-    ("output", "why"), [(PGBENCH.replace("FAILED", "3"), "3 transactions failed"), ("FATAL", "something else")]
-)
-def test_failed_transactions_spoil_the_measurement(output: str, why: str) -> None:
-    with pytest.raises(Trouble, match=why):
-        pgbench.parse(output)
-
-
-def test_pgbench_runs_the_services_statement_with_values_of_its_own() -> None:
-    script = pgbench.script()
-    assert script.startswith("\n\\set first random(1, 1000)\n")
-    assert script.endswith(f"{PLACE % pgbench.CHOSEN};\n")
-    assert "%(" not in script
-
-
 def test_every_work_beside_the_floor_has_its_statement() -> None:
     works = loads(CUSTOMERS)
-    found = {work: statements.of(work, works[work].requests[0], {"token": ADA}) for work in FLOOR}
+    found = {work: statements.of(work, works[work].requests[0]) for work in FLOOR}
     assert [work for work, statement in found.items() if statement is None] == ["GET /products?limit=20"]
     product, change = found["GET /products/<id>"], found["PATCH /profile"]
     assert product is not None
