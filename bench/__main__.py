@@ -66,7 +66,7 @@ def measure(number: int, seconds: int) -> list[Table]:
 @contextmanager
 def staged(services: shop.Shop, folder: Path) -> Iterator[suite.Stage]:
     """Bring in the customers, and the servers beside the shop."""
-    loads, answers = customers.loads(customers.enter(services)), folder / "answers"
+    loads, answers = customers.loads(customers.register(services)), folder / "answers"
     floor.record(services, {work: loads[work] for work in suite.FLOOR}, answers)
     bare = floor.server("floor", "load()", folder, **{floor.ANSWERS: str(answers)})
     yardstick = floor.server("yardstick", "app", folder)

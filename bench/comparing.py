@@ -10,7 +10,7 @@ from typing import NamedTuple
 import click
 
 from bench import rounds, shop, wrk
-from bench.customers import enter, loads
+from bench.customers import loads, register
 from bench.figures import Outcome, Spread
 from bench.report import aligned, spread
 from localshop import Trouble
@@ -45,7 +45,7 @@ def compare(other: Path, only: str, number: int, seconds: int) -> list[Figure]:
     """Measure the works whose name contains `only` in both checkouts, in so many rounds."""
     with shop.postgres() as server, shop.running(server, "this") as this, shop.running(server, "other", other) as that:
         click.echo("both shops run; customers register, sign in and order")
-        both = [(each, loads(enter(each))) for each in (this, that)]
+        both = [(each, loads(register(each))) for each in (this, that)]
         races = {
             work: {
                 who: partial(wrk.send, load[work], servers)

@@ -11,36 +11,36 @@ import httpx
 from bench.shop import PRODUCTS, SERVICES, Shop
 from bench.wrk import KEY, Load
 
-BUYERS, READERS, ORDERS_EACH, NEWCOMERS = 64, 16, 20, 16
+BUYERS, READERS, ORDERS_EACH, NEW = 64, 16, 20, 16
 PASSWORD = "violet-harbour-42"
 HOT, SPREAD = "64 buyers, one product", "64 buyers, 200 products"
 SOME = range(1, PRODUCTS + 1, 5)  # every fifth product
 
 
 class Customers(NamedTuple):
-    """Tokens of customers, and whose each order is; newcomers have an account, but have not signed in."""
+    """Tokens of customers, and whose each order is; signing_in have an account, but have not signed in."""
 
     buyers: Sequence[str]
     readers: Sequence[str]
     orders: dict[str, str]
-    newcomers: Sequence[dict[str, str]]
+    signing_in: Sequence[dict[str, str]]
 
 
-def enter(shop: Shop) -> Customers:
+def register(shop: Shop) -> Customers:
     """Register all customers, sign them in, and place the readers' orders."""
     with httpx.Client(timeout=30) as client:
-        accounts = [{"username": f"customer{n}", "password": PASSWORD} for n in range(BUYERS + READERS + NEWCOMERS)]
+        accounts = [{"username": f"customer{n}", "password": PASSWORD} for n in range(BUYERS + READERS + NEW)]
         user, order = (shop[name].url for name in SERVICES)
         for account in accounts:
             _post(client, f"{user}/register", account)
-        tokens = [_post(client, f"{user}/login", account)["token"] for account in accounts[NEWCOMERS:]]
+        tokens = [_post(client, f"{user}/login", account)["token"] for account in accounts[NEW:]]
         readers = tokens[BUYERS:]
         orders = {
             _post(client, f"{order}/orders", _basket(n, n + 1), token)["order_id"]: token
             for token in readers
             for n in range(1, ORDERS_EACH + 1)
         }
-    return Customers(tokens[:BUYERS], readers, orders, accounts[:NEWCOMERS])
+    return Customers(tokens[:BUYERS], readers, orders, accounts[:NEW])
 
 
 def _post(client: httpx.Client, url: str, body: object, token: str = "") -> dict[str, Any]:
@@ -58,7 +58,7 @@ def loads(customers: Customers) -> dict[str, Load]:
     products = Load([request("GET", f"/products/p{n}") for n in SOME])
     profile = Load([request("GET", "/profile", token) for token in buyers], service=user)
     changes = [{"name": f"Ada {n}", "phone": f"+49 30 {n:06}"} for n in range(4 * len(buyers))]
-    sign_ins = [request("POST", "/login", body=account) for account in customers.newcomers]
+    sign_ins = [request("POST", "/login", body=account) for account in customers.signing_in]
     burst = Load(sign_ins, connections=24, service=user, pause_ms=200, may_be_refused=True)
     return {
         "GET /products?limit=20": Load([request("GET", "/products?limit=20")]),

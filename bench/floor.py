@@ -24,10 +24,11 @@ from bench.wrk import KEY, Load
 from localshop import ROOT
 
 ANSWERS = "FLOOR_ANSWERS"  # names the file that tells what to answer
+Key = tuple[str, str, str]  # method, path, Authorization
 OF_THE_SERVER = {"date", "connection", "transfer-encoding"}
 
 
-class Answer(NamedTuple):
+class Recording(NamedTuple):
     """What the shop sent, and the statement to be run before it is sent again, in a service's database."""
 
     status: str
@@ -50,21 +51,25 @@ class Database:
         connection.execute(statement.sql, {**statement.parameters, **new}, prepare=True).fetchall()
         self._idle.append(connection)
 
+    def close(self) -> None:
+        for connection in self._idle:
+            connection.close()
+
 
 class Floor:
     """Knows all requests that will come; another one is an error, and a 500."""
 
-    def __init__(self, databases: Mapping[str, str], answers: Mapping[str, Sequence[Answer]]) -> None:
-        self._databases = {service: Database(url) for service, url in databases.items()}
+    def __init__(self, databases: Mapping[str, str], answers: Mapping[Key, Sequence[Recording]]) -> None:
+        self.databases = {service: Database(url) for service, url in databases.items()}
         self._answers = answers
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] != "GET":
             environ["wsgi.input"].read()
-        key = environ["REQUEST_METHOD"] + environ["PATH_INFO"] + environ.get("HTTP_AUTHORIZATION", "")
+        key = environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("HTTP_AUTHORIZATION", "")
         answer = random.choice(self._answers[key])  # noqa: S311 - no secret
         if answer.statement:
-            self._databases[answer.service].run(answer.statement)
+            self.databases[answer.service].run(answer.statement)
         start_response(answer.status, answer.headers)
         return (answer.body,)
 
@@ -76,20 +81,20 @@ def load() -> Floor:
 
 def record(shop: Shop, works: Mapping[str, Load], file: Path) -> None:
     """Ask the shop each request once, and write down what to answer."""
-    answers: dict[str, list[Answer]] = {}
+    answers: dict[Key, list[Recording]] = {}
     for work, asked in works.items():
         for request in dict.fromkeys(asked.requests):
             status, headers, body = ask(shop[asked.service].port, request)
-            answer = Answer(status, headers, body, statements.of(work, request), asked.service)
+            answer = Recording(status, headers, body, statements.of(work, request), asked.service)
             answers.setdefault(_key(request), []).append(answer)
     urls = {name: server.settings["DATABASE_URL"] for name, server in shop.items()}
     file.write_bytes(pickle.dumps((urls, answers)))
 
 
-def _key(request: str) -> str:
+def _key(request: str) -> Key:
     method, path, *_ = request.split()
     _, _, token = request.partition("Authorization: ")
-    return method + path.partition("?")[0] + token.partition("\r\n")[0]
+    return method, path.partition("?")[0], token.partition("\r\n")[0]
 
 
 def ask(port: int, request: str) -> tuple[str, list[tuple[str, str]], bytes]:

@@ -78,6 +78,8 @@ def write(docs: Path, tables: Sequence[Table], facts: Mapping[str, str]) -> None
     """Write benchmarks.md and its pictures below docs."""
     pictures = docs / "benchmarks"
     pictures.mkdir(exist_ok=True)
+    for picture in pictures.glob("*.svg"):
+        picture.unlink()
     for table in tables:
         (pictures / f"{table.slug}.svg").write_text(svg(table))
     (docs / "benchmarks.md").write_text(markdown(tables, facts))

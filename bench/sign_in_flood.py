@@ -12,7 +12,7 @@ from statistics import median
 import click
 
 from bench import rounds, shop, wrk
-from bench.customers import enter, request
+from bench.customers import register, request
 from bench.figures import Outcome
 from bench.report import aligned
 from bench.wrk import Load
@@ -50,7 +50,7 @@ def flood(attack: str) -> Load:
 def main() -> None:
     wrk.require_wrk()
     with shop.postgres() as server, shop.running(server, "flood", settings=SETTINGS) as services:
-        profile = request("GET", "/profile", enter(services).buyers[0])
+        profile = request("GET", "/profile", register(services).buyers[0])
         reads = {"GET /healthz": request("GET", "/healthz"), "GET /profile": profile}
 
         def read(text: str, attack: str, seconds: int) -> Outcome:

@@ -69,7 +69,7 @@ def audit(shop: Shop) -> None:
     with psycopg.connect(shop["order-service"].settings["DATABASE_URL"]) as connection:
         row = connection.execute(sold, [STOCK]).fetchone()
     if row is None or row[0] != row[1] or not row[0]:
-        raise Trouble(f"the books do not balance: taken and ordered are {row}")
+        raise Trouble(f"stock and orders disagree: units taken and units ordered are {row}")
 
 
 def tables(results: Results) -> list[Table]:
