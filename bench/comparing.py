@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,8 @@ class Figure(NamedTuple):
 
     @property
     def ratio(self) -> Spread:
-        return Spread.of([this / other for this, other in zip(self.this, self.other, strict=True)])
+        pairs = zip(self.this, self.other, strict=True)
+        return Spread.of([this / other if other else math.inf for this, other in pairs])
 
     @property
     def verdict(self) -> str:

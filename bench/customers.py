@@ -18,7 +18,7 @@ SOME = range(1, PRODUCTS + 1, 5)  # every fifth product
 
 
 class Customers(NamedTuple):
-    """Tokens of customers, and whose each order is; signing_in have an account, but have not signed in."""
+    """Tokens of customers, the token that may read each order, and the accounts that sign in during a burst."""
 
     buyers: Sequence[str]
     readers: Sequence[str]

@@ -11,9 +11,9 @@ from bench.plot import svg
 HOW = """
 Reproduce with `make bench` (or `make bench-report`, which writes this page): Linux, Python 3.11 or newer, `wrk`
 (`apt-get install wrk`), ten minutes at most, nothing else running. One run starts everything that it compares, on
-loopback: the shop as `make up` runs it, with PostgreSQL's `fsync` on, and beside it the limits. Rounds are interleaved;
-each figure is the median with the lowest and the highest round, each ratio is taken round by round. `≥` and `≤` are the
-targets; a missed one stays in the table. What was tried on the way is in [bench/LOG.md](../bench/LOG.md).
+loopback: the shop as `make up` runs it, with PostgreSQL's `fsync` on, and the limits beside it. Rounds are interleaved.
+Each figure is the median with the lowest and the highest round; each ratio is taken round by round. `≥` and `≤` are the
+targets; a missed target stays in the table. [bench/LOG.md](../bench/LOG.md) tells what was tried.
 """
 
 
@@ -21,7 +21,7 @@ def cells(row: Comparison) -> list[str]:
     """Return a row's cells: work, ours, limit, ratio with its spread, target, verdict."""
     ratio = row.ratio
     return [
-        row.work + row.remark,
+        row.work,
         f"{spread(Spread.of(row.ours))} {row.unit}",
         f"{spread(Spread.of(row.limits))} {row.unit}" if row.limits else "",
         spread(ratio) if row.limits else "",

@@ -10,7 +10,7 @@ import psycopg
 
 from bench import wrk
 from bench.customers import HOT, SPREAD
-from bench.figures import Comparison, Outcome, Table, brief
+from bench.figures import Comparison, Outcome, Table
 from bench.rounds import Contender, Races, Results
 from bench.shop import SERVICES, STOCK, Server, Shop
 from bench.wrk import Load
@@ -95,19 +95,14 @@ def _limits(results: Results) -> Table:
 
 
 def _latencies(results: Results) -> Table:
-    rows = [_tail(results, work, "shop")._replace(remark=_floor_tail(results, work)) for work in (*FLOOR, HOT, SPREAD)]
+    rows = [_tail(work, results[work]["shop"]) for work in (*FLOOR, HOT, SPREAD)]
     note = "Under the same load: what 1 request in 100 waits for, beside what 1 in 2 does."
     return Table("latency", "Latency", "p99", "p50", note, rows)
 
 
-def _tail(results: Results, work: str, who: str) -> Comparison:
-    slow, usual = zip(*((outcome.p99, outcome.p50) for outcome in results[work][who]), strict=True)
+def _tail(work: str, outcomes: Sequence[Outcome]) -> Comparison:
+    slow, usual = [outcome.p99 for outcome in outcomes], [outcome.p50 for outcome in outcomes]
     return Comparison(work, "ms", slow, usual, TAIL, at_least=False)
-
-
-def _floor_tail(results: Results, work: str) -> str:
-    """Return how far the tail of the floor reaches, which has the same server settings."""
-    return f" (floor: {brief(_tail(results, work, 'floor').ratio.median)})" if work in FLOOR else ""
 
 
 def _yardstick(results: Results) -> Table:

@@ -26,6 +26,10 @@ def test_verdict_needs_every_round_and_more_than_the_spread(
     assert Figure("GET /profile", unit, this, other).verdict == verdict
 
 
+def test_sign_ins_that_were_all_refused_have_no_ratio() -> None:
+    assert Figure("POST /login", "/s", [0, 1], [0, 0]).ratio.median == float("inf")
+
+
 def test_server_module_is_found_in_older_and_newer_layouts(tmp_path: Path) -> None:
     assert server_module(tmp_path) == "chassis.serve"
     new = tmp_path / "libs/chassis/src/chassis/server/__main__.py"
