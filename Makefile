@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog test bench bench-report chaos e2e-containers check format deps deps-check openapi tools charts charts-check golden golden-answers fork scan
+.PHONY: help setup up reset catalog test bench bench-report bench-compare chaos e2e-containers check format deps deps-check openapi tools charts charts-check golden fork scan
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -79,6 +79,10 @@ bench: $(READY) ## measure the shop beside its limits, with a verdict on each ta
 
 bench-report: $(READY) ## the same, and write docs/benchmarks.md
 	@$(BIN)/python -m bench --report
+
+bench-compare: $(READY) ## measure this checkout beside another with a .venv of its own: make bench-compare OTHER=../before
+	@test -n "$(OTHER)" || { echo "make: say which checkout: make bench-compare OTHER=../before" >&2; exit 2; }
+	@$(BIN)/python -m bench compare "$(OTHER)"
 
 e2e-containers: $(READY) ## test images, docker-compose.yml and a release through a registry (needs a Docker engine)
 	@TEST_POSTGRES_URL=unused $(BIN)/python -m pytest tests/containers

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 
 class Outcome(NamedTuple):
-    """What one contender did in one round; the latencies, in milliseconds, are those of HTTP alone."""
+    """What one contender did in one round: requests a second, their number, latencies in milliseconds."""
 
     rate: float
     requests: int
     p50: float = 0.0
     p99: float = 0.0
+    meanwhile: Outcome | None = None  # of the load in the background
 
 
 class Spread(NamedTuple):
@@ -35,11 +36,10 @@ class Comparison(NamedTuple):
     limits: Sequence[float]
     target: float
     at_least: bool = True
-    remark: str = ""
 
     @property
     def ratio(self) -> Spread:
-        """Of each round for itself, since what slows a round down slows both down."""
+        """The ratio of each round: a disturbance slows both down."""
         if not self.limits:
             return Spread.of(self.ours)
         return Spread.of([ours / limit for ours, limit in zip(self.ours, self.limits, strict=True)])
@@ -77,7 +77,7 @@ def summary(tables: Sequence[Table]) -> str:
 
 
 def brief(value: float) -> str:
-    """Write a figure as short as it says something."""
+    """Write a figure with about three digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

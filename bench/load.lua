@@ -1,5 +1,5 @@
 -- Sends the raw requests of a file in turn, each ended by \1; a \2 in one becomes a key that was never used before.
--- Arguments: the file, and what the keys of this run begin with.
+-- Arguments: the file, what the keys of this run begin with, and the milliseconds before each request of a connection.
 local requests, keyed, sent, run = {}, false, 0, ""
 
 function init(arguments)
@@ -10,6 +10,10 @@ function init(arguments)
       requests[#requests + 1] = request
    end
    keyed, run = text:find("\2") ~= nil, arguments[2]
+   local pause = tonumber(arguments[3])
+   if pause > 0 then
+      delay = function() return pause end -- wrk looks for a function of this name after init
+   end
 end
 
 function request()
@@ -23,7 +27,7 @@ end
 
 function done(summary, latency)
    local e = summary.errors
-   print(string.format('{"requests": %d, "microseconds": %d, "failed": %d, "p50": %d, "p99": %d}',
-      summary.requests, summary.duration, e.connect + e.read + e.write + e.status + e.timeout,
+   print(string.format('{"requests": %d, "microseconds": %d, "refused": %d, "failed": %d, "p50": %d, "p99": %d}',
+      summary.requests, summary.duration, e.status, e.connect + e.read + e.write + e.timeout,
       latency:percentile(50), latency:percentile(99)))
 end

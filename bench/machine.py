@@ -11,7 +11,6 @@ from pathlib import Path
 
 import psutil
 
-from bench.limits import cores
 from localshop import ROOT
 from localshop.postgres import BIN
 
@@ -20,35 +19,29 @@ PACKAGES = ("granian", "flask", "flask-openapi3", "pydantic", "psycopg")
 
 def facts() -> dict[str, str]:
     """Return machine, versions, date and commit, by name."""
+    changed = " with changes" if _output("git", "status", "--porcelain") else ""
     return {
         "Date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "Commit": _commit(),
-        "Processor": f"{_processor()}, {cores()} cores",
+        "Commit": _output("git", "rev-parse", "--short", "HEAD") + changed,
+        "Processor": f"{_processor()}, {os.cpu_count()} cores",
         "Memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "System": f"{platform.system()} {platform.release()}",
         "Load before": f"{os.getloadavg()[0]:.1f} (1 minute average; other work on the machine shows here)",
         "Python": platform.python_version(),
-        "PostgreSQL": _said(BIN / "postgres", "--version").removeprefix("postgres (PostgreSQL) "),
+        "PostgreSQL": _output(BIN / "postgres", "--version").removeprefix("postgres (PostgreSQL) "),
         **{name: version(name) for name in PACKAGES},
-        "wrk": " ".join(_said("wrk", "-v").split()[1:2]),
+        "wrk": " ".join(_output("wrk", "-v").split()[1:2]),
     }
 
 
-def _commit() -> str:
-    changed = " with changes" if _said("git", "status", "--porcelain") else ""
-    return _said("git", "rev-parse", "--short", "HEAD") + changed
-
-
 def _processor() -> str:
-    """Return the processor's name; Linux alone tells it in a file."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
+    """Return the processor's name, which only Linux tells in a file."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    return next(iter(names), platform.machine())
 
 
-def _said(*command: str | Path) -> str:
-    """Return what a program says about itself; wrk does so with exit code 1."""
+def _output(*command: str | Path) -> str:
+    """Return what a program prints; wrk prints its version with exit code 1."""
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()

@@ -1,49 +1,36 @@
-"""How much memory a worker has after 100,000 requests of all kinds, and after 100,000 more."""
+"""How much memory a worker has after all that was measured, and after as much again of the same kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import time
+from collections.abc import Iterator, Mapping
+
+import click
 
 from bench import wrk
-from bench.clock import Clock
 from bench.figures import Comparison
+from bench.shop import Server, Shop
 from bench.wrk import Load
-from localshop.service import Service
 
-REQUESTS = 100_000
 AT_MOST_MB, FLAT = 110, 1.02
-STEP_SECONDS = 4
+SECONDS = 5
+QUIET_SECONDS = 5  # after which the memory of password hashes has been given back
 
 
-class Tired(NamedTuple):
-    """A service that has answered `requests` already, and what is cheap to ask it."""
-
-    service: Service
-    requests: int
-    load: Load
-
-
-def measure(services: list[Tired], clock: Clock) -> Iterator[Comparison]:
-    for service, answered, load in services:
-        total = answered + _answer(load, service.port, REQUESTS - answered)
-        first = _megabytes(service)
-        clock.say(f"{service.name}: {first:.1f} MB per worker after {total:,} requests")
-        more = _answer(load, service.port, REQUESTS)
-        second = _megabytes(service)
-        clock.say(f"{service.name}: {second:.1f} MB per worker after {more:,} more")
-        yield Comparison(f"{service.name}, {total:,} requests", "MB", [first], [], AT_MOST_MB, at_least=False)
-        yield Comparison(f"{service.name}, {more:,} more", "MB", [second], [first], FLAT, at_least=False)
+def measure(shop: Shop, loads: Mapping[str, Load], requests: Mapping[str, int]) -> Iterator[Comparison]:
+    """Yield both services' figures; `requests` says how many each has answered."""
+    for name, server in shop.items():
+        time.sleep(QUIET_SECONDS)
+        first = _megabytes(server)
+        own = [load for load in loads.values() if load.service == name and not load.meanwhile]
+        more = sum(wrk.run(load, server.port, SECONDS).requests for load in own)
+        second = _megabytes(server)
+        click.echo(f"{name}: {first:.1f} MB, {second:.1f} MB after {more:,} more requests")
+        yield Comparison(f"{name}, {requests[name]:,} requests", "MB", [first], [], AT_MOST_MB, at_least=False)
+        yield Comparison(f"{name}, {more:,} more", "MB", [second], [first], FLAT, at_least=False)
 
 
-def _answer(load: Load, port: int, wanted: int) -> int:
-    """Send so many requests, or a few more; return how many."""
-    answered = 0
-    while answered < wanted:
-        answered += wrk.run(load, port, STEP_SECONDS).requests
-    return answered
-
-
-def _megabytes(service: Service) -> float:
+def _megabytes(server: Server) -> float:
     """Return the resident memory of the largest worker."""
-    return float(max(worker.memory_info().rss for worker in service.workers())) / 1e6
+    workers = [process for process in server.family() if "spawn_main" in " ".join(process.cmdline())]
+    return float(max(worker.memory_info().rss for worker in workers)) / 1e6

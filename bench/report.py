@@ -11,9 +11,9 @@ from bench.plot import svg
 HOW = """
 Reproduce with `make bench` (or `make bench-report`, which writes this page): Linux, Python 3.11 or newer, `wrk`
 (`apt-get install wrk`), ten minutes at most, nothing else running. One run starts everything that it compares, on
-loopback: the shop as `make up` runs it, with PostgreSQL's `fsync` on, and beside it the limits. Rounds are interleaved;
-each figure is the median with the lowest and the highest round, each ratio is taken round by round. `≥` and `≤` are the
-targets; a missed one stays in the table. What was tried on the way is in [bench/LOG.md](../bench/LOG.md).
+loopback: the shop as `make up` runs it, with PostgreSQL's `fsync` on, and the limits beside it. Rounds are interleaved.
+Each figure is the median with the lowest and the highest round; each ratio is taken round by round. `≥` and `≤` are the
+targets; a missed target stays in the table. [bench/LOG.md](../bench/LOG.md) tells what was tried.
 """
 
 
@@ -21,10 +21,10 @@ def cells(row: Comparison) -> list[str]:
     """Return a row's cells: work, ours, limit, ratio with its spread, target, verdict."""
     ratio = row.ratio
     return [
-        row.work + row.remark,
-        f"{_spread(Spread.of(row.ours))} {row.unit}",
-        f"{_spread(Spread.of(row.limits))} {row.unit}" if row.limits else "",
-        _spread(ratio) if row.limits else "",
+        row.work,
+        f"{spread(Spread.of(row.ours))} {row.unit}",
+        f"{spread(Spread.of(row.limits))} {row.unit}" if row.limits else "",
+        spread(ratio) if row.limits else "",
         row.aim,
         row.verdict,
     ]
@@ -34,18 +34,22 @@ def header(table: Table) -> list[str]:
     return ["", table.ours, table.limit, "ratio", "target", "verdict"]
 
 
-def _spread(spread: Spread) -> str:
-    if spread.low == spread.high:
-        return brief(spread.median)
-    return f"{brief(spread.median)} ({brief(spread.low)}–{brief(spread.high)})"
+def spread(values: Spread) -> str:
+    if values.low == values.high:
+        return brief(values.median)
+    return f"{brief(values.median)} ({brief(values.low)}–{brief(values.high)})"
 
 
 def text(table: Table) -> str:
     """Return the table for a terminal."""
-    lines = [header(table), *map(cells, table.rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    aligned = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
-    return "\n".join([f"\n{table.title}", *(f"  {line}".rstrip() for line in aligned)])
+    return f"\n{table.title}\n{aligned([header(table), *map(cells, table.rows)])}"
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Return lines of cells with their columns below each other."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join(f"  {line}".rstrip() for line in padded)
 
 
 def markdown(tables: Sequence[Table], facts: Mapping[str, str]) -> str:
@@ -74,6 +78,8 @@ def write(docs: Path, tables: Sequence[Table], facts: Mapping[str, str]) -> None
     """Write benchmarks.md and its pictures below docs."""
     pictures = docs / "benchmarks"
     pictures.mkdir(exist_ok=True)
+    for picture in pictures.glob("*.svg"):
+        picture.unlink()
     for table in tables:
         (pictures / f"{table.slug}.svg").write_text(svg(table))
     (docs / "benchmarks.md").write_text(markdown(tables, facts))

@@ -1,62 +1,43 @@
-"""How long a service takes from its launch to /readyz, beside the bare import of what it stands on."""
+"""How long a service takes from its launch to ready, beside the bare import of the largest packages that it loads."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
-from bench.clock import Clock
+import click
+
 from bench.figures import Comparison
-from localshop import Trouble
-from localshop.service import READY_SECONDS, Service
-from localshop.shop import Shop
-from localshop.testing import free_ports
+from bench.shop import Server, Shop
+from localshop import ROOT
 
 ROUNDS = 5
 AT_MOST = 2.0
-LIST = """
-import sys, chassis.server, app
-print(*(name for name, module in sys.modules.items() if "site-packages" in (getattr(module, "__file__", 0) or "")))
-"""
-IMPORT = "import sys, importlib; [importlib.import_module(name) for name in sys.argv[1:]]"
+IMPORT = "import granian.server.mp, flask_openapi3, pydantic_settings, psycopg, orjson, prometheus_client, cryptography"
 
 
-def measure(shop: Shop, clock: Clock) -> list[Comparison]:
-    comparisons = []
-    for service, port in zip(shop.services, free_ports(), strict=True):
-        names = _python(service, LIST).split()
-        rounds = [(_ready(service.twin(port)), _imported(service, names)) for _ in range(ROUNDS)]
-        ours, bare = zip(*rounds, strict=True)
-        comparisons.append(Comparison(service.name, "s", ours, bare, AT_MOST, at_least=False))
-        clock.say(f"{service.name}: ready after {min(ours):.2f} s, bare import {min(bare):.2f} s")
-    return comparisons
+def measure(shop: Shop) -> Iterator[Comparison]:
+    for name, running in shop.items():
+        ours, bare = zip(*((_ready(running), _imported()) for _ in range(ROUNDS)), strict=True)
+        click.echo(f"{name}: ready after {min(ours):.2f} s, bare import {min(bare):.2f} s")
+        yield Comparison(name, "s", ours, bare, AT_MOST, at_least=False)
 
 
-def _ready(service: Service) -> float:
+def _ready(like: Server) -> float:
+    """Start one more server on the same database; return the seconds until it is ready."""
+    urls = {name: value for name, value in like.settings.items() if name in {"DATABASE_URL", "USER_SERVICE_URL"}}
+    server = Server(like.name, ROOT, like.cwd, like.log, urls)
     begun = time.perf_counter()
-    service.launch()
     try:
-        while not service.is_ready():
-            if not service.running or time.perf_counter() - begun > READY_SECONDS:
-                raise service.trouble("does not get ready")
-            time.sleep(0.005)
+        server.start()
         return time.perf_counter() - begun
     finally:
-        service.stop()
+        server.stop()
 
 
-def _imported(service: Service, names: list[str]) -> float:
+def _imported() -> float:
     begun = time.perf_counter()
-    _python(service, IMPORT, *names)
+    subprocess.run((sys.executable, "-c", IMPORT), check=True)
     return time.perf_counter() - begun
-
-
-def _python(service: Service, code: str, *arguments: str) -> str:
-    command = (sys.executable, "-c", code, *arguments)
-    ended = subprocess.run(
-        command, cwd=service.cwd, env=service.environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    if ended.returncode:
-        raise Trouble(f"{service.name}: {ended.stderr.strip().splitlines()[-1]}")
-    return ended.stdout

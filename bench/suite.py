@@ -2,192 +2,138 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
-from bench import limits, traffic, wrk
-from bench.figures import Comparison, Outcome, Table, brief
-from bench.memory import Tired
-from bench.rounds import Contender, Race, Results
-from bench.servers import current, require
-from bench.traffic import World
-from bench.wrk import Load
+import psycopg
 
-NAMES = {
-    "products": "GET /products?limit=20",
-    "products_304": "GET /products?limit=20, 304",
-    "product": "GET /products/<id>",
-    "profile": "GET /profile",
-    "order": "GET /orders/<id>",
-    "orders": "GET /orders?limit=20",
-    "create_order": "POST /create_order, 2 lines",
-    "login": "POST /login",
-    "hot": "64 buyers, one product",
-    "spread": "64 buyers, 1,000 products",
-    "own orders": "GET /orders?limit=20",
-    "catalogue": "GET /products?limit=20",
-}
+from bench import wrk
+from bench.customers import HOT, SPREAD
+from bench.figures import Comparison, Outcome, Table
+from bench.rounds import Contender, Races, Results
+from bench.shop import SERVICES, STOCK, Server, Shop
+from bench.wrk import Load
+from localshop import Trouble
+
+ORDER = "POST /create_order"
 FLOOR = {
-    "products": 0.5,
-    "products_304": 0.5,
-    "product": 0.6,
-    "profile": 0.6,
-    "order": 0.6,
-    "orders": 0.5,
-    "create_order": 0.6,
+    "GET /products?limit=20": 0.5,
+    "GET /products/<id>": 0.6,
+    "GET /profile": 0.6,
+    "GET /orders?limit=20": 0.5,
+    "GET /orders/<id>": 0.6,
+    ORDER: 0.6,
+    "GET /sessions": 0.5,
+    "PATCH /profile": 0.5,
+    "GET /profile/export": 0.5,
 }
-YARDSTICK = {"products": 5.0, "profile": 1.0, "create_order": 1.0}
-UNCHANGED, PGBENCH, ARGON2, TAIL, HOT, GROWTH, DEEP = 1.0, 0.45, 0.9, 6.0, 0.5, 1.3, 1.2
-GROWING = (*FLOOR, "login")
-OF_USERS = ("profile", "login")
-SHORT = frozenset({"yardstick", "grown", "page 1", "page 1,000"})
+YARDSTICK = {"GET /products?limit=20": 5.0, "GET /profile": 1.0, ORDER: 1.0}
+DURING = {f"{work} during sign-ins": work for work in ("GET /products/<id>", "GET /profile")}
+TAIL, HOT_RATE, BURST = 6.0, 0.5, 3.0
 
 
 class Stage(NamedTuple):
-    """All that takes part: two shops with what they are asked, and the servers beside them."""
+    """All that takes part: the shop with its loads, and the servers beside it."""
 
-    small: World
-    grown: World
+    shop: Shop
     loads: Mapping[str, Load]
-    grown_loads: Mapping[str, Load]
-    pages: Mapping[str, Load]
-    floor: int
-    yardstick: int
-    order_script: Path
+    floor: Server
+    yardstick: Server
 
 
-def port(world: World, work: str) -> int:
-    return world.shop.user.port if work in OF_USERS else world.shop.order.port
-
-
-def sending(load: Load, to: int) -> Contender:
-    """Return what sends a load, after a look at one answer."""
-
-    def send(seconds: int) -> Outcome:
-        now = current(load, to)
-        require(now, to)
-        return wrk.run(now, to, seconds)
-
-    return send
-
-
-def races(stage: Stage) -> list[Race]:
-    return [Race(work, dict(_contenders(stage, work)), SHORT) for work in (*GROWING, "hot")] + [
-        Race(work, {page: sending(stage.pages[f"{work} {page}"], port(stage.grown, work)) for page in PAGES}, SHORT)
-        for work in ("own orders", "catalogue")
-    ]
-
-
-PAGES = ("page 1", "page 1,000")
+def races(stage: Stage) -> Races:
+    return {work: dict(_contenders(stage, work)) for work in stage.loads}
 
 
 def _contenders(stage: Stage, work: str) -> Iterator[tuple[str, Contender]]:
     load = stage.loads[work]
-    yield "shop", sending(load, port(stage.small, work))
+    yield "shop", partial(wrk.send, load, stage.shop)
     if work in FLOOR:
-        yield "floor", sending(load, stage.floor)
-    if work == "create_order":
-        yield "pgbench", partial(limits.pgbench, stage.order_script, stage.small.shop.order.database_url)
-    if work == "login":
-        yield "argon2", limits.argon2
-    if work == "hot":
-        yield "spread", sending(stage.loads["spread"], port(stage.small, work))
+        yield "floor", partial(wrk.run, load, stage.floor.port)
     if work in YARDSTICK:
-        yield "yardstick", sending(load, stage.yardstick)
-    if work in GROWING:
-        yield "grown", sending(stage.grown_loads[work], port(stage.grown, work))
+        yield "yardstick", partial(wrk.run, load, stage.yardstick.port)
+
+
+def requests(stage: Stage, results: Results) -> dict[str, int]:
+    """Return how many requests each service has answered in the rounds."""
+    answered = dict.fromkeys(SERVICES, 0)
+    for work, outcomes in results.items():
+        answered[stage.loads[work].service] += sum(outcome.requests for outcome in outcomes["shop"])
+    return answered
+
+
+def audit(shop: Shop) -> None:
+    """Raise Trouble unless what has left the shelves is what the orders say."""
+    sold = "SELECT (SELECT sum(%s - stock) FROM products), (SELECT sum(qty) FROM order_lines)"
+    with psycopg.connect(shop["order-service"].settings["DATABASE_URL"]) as connection:
+        row = connection.execute(sold, [STOCK]).fetchone()
+    if row is None or row[0] != row[1] or not row[0]:
+        raise Trouble(f"stock and orders disagree: units taken and units ordered are {row}")
 
 
 def tables(results: Results) -> list[Table]:
-    return [_limits(results), _latencies(results), _yardstick(results), _hot(results), _growth(results)]
+    return [_limits(results), _latencies(results), _yardstick(results), _hot(results), _sign_ins(results)]
 
 
-def _against(results: Results, work: str, who: str, target: float, suffix: str = "") -> Comparison:
-    return Comparison(NAMES[work] + suffix, "/s", results.rates(work, "shop"), results.rates(work, who), target)
+def _rates(results: Results, work: str, who: str) -> list[float]:
+    return [outcome.rate for outcome in results[work][who]]
+
+
+def _against(results: Results, work: str, who: str, target: float) -> Comparison:
+    return Comparison(work, "/s", _rates(results, work, "shop"), _rates(results, work, who), target)
 
 
 def _limits(results: Results) -> Table:
     rows = [_against(results, work, "floor", target) for work, target in FLOOR.items()]
-    lists = results.rates("products_304", "shop"), results.rates("products", "shop")
-    rows.insert(2, Comparison("304 against 200", "/s", *lists, UNCHANGED))
-    rows.append(_against(results, "create_order", "pgbench", PGBENCH, ", against pgbench"))
-    rows.append(_against(results, "login", "argon2", ARGON2, ", against argon2"))
     note = (
-        "16 connections. The limit is a bare WSGI callable under the services' own server settings that sends the same "
-        "bytes, or runs the same statement; for orders also pgbench with that statement, for signing in argon2 alone, "
-        "on all cores."
+        "16 connections; an order has two lines and a new idempotency key. The limit is a bare WSGI callable under the "
+        "same server with the same settings: it runs the same statement, none for the product list, and sends the same "
+        "bytes."
     )
     return Table("limits", "The shop beside its limits", "shop", "limit", note, rows)
 
 
 def _latencies(results: Results) -> Table:
-    rows = [_tail(results, work, "shop")._replace(remark=_floor_tail(results, work)) for work in (*GROWING, "hot")]
-    rows.append(_tail(results, "hot", "spread")._replace(work=NAMES["spread"]))
+    rows = [_tail(work, results[work]["shop"]) for work in (*FLOOR, HOT, SPREAD)]
     note = "Under the same load: what 1 request in 100 waits for, beside what 1 in 2 does."
     return Table("latency", "Latency", "p99", "p50", note, rows)
 
 
-def _tail(results: Results, work: str, who: str) -> Comparison:
-    slow, usual = zip(*((outcome.p99, outcome.p50) for outcome in results.of(work, who)), strict=True)
-    return Comparison(NAMES[work], "ms", slow, usual, TAIL, at_least=False)
-
-
-def _floor_tail(results: Results, work: str) -> str:
-    """Return how far the tail of the floor reaches, which has the same server settings."""
-    return f" (floor: {brief(_tail(results, work, 'floor').ratio.median)})" if work in FLOOR else ""
+def _tail(work: str, outcomes: Sequence[Outcome]) -> Comparison:
+    slow, usual = [outcome.p99 for outcome in outcomes], [outcome.p50 for outcome in outcomes]
+    return Comparison(work, "ms", slow, usual, TAIL, at_least=False)
 
 
 def _yardstick(results: Results) -> Table:
     rows = [_against(results, work, "yardstick", target) for work, target in YARDSTICK.items()]
-    note = "The first version in ten lines (bench/yardstick.py), from dictionaries, on Flask's development server."
+    note = (
+        "A shop in ten lines of Flask (bench/yardstick.py) that answers from dictionaries, without database, tokens "
+        "and checks, under the same server with the same workers and threads."
+    )
     return Table("yardstick", "The shop beside ten lines of Flask", "shop", "yardstick", note, rows)
 
 
 def _hot(results: Results) -> Table:
-    one, many = results.rates("hot", "shop"), results.rates("hot", "spread")
-    note = "64 connections, orders of one line: all for one product, and each for one of a thousand."
-    rows = [Comparison("POST /create_order", "/s", one, many, HOT)]
-    return Table("hot", "64 buyers of one product", "one product", "1,000 products", note, rows)
+    rows = [Comparison(ORDER, "/s", _rates(results, HOT, "shop"), _rates(results, SPREAD, "shop"), HOT_RATE)]
+    note = "64 connections, orders of one line: all for one product, and each for one of 200."
+    return Table("hot", "64 buyers of one product", "one product", "200 products", note, rows)
 
 
-def _growth(results: Results) -> Table:
-    rows = [
-        Comparison(NAMES[work], "/s", results.rates(work, "shop"), results.rates(work, "grown"), GROWTH, at_least=False)
-        for work in GROWING
-    ]
-    rows += [
-        Comparison(f"{NAMES[work]}, page 1 and page 1,000", "/s", first, deep, DEEP, at_least=False)
-        for work in ("own orders", "catalogue")
-        for first, deep in [tuple(results.rates(work, page) for page in PAGES)]
-    ]
-    note = (
-        "A thousand products, accounts and orders, and 100,000 products, 100,000 accounts, 1,000,000 orders: how many "
-        "times slower the grown shop is. The last two rows are of the grown shop alone: an own history and the "
-        "catalogue, past the page cache."
-    )
-    return Table("growth", "Growth", "small", "grown", note, rows)
+def _sign_ins(results: Results) -> Table:
+    rows = [_burst(f"{quiet}, p99", results[busy]["shop"], results[quiet]["shop"]) for busy, quiet in DURING.items()]
+    note = "24 clients sign in all the time, each 200 ms after its last answer; some are refused with 503."
+    return Table("sign-ins", "Reads during a burst of sign-ins", "during", "before", note, rows)
 
 
-def tired(stage: Stage, results: Results) -> list[Tired]:
-    """Return both services with what they have done so far, and what is cheap to ask them."""
-    shop, keys = stage.small.shop, Load([traffic.get("/.well-known/jwks.json")])
-    of_users = sum(results.requests(work, "shop") for work in OF_USERS)
-    of_orders = sum(results.requests(work, "shop") for work in (*FLOOR, "hot") if work not in OF_USERS)
+def _burst(name: str, during: Sequence[Outcome], before: Sequence[Outcome]) -> Comparison:
+    slow, usual = ([outcome.p99 for outcome in outcomes] for outcomes in (during, before))
+    return Comparison(name, "ms", slow, usual, BURST, at_least=False)
+
+
+def others(remembered: list[Comparison], started: list[Comparison]) -> list[Table]:
+    """Return the tables of what was not measured in rounds."""
     return [
-        Tired(shop.user, of_users, keys),
-        Tired(shop.order, of_orders + results.requests("hot", "spread"), stage.loads["products"]),
-    ]
-
-
-def others(
-    verified: list[Comparison], remembered: list[Comparison], started: list[Comparison], imported: Comparison
-) -> list[Table]:
-    """Return the tables of what was not measured by load."""
-    return [
-        Table("tokens", "Verifying a token", "seen before", "first", "In one process, a thousand tokens.", verified),
         Table("memory", "Memory of a worker", "now", "before", "Resident, after requests of all kinds.", remembered),
         Table("start", "Start", "ready", "bare import", "From launch to /readyz; migrations current.", started),
-        Table("import", "Catalogue import", "import", "COPY", "From CSV, and into an indexed table.", [imported]),
     ]

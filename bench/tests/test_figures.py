@@ -41,9 +41,7 @@ def test_rounds_that_do_not_pair_cannot_be_compared() -> None:
         (comparison([111], [], 110, at_least=False), "MISSED"),
     ],
 )
-def test_the_verdict_is_about_the_median_ratio_or_without_a_limit_about_the_figure(
-    row: Comparison, verdict: str
-) -> None:
+def test_verdict_is_of_the_median_ratio_or_of_a_figure_without_limit(row: Comparison, verdict: str) -> None:
     assert row.verdict == verdict
 
 

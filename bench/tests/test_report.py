@@ -34,7 +34,7 @@ def test_the_terminal_gets_aligned_columns() -> None:
     assert len({line.index(verdict) for line, verdict in zip(lines, ["verdict", "met", "MISSED"], strict=False)}) == 1
 
 
-def test_the_page_has_the_summary_the_facts_and_a_section_with_a_picture_for_each_table() -> None:
+def test_page_has_summary_facts_and_a_section_for_each_table() -> None:
     page = report.markdown([TABLE], {"Commit": "1234567"})
     assert "**1 of 3 targets met.**" in page
     assert "| Commit | 1234567 |" in page

@@ -1,0 +1,99 @@
+"""The customers of a shop and the requests that they send; everything is created over HTTP, as any client would."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import httpx
+
+from bench.shop import PRODUCTS, SERVICES, Shop
+from bench.wrk import KEY, Load
+
+BUYERS, READERS, ORDERS_EACH, NEW = 64, 16, 20, 16
+PASSWORD = "violet-harbour-42"
+HOT, SPREAD = "64 buyers, one product", "64 buyers, 200 products"
+SOME = range(1, PRODUCTS + 1, 5)  # every fifth product
+
+
+class Customers(NamedTuple):
+    """Tokens of customers, the token that may read each order, and the accounts that sign in during a burst."""
+
+    buyers: Sequence[str]
+    readers: Sequence[str]
+    orders: dict[str, str]
+    signing_in: Sequence[dict[str, str]]
+
+
+def register(shop: Shop) -> Customers:
+    """Register all customers, sign them in, and place the readers' orders."""
+    with httpx.Client(timeout=30) as client:
+        accounts = [{"username": f"customer{n}", "password": PASSWORD} for n in range(BUYERS + READERS + NEW)]
+        user, order = (shop[name].url for name in SERVICES)
+        for account in accounts:
+            _post(client, f"{user}/register", account)
+        tokens = [_post(client, f"{user}/login", account)["token"] for account in accounts[NEW:]]
+        readers = tokens[BUYERS:]
+        orders = {
+            _post(client, f"{order}/orders", _basket(n, n + 1), token)["order_id"]: token
+            for token in readers
+            for n in range(1, ORDERS_EACH + 1)
+        }
+    return Customers(tokens[:BUYERS], readers, orders, accounts[:NEW])
+
+
+def _post(client: httpx.Client, url: str, body: object, token: str = "") -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return dict(client.post(url, json=body, headers=headers).raise_for_status().json())
+
+
+def _basket(*numbers: int) -> dict[str, Any]:
+    return {"items": [{"product_id": f"p{n}", "qty": 1} for n in numbers]}
+
+
+def loads(customers: Customers) -> dict[str, Load]:
+    """Return what is measured, by name: the requests and the service that they go to."""
+    buyers, user = customers.buyers, "user-service"
+    products = Load([request("GET", f"/products/p{n}") for n in SOME])
+    profile = Load([request("GET", "/profile", token) for token in buyers], service=user)
+    changes = [{"name": f"Ada {n}", "phone": f"+49 30 {n:06}"} for n in range(4 * len(buyers))]
+    sign_ins = [request("POST", "/login", body=account) for account in customers.signing_in]
+    burst = Load(sign_ins, connections=24, service=user, pause_ms=200, may_be_refused=True)
+    return {
+        "GET /products?limit=20": Load([request("GET", "/products?limit=20")]),
+        "GET /products/<id>": products,
+        "GET /profile": profile,
+        "GET /orders?limit=20": Load([request("GET", "/orders?limit=20", token) for token in customers.readers]),
+        "GET /orders/<id>": Load([request("GET", f"/orders/{key}", token) for key, token in customers.orders.items()]),
+        "POST /create_order": placing(buyers, [_basket(n, n + 2) for n in SOME]),
+        HOT: placing(buyers, [_basket(1)] * BUYERS)._replace(connections=64),
+        SPREAD: placing(buyers, [_basket(n) for n in SOME])._replace(connections=64),
+        "GET /sessions": Load([request("GET", "/sessions", token) for token in buyers], service=user),
+        "PATCH /profile": Load(
+            [request("PATCH", "/profile", buyers[n % BUYERS], body) for n, body in enumerate(changes)], service=user
+        ),
+        "GET /profile/export": Load([request("GET", "/profile/export", token) for token in buyers], service=user),
+        "GET /products/<id> during sign-ins": products._replace(meanwhile=burst),
+        "GET /profile during sign-ins": profile._replace(meanwhile=burst),
+    }
+
+
+def placing(buyers: Sequence[str], baskets: Sequence[object]) -> Load:
+    """Return an order of each basket, the buyers taking turns, each with an idempotency key that is new."""
+    sent = [
+        request("POST", "/create_order", buyers[n % len(buyers)], body, Idempotency_Key=KEY)
+        for n, body in enumerate(baskets)
+    ]
+    return Load(sent)
+
+
+def request(method: str, path: str, token: str = "", body: object = None, **headers: str) -> str:
+    """Return a raw request."""
+    text = "" if body is None else json.dumps(body)
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    if text:
+        headers |= {"Content-Type": "application/json", "Content-Length": str(len(text))}
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n{text}"
