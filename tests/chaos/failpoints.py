@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 
 
@@ -13,19 +14,10 @@ class Deed(StrEnum):
     ACCOUNT = "any other change of an account"
 
 
-STATEMENTS = {
+ALONE = {
     "place_order": Deed.PLACE,
     "cancel_order": Deed.CANCEL,
     "refresh_session": Deed.REFRESH,
-    # in user-service
-    "erase_user": Deed.ERASE,
-    "end_all_sessions": Deed.ERASE,
-    # in order-service, which follows the session feed
-    "remember_ended_sessions": Deed.ERASE,
-    "forget_ended_sessions": Deed.ERASE,
-    "note_erased_buyers": Deed.ERASE,
-    "erase_orders": Deed.ERASE,
-    "advance_session_feed": Deed.ERASE,
     "register_user": Deed.ACCOUNT,
     "open_session": Deed.ACCOUNT,
     "upgrade_password_hash": Deed.ACCOUNT,
@@ -33,17 +25,38 @@ STATEMENTS = {
     "end_session": Deed.ACCOUNT,
     "end_other_sessions": Deed.ACCOUNT,
     "change_profile": Deed.ACCOUNT,
-    "set_password": Deed.ACCOUNT,
-    "end_sessions_of_old_password": Deed.ACCOUNT,
 }
-TRANSACTIONS = {
-    "delete_account": Deed.ERASE,
-    "learn_endings": Deed.ERASE,
-    "erase_late_orders": Deed.ERASE,
-    "change_password": Deed.ACCOUNT,
+"""Statements that are a transaction of their own."""
+
+TOGETHER = {
+    "delete_account": ["erase_user", "end_all_sessions"],
+    "change_password": ["set_password", "end_sessions_of_old_password"],
+    # in order-service, which follows the session feed
+    "learn_endings": [
+        "remember_ended_sessions",
+        "forget_ended_sessions",
+        "note_erased_buyers",
+        "erase_orders",
+        "advance_session_feed",
+    ],
+    "erase_late_orders": ["note_erased_buyers", "erase_orders"],
 }
-POINTS = {f"{name}.{moment}": deed for name, deed in STATEMENTS.items() for moment in ("before", "after")}
-POINTS |= {f"{name}.committed": deed for name, deed in TRANSACTIONS.items()}
+"""Transactions of several statements."""
+
+
+def _points() -> Iterator[tuple[str, Deed]]:
+    """Yield each point and its deed; within a transaction, before a statement is after the one before it."""
+    for name, deed in ALONE.items():
+        yield from ((f"{name}.before", deed), (f"{name}.after", deed))
+    for transaction, statements in TOGETHER.items():
+        deed = Deed.ACCOUNT if transaction == "change_password" else Deed.ERASE
+        yield f"{statements[0]}.before", deed
+        yield from ((f"{statement}.after", deed) for statement in statements)
+        yield f"{transaction}.committed", deed
+
+
+POINTS = dict(_points())
+STATEMENTS = {point.partition(".")[0] for point in POINTS if not point.endswith(".committed")}
 
 
 def of(*deeds: Deed) -> list[str]:

@@ -15,7 +15,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from chassis.app import open_database
-from chassis.db.database import Database
+from chassis.db.database import Database, as_problem
+from chassis.db.pool import PoolTimeout
 from chassis.problems import Unavailable
 from chassis.settings import Settings
 
@@ -175,3 +176,28 @@ def test_options_of_the_database_url_are_kept_beside_ours(settings: Settings) ->
             "SELECT current_setting('search_path') AS path, current_setting('statement_timeout') AS ms"
         )
     assert tuple(row) == ("shop", "1234ms")
+
+
+def test_calls_run_alone_stop_at_a_failure_of_the_database(app: Flask) -> None:
+    database: Database = app.extensions["database"]
+    calls = [(INSERT, {"name": "a"}), ("SELECT pg_terminate_backend(pg_backend_pid())", {}), (INSERT, {"name": "b"})]
+    first, *rest = database._run_each(calls)
+    assert first.name == "a"
+    assert {type(failure) for failure in rest} == {psycopg.errors.AdminShutdown}
+    assert [row.name for row in database.fetch_all("SELECT name FROM things")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "passes"),
+    [
+        (PoolTimeout(), True),
+        (psycopg.OperationalError("no server there"), True),
+        (psycopg.errors.DiskFull(), True),
+        (psycopg.errors.UndefinedColumn(), False),
+        (psycopg.InterfaceError(), False),
+        (KeyError(), False),
+    ],
+)
+def test_a_passing_failure_of_the_database_is_unavailable(failure: Exception, passes: bool) -> None:
+    problem = as_problem(failure)
+    assert type(problem) is (Unavailable if passes else type(None))
