@@ -5,6 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Event
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from chassis.db import batching
 from chassis.db.batching import LARGEST_BATCH, PATIENT_CALLS, Batcher
@@ -135,6 +136,16 @@ def test_each_waiting_call_gets_its_own_instance_of_a_failure(
     assert runner.batches == [[0]]
     runner.failure = None
     assert batcher.get(KEY, 2) == 20
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_failure_that_cannot_be_copied_reaches_every_call(overlap: Overlap, runner: Runner) -> None:
+    with pytest.raises(ValidationError) as raised:
+        TypeAdapter(int).validate_python("x")
+    runner.failure = raised.value  # its class has no constructor
+    calls = overlap(1, 2, 3)
+    runner.go.set()
+    assert {type(call.exception(5)) for call in calls} == {ValidationError}
 
 
 @pytest.mark.usefixtures("lenient")

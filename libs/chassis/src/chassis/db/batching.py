@@ -123,7 +123,10 @@ class Batcher(Generic[C, R]):
 
 def _copy(failure: E) -> E:
     """Return an instance for another thread: raising one instance in several mixes their tracebacks."""
-    copy = type(failure).__new__(type(failure), *failure.args)
+    try:
+        copy = type(failure).__new__(type(failure), *failure.args)
+    except TypeError:  # a compiled class without a constructor: better the same instance than none
+        return failure
     copy.__dict__.update(failure.__dict__)
     copy.__cause__ = failure
     return copy
