@@ -24,7 +24,7 @@ from chassis.auth.jwks import RemoteKeys
 from chassis.auth.jwt import JwtSigner
 from chassis.auth.tokens import Caller
 from chassis.service_client import ServiceCallFailed, ServiceClient
-from chassis.testing.postgres import closing
+from chassis.testing.http import closing
 from order_service.sessions.follower import Follower
 from order_service.settings import Settings
 
