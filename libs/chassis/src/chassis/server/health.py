@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify
 from chassis.db.database import Database
 from chassis.db.pool import PoolTimeout
 from chassis.problems import Unavailable
-from chassis.server import shutdown as drain
+from chassis.server import shutdown
 
 
 class NotReady(Unavailable):
@@ -47,7 +47,7 @@ def newest(scripts: Path) -> str:
 
 def health(service: str, env: str, checks: dict[str, Check], details: Details = dict) -> Blueprint:
     blueprint = Blueprint("health", __name__)
-    draining = drain.watch()
+    shutdown_has_begun = shutdown.watch()
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
@@ -57,7 +57,7 @@ def health(service: str, env: str, checks: dict[str, Check], details: Details = 
     @blueprint.get("/readyz")
     def readyz() -> Response:
         """Ready to serve: every check passes and shutdown has not begun."""
-        results = {"shutdown": "begun"} if draining() else {name: check() for name, check in checks.items()}
+        results = {"shutdown": "begun"} if shutdown_has_begun() else {name: check() for name, check in checks.items()}
         if any(result != "ok" for result in results.values()):
             raise NotReady(checks=results, details=details())
         return jsonify(status="ready", service=service, checks=results, details=details())

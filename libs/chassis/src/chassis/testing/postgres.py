@@ -24,9 +24,8 @@ import chassis.db.database
 from chassis.auth.tokens import Caller, DemoTokens
 from chassis.db import migrations
 from chassis.db.database import Database, DeadlineConnection
-from chassis.http.api import LARGEST_BODY
 from chassis.http.dispatch import Dispatcher
-from chassis.server.intake import Intake
+from chassis.server.shutdown import Application, close_connections
 from chassis.settings import LOCAL_SECRET
 
 SERVER_URL = "TEST_POSTGRES_URL"
@@ -177,12 +176,12 @@ class Effort(NamedTuple):
 
 
 def effort(app: Flask, requests: Iterable[dict[str, Any]]) -> Effort:
-    """Return how many calls of Python functions one of these requests takes a server process, its intake included."""
-    served = Intake(app, places=1, longest_body=LARGEST_BODY)
+    """Return how many calls of Python functions one of these requests takes a server process."""
+    served = close_connections(app)
     return min((_effort(served, create_environ(**request)) for request in requests), key=lambda effort: effort.calls)
 
 
-def _effort(served: Intake, environ: dict[str, Any]) -> Effort:
+def _effort(served: Application, environ: dict[str, Any]) -> Effort:
     statuses: list[str] = []
     calls = 0
 
