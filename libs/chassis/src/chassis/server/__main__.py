@@ -21,7 +21,6 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings
-from werkzeug.utils import import_string
 
 from chassis.server import shutdown
 from chassis.settings import THREADS
@@ -61,11 +60,6 @@ def server(settings: ServerSettings) -> MPServer:
     )
 
 
-def load(target: str) -> shutdown.Application:
-    """Load the application in a worker process."""
-    return shutdown.close_connections(import_string(target))
-
-
 def stop_on_signal(granian: MPServer, flag: Path, seconds: float) -> None:
     """On SIGTERM or SIGINT begin the shutdown, serve for `seconds` more, then stop."""
 
@@ -94,7 +88,7 @@ def main() -> None:
         multiprocessing.set_start_method("spawn")
         granian = server(settings)
         granian.on_startup(lambda: stop_on_signal(granian, flag, settings.drain_seconds))
-        granian.serve(target_loader=load)
+        granian.serve(target_loader=shutdown.load)
 
 
 if __name__ == "__main__":
