@@ -152,6 +152,27 @@ def test_a_session_that_ends_at_one_service_ends_at_the_other(stack: Stack) -> N
     eventually(lambda: httpx.get(f"{stack.order}/orders", headers=erin).status_code == 401, "order-service heard of it")
 
 
+GUESSES = """
+import http.client, json
+proxy = http.client.HTTPConnection("proxy", 5001)
+for number in range(100):
+    account = json.dumps({"username": f"victim{number}", "password": "wrong horse"})
+    headers = {"Content-Type": "application/json", "X-Forwarded-For": f"198.51.100.{number}"}
+    proxy.request("POST", "/login", account, headers)
+    answer = proxy.getresponse()
+    answer.read()
+    print(answer.status)
+"""
+
+
+def test_rate_limits_count_by_the_client_that_the_proxy_saw(stack: Stack) -> None:
+    account = {"username": "nobody", "password": "wrong horse"}
+
+    # One client guesses, under forged addresses; another client has not been heard of.
+    assert stack.run("order-service", "python", "-c", GUESSES).split()[-1] == "429"
+    assert httpx.post(f"{stack.user}/login", json=account).status_code == 401
+
+
 def test_many_sign_ins_at_once_fit_into_the_memory_that_a_service_gets(stack: Stack) -> None:
     sign_in(stack.user, "frank")
     account = {"username": "frank", "password": "violet-harbour-42"}
