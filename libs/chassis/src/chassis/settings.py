@@ -14,7 +14,7 @@ from chassis.http.proxies import parse_proxies
 LOCAL_SECRET = "local-only-secret-never-use-this-elsewhere"
 SHORTEST_SECRET = 32
 THREADS = 8  # per worker of the server
-DATABASE_POOL_SIZE = THREADS
+DATABASE_POOL_SIZE = THREADS - 2  # while the database hangs, probes have the other threads
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 

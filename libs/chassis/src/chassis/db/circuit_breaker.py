@@ -30,6 +30,7 @@ class CircuitBreaker:
         self._silent = False
 
     def gave_up(self) -> None:
-        """Note that the peer did not answer in time; the next caller may try at once."""
+        """Note that the peer did not answer in time; the next caller may try at once, unless another one tries."""
         with self._lock:
-            self._silent, self._trial_ends = True, 0.0
+            if not self._silent:
+                self._silent, self._trial_ends = True, 0.0
