@@ -12,6 +12,7 @@ from granian.constants import HTTPModes
 from chassis.server import shutdown
 from chassis.server.__main__ import ServerSettings, server
 from chassis.server.shutdown import close_connections
+from chassis.server.slots import SPARE_THREADS
 
 
 def test_service_name_is_the_folder_unless_it_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -29,7 +30,7 @@ def test_server_speaks_http_1_alone_with_as_many_threads_as_set() -> None:
     granian = server(ServerSettings(port=5001, threads=5))
 
     assert granian.http == HTTPModes.http1
-    assert granian.blocking_threads == 5
+    assert granian.blocking_threads == 5 + SPARE_THREADS
 
 
 def hello(_environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -13,8 +13,8 @@ from chassis.http.proxies import parse_proxies
 
 LOCAL_SECRET = "local-only-secret-never-use-this-elsewhere"
 SHORTEST_SECRET = 32
-THREADS = 8  # per worker of the server
-DATABASE_POOL_SIZE = THREADS - 2  # while the database hangs, probes have the other threads
+THREADS = 8  # requests that a worker serves at a time
+DATABASE_POOL_SIZE = THREADS  # with fewer, requests would wait for a connection while they hold a thread
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 

@@ -28,7 +28,7 @@ Row: TypeAlias = Any
 Wish: TypeAlias = tuple[QueryNoTemplate, Mapping[str, Any]]
 
 CONNECT_SECONDS = 2
-POOL_WAIT_SECONDS = 1
+POOL_WAIT_SECONDS = 2
 LOCK_WAIT_MS = 2000
 IDLE_IN_TRANSACTION_MS = 10_000
 

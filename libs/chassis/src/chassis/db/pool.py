@@ -27,7 +27,6 @@ class Pool(Generic[C]):
     def __init__(self, connect: Callable[[], C], size: int, wait_seconds: float) -> None:
         self._connect = connect
         self._wait_seconds = wait_seconds
-        self._stalled = False  # then nobody waits for a slot until one comes back
         self._idle: deque[C] = deque()
         self._permits: SimpleQueue[None] = SimpleQueue()
         for _ in range(size):
@@ -38,9 +37,8 @@ class Pool(Generic[C]):
     def connection(self) -> Iterator[C]:
         """Lend a connection; raise PoolTimeout, or what connecting raises."""
         try:
-            self._permits.get(timeout=0 if self._stalled else self._wait_seconds)
+            self._permits.get(timeout=self._wait_seconds)
         except Empty:
-            self._stalled = True
             raise PoolTimeout from None
         DATABASE_CONNECTIONS_IN_USE.inc()
         try:
@@ -51,7 +49,6 @@ class Pool(Generic[C]):
                 self._put_back(connection)
         finally:
             DATABASE_CONNECTIONS_IN_USE.dec()
-            self._stalled = False
             self._permits.put(None)
 
     def close(self) -> None:

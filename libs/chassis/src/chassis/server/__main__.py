@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +23,8 @@ from granian.server.mp import MPServer
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings
 
-from chassis.server import shutdown
+from chassis.server import shutdown, worker
+from chassis.server.slots import SPARE_THREADS
 from chassis.settings import THREADS
 from chassis.telemetry.logging import configuration
 
@@ -51,7 +53,7 @@ def server(settings: ServerSettings) -> MPServer:
         interface=Interfaces.WSGI,
         workers=settings.workers,
         http=HTTPModes.http1,
-        blocking_threads=settings.threads,
+        blocking_threads=settings.threads + SPARE_THREADS,
         backpressure=BACKPRESSURE,
         respawn_failed_workers=True,
         workers_kill_timeout=settings.shutdown_timeout_seconds,
@@ -88,7 +90,7 @@ def main() -> None:
         multiprocessing.set_start_method("spawn")
         granian = server(settings)
         granian.on_startup(lambda: stop_on_signal(granian, flag, settings.drain_seconds))
-        granian.serve(target_loader=shutdown.load)
+        granian.serve(target_loader=partial(worker.load, slots=settings.threads))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from werkzeug.utils import import_string
-
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 FLAG_FILE = "B2C_SHUTDOWN_FILE"
@@ -40,11 +38,6 @@ def watch() -> Callable[[], bool]:
     with Path(file).open("rb") as byte:
         memory = mmap.mmap(byte.fileno(), 1, access=mmap.ACCESS_READ)
     return lambda: memory[:1] == _BEGUN
-
-
-def load(target: str) -> Application:
-    """Load the application in a worker process, which cannot import functions of `__main__`."""
-    return close_connections(import_string(target))
 
 
 def close_connections(app: Application) -> Application:
