@@ -1,4 +1,4 @@
-"""All failpoints of the services, and what a customer must be doing for the process to come by each."""
+"""All failpoints of the services, and the customer action that makes a process reach each."""
 
 from __future__ import annotations
 
@@ -10,28 +10,40 @@ class Deed(StrEnum):
     CANCEL = "cancelling one"
     REFRESH = "refreshing a token"
     ERASE = "deleting an account"
+    ACCOUNT = "any other change of an account"
 
 
-POINTS = {
-    "place.before": Deed.PLACE,
-    "place.after": Deed.PLACE,
-    "cancel.before": Deed.CANCEL,
-    "cancel.after": Deed.CANCEL,
-    "refresh.before": Deed.REFRESH,
-    "refresh.after": Deed.REFRESH,
-    # user-service: one transaction of two writes
-    "erase.before": Deed.ERASE,
-    "erase.claimed": Deed.ERASE,
-    "erase.ended": Deed.ERASE,
-    "erase.after": Deed.ERASE,
-    # order-service, when it hears of it: one transaction of several writes
-    "learn.before": Deed.ERASE,
-    "learn.remembered": Deed.ERASE,
-    "learn.noted": Deed.ERASE,
-    "learn.erased": Deed.ERASE,
-    "learn.advanced": Deed.ERASE,
-    "learn.after": Deed.ERASE,
+STATEMENTS = {
+    "place_order": Deed.PLACE,
+    "cancel_order": Deed.CANCEL,
+    "refresh_session": Deed.REFRESH,
+    # in user-service
+    "erase_user": Deed.ERASE,
+    "end_all_sessions": Deed.ERASE,
+    # in order-service, which follows the session feed
+    "remember_ended_sessions": Deed.ERASE,
+    "forget_ended_sessions": Deed.ERASE,
+    "note_erased_buyers": Deed.ERASE,
+    "erase_orders": Deed.ERASE,
+    "advance_session_feed": Deed.ERASE,
+    "register_user": Deed.ACCOUNT,
+    "open_session": Deed.ACCOUNT,
+    "upgrade_password_hash": Deed.ACCOUNT,
+    "sign_out": Deed.ACCOUNT,
+    "end_session": Deed.ACCOUNT,
+    "end_other_sessions": Deed.ACCOUNT,
+    "change_profile": Deed.ACCOUNT,
+    "set_password": Deed.ACCOUNT,
+    "end_sessions_of_old_password": Deed.ACCOUNT,
 }
+TRANSACTIONS = {
+    "delete_account": Deed.ERASE,
+    "learn_endings": Deed.ERASE,
+    "erase_late_orders": Deed.ERASE,
+    "change_password": Deed.ACCOUNT,
+}
+POINTS = {f"{name}.{moment}": deed for name, deed in STATEMENTS.items() for moment in ("before", "after")}
+POINTS |= {f"{name}.committed": deed for name, deed in TRANSACTIONS.items()}
 
 
 def of(*deeds: Deed) -> list[str]:

@@ -1,11 +1,15 @@
-"""A crash before and after each write: whatever was half done is done or undone, and never done twice."""
+"""Crash before and after each write: a write that was cut short is done or undone, and never done twice."""
 
 from __future__ import annotations
 
+import base64
+import json
 import time
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 
 from chaos import failpoints
 from chaos.balancer import Errand
@@ -67,7 +71,7 @@ def test_a_session_never_goes_on_two_ways_after_a_crash_at(point: str, environme
     line.hang_up()
 
     # Before the write nothing had happened. After it the token was used, and a second use ends the session.
-    assert again.status == {"refresh.before": 200, "refresh.after": 401}[point]
+    assert again.status == {"refresh_session.before": 200, "refresh_session.after": 401}[point]
     with psycopg.connect(environment.shop.user.database_url) as connection:
         assert connection.execute(TWO_WAYS_ON).fetchall() == []
     environment.outcomes.append(Outcome(f"crash at {point}", 2, 1, 0, 0, time.monotonic() - crashed_at))
@@ -103,7 +107,72 @@ def test_an_account_is_erased_in_both_services_whatever_crashes_at(point: str, e
         line.hang_up()
 
 
+class Change(NamedTuple):
+    """A request that changes an account, and the status of its repetition after a crash before and after the write."""
+
+    method: str
+    path: str
+    body: Any
+    before: int
+    after: int
+
+
+NEW_PASSWORD = {"current_password": PASSWORD, "new_password": "amber-lantern-77"}
+CHANGES = {
+    "register_user": Change("POST", "/register", {"username": "{fresh}", "password": PASSWORD}, 201, 409),
+    "open_session": Change("POST", "/login", {"username": "{name}", "password": PASSWORD}, 200, 200),
+    "upgrade_password_hash": Change("POST", "/login", {"username": "{name}", "password": PASSWORD}, 200, 200),
+    "sign_out": Change("POST", "/logout", None, 204, 401),
+    "end_session": Change("DELETE", "/sessions/{other}", None, 204, 404),
+    "end_other_sessions": Change("DELETE", "/sessions", None, 204, 204),
+    "change_profile": Change("PATCH", "/profile", {"name": "Rosa"}, 200, 200),
+    # one transaction: nothing is written until it is committed
+    "set_password": Change("POST", "/profile/password", NEW_PASSWORD, 204, 204),
+    "end_sessions_of_old_password": Change("POST", "/profile/password", NEW_PASSWORD, 204, 204),
+    "change_password": Change("POST", "/profile/password", NEW_PASSWORD, 204, 403),
+}
+
+
+@pytest.mark.budget(40)
+@pytest.mark.parametrize("point", failpoints.of(Deed.ACCOUNT))
+def test_an_account_is_changed_once_after_a_crash_at(point: str, environment: Environment) -> None:
+    name, _, moment = point.partition(".")
+    change, username = CHANGES[name], point.replace(".", "-")
+    customer = bearer(open_session(environment.shop, username))
+    other = session_id(open_session(environment.shop, username))
+    make_hash_outdated(environment, username)
+    filled = {"{name}": username, "{fresh}": f"fresh-{username}", "{other}": other}
+    body = change.body and {member: filled.get(text, text) for member, text in change.body.items()}
+    errand: Errand = (change.method, change.path.replace("{other}", other), body, customer)
+
+    armed = environment.arm(point)
+    line = Line([environment.shop.user.port])
+    with pytest.raises(Unanswered):
+        line.ask(*errand)
+    assert not armed.exists()
+    crashed_at = time.monotonic()
+    again = insist(environment, line, errand)
+    line.hang_up()
+
+    assert again.status == (change.before if moment == "before" else change.after)
+    with psycopg.connect(environment.shop.user.database_url) as connection:
+        assert connection.execute(TWO_WAYS_ON).fetchall() == []
+    environment.outcomes.append(Outcome(f"crash at {point}", 2, 1, 0, 0, time.monotonic() - crashed_at))
+
+
 def personal_data(environment: Environment, user_id: str) -> int:
     with psycopg.connect(environment.shop.order.database_url) as connection:
         row = connection.execute(PERSONAL, (user_id,)).fetchone()
     return int(row[0]) if row else -1
+
+
+def session_id(tokens: dict[str, str]) -> str:
+    claims = tokens["token"].split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(claims + "=="))["sid"])
+
+
+def make_hash_outdated(environment: Environment, username: str) -> None:
+    """Let the next sign-in find a hash that was made with other parameters than today's."""
+    outdated = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    with psycopg.connect(environment.shop.user.database_url) as connection:
+        connection.execute("UPDATE users SET password_hash = %s WHERE username = %s", (outdated, username))

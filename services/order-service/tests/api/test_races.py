@@ -8,13 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
+import pytest
 from flask import Flask
 
+from chassis.db import batching
 from chassis.db.database import Database
 from chassis.testing.postgres import bearer
 from order_service.settings import Settings
 
 ALICE = bearer("u-alice", "alice")
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse no call for waiting: these are more threads than a server has, on a machine that may be busy."""
+    monkeypatch.setattr(batching, "BRIEF_SECONDS", 60)
 
 
 def all_at_once(app: Flask, requests: list[tuple[str, dict[str, str], Any]]) -> list[Any]:

@@ -17,7 +17,6 @@ import psycopg
 import pytest
 from flask import Flask
 from psycopg import sql
-from sqlalchemy import MetaData
 from werkzeug.test import TestResponse, create_environ
 
 import chassis.db.database
@@ -113,11 +112,12 @@ def closing(app: Flask) -> Iterator[Flask]:
     app.extensions["database"].close()
 
 
-def empty(database: Database, metadata: MetaData) -> None:
+def empty(database: Database) -> None:
     """Remove every row as the owner, so that each test starts from nothing."""
-    tables = ", ".join(table.name for table in metadata.sorted_tables)
     with database.transaction() as connection:
-        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        tables = [sql.Identifier(row.tablename) for row in rows if row.tablename != "alembic_version"]
+        connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(tables)))
 
 
 def bearer(
