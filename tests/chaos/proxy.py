@@ -7,6 +7,8 @@ import shutil
 import time
 from pathlib import Path
 
+import psutil
+
 from chaos.wire import Line, Unanswered
 from localshop import ROOT
 from localshop.child import Child
@@ -42,6 +44,14 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
+
+    def client_ports(self) -> set[int]:
+        """Return the clients' ports of all connections that HAProxy has accepted and not closed."""
+        return {
+            connection.raddr.port
+            for connection in psutil.Process(self._process.pid).net_connections("tcp")
+            if connection.raddr
+        }
 
     def _configuration(self, shop: Shop) -> str:
         """Replace names and ports of containers by this shop's, and a client's 30 s of silence by 5."""

@@ -7,6 +7,8 @@ from time import monotonic
 
 from chassis.problems import Unavailable
 
+RETRY_SECONDS = 1.0
+
 
 class CircuitBreaker:
     """Refuse calls to a server that timed out, but for one trial at a time.
@@ -36,8 +38,10 @@ class CircuitBreaker:
     def record_timeout(self) -> None:
         """Open the circuit: the server did not answer in time. The next call is the trial.
 
-        Many calls time out together: those that were sent before the trial must not allow another one.
+        Calls that were sent before the trial time out together: each of them must not allow another trial at once.
         """
         with self._lock:
-            if not self._open:
+            if self._open:
+                self._trial_ends_at = min(self._trial_ends_at, monotonic() + RETRY_SECONDS)
+            else:
                 self._open, self._trial_ends_at = True, 0.0
