@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog migration schema test bench bench-report chaos e2e-containers check format deps deps-check openapi tools charts charts-check golden fork scan
+.PHONY: help setup up reset catalog migration schema test bench bench-report chaos e2e-containers check format deps deps-check openapi tools charts charts-check golden golden-answers fork scan
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,9 @@ $(SCANNER): helm/scan/requirements.txt | $(READY)
 golden: $(READY) $(KUBETOOLS) ## write again what the prod manifests should look like, for a review to see
 	@UPDATE_GOLDEN=1 TEST_POSTGRES_URL=unused $(BIN)/python -m pytest -q helm/tests/test_golden.py
 
+golden-answers: $(READY) ## write again what the services should answer, for a review to see
+	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden
+
 fork: $(READY) $(KUBETOOLS) ## make the shop yours: make fork OWNER=your-organisation REPO=your-shop
 	@$(BIN)/charts fork "$(OWNER)" "$(REPO)"
 	@$(MAKE) --no-print-directory golden
@@ -74,7 +77,7 @@ schema: $(READY) ## write services/*/migrations/schema.sql again, from a databas
 test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-up brings along (TESTS=... for some of them)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 
-chaos: $(READY) ## kill, pause, fill, restart and skew real processes; the books must balance (10 minutes at most)
+chaos: $(READY) ## inject faults into real processes, and audit orders and stock after each (10 minutes at most)
 	@$(BIN)/python -m pytest tests/chaos
 
 bench: $(READY) ## measure the shop beside its limits, with a verdict on each target (needs wrk; 10 minutes at most)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, cast
 
-from chassis.auth.tokens import Caller
+from chassis.context import Caller
 from chassis.db.database import Database
 from order_service.catalog import queries as catalog
 from order_service.orders import actions

@@ -23,7 +23,7 @@ import psycopg
 
 from bench import asked
 from bench.asked import Asked
-from chassis.auth.tokens import Caller
+from chassis.context import Caller
 from chassis.server.__main__ import ServerSettings, server
 from user_service.profile.queries import PROFILE
 

@@ -25,7 +25,7 @@ import psycopg
 
 from bench.cpu import spent
 from bench.growth_costs import Cost, Cpu, Disk, Fit, whole_pages
-from chassis.auth.tokens import Caller
+from chassis.context import Caller
 from chassis.db import migrations
 from chassis.db.database import Database
 from localshop.postgres import Postgres, owner_of

@@ -12,7 +12,8 @@ import psycopg
 from bench.asked import NO_TAG, PAGE
 from bench.seed import PASSWORD, Size
 from bench.wrk import KEY, Load
-from chassis.auth.tokens import Caller, DemoTokens
+from chassis.auth.tokens import DemoTokens
+from chassis.context import Caller
 from chassis.http.pagination import encode_cursor
 from chassis.settings import LOCAL_SECRET
 from localshop.shop import Shop

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from bench.figures import Comparison
 from chassis.auth.jwt import JwtSigner, JwtVerifier
-from chassis.auth.tokens import CachingVerifier, Caller, DemoTokens, TokenVerifier
+from chassis.auth.tokens import CachingVerifier, DemoTokens, TokenVerifier
+from chassis.context import Caller
 from chassis.settings import LOCAL_SECRET
 
 ROUNDS, TOKENS = 5, 1_000

@@ -6,7 +6,7 @@ from bench import limits, wrk
 from bench.asked import Asked, name_of_key, order, own_orders, own_profile, placing, product
 from bench.figures import Outcome
 from bench.seed import SMALL
-from chassis.auth.tokens import Caller
+from chassis.context import Caller
 from localshop import Trouble
 from order_service.orders.statements import PLACE
 

@@ -14,7 +14,8 @@ from flask.testing import FlaskClient
 
 import order_service
 import user_service
-from chassis.testing.postgres import bearer, closing, migrated_database
+from chassis.testing.http import bearer, closing
+from chassis.testing.postgres import migrated_database
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
 from order_service.settings import Settings as OrderSettings
@@ -134,8 +135,8 @@ def test_an_origin_of_the_list_may_read_every_answer_and_another_none(client: Fl
 def test_a_page_from_memory_is_shared_with_whom_it_is_for_whoever_read_it_first(
     order_app: Flask, shelf: Callable[..., Any], first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.http.response_cache.PAGE_SECONDS", 60)
-    order_app.wsgi_app._pages.clear()  # type: ignore[attr-defined]
+    monkeypatch.setattr("chassis.http.response_cache.FRESH_SECONDS", 60)
+    order_app.wsgi_app.clear_caches()  # type: ignore[attr-defined]
     shelf(Origin=first)
     answers = {origin: shelf(Origin=origin) for origin in (SHOP, OTHER, "")}
     assert {origin: answer.headers.getlist(GRANT) for origin, answer in answers.items()} == {
@@ -144,7 +145,6 @@ def test_a_page_from_memory_is_shared_with_whom_it_is_for_whoever_read_it_first(
         "": [],
     }
     assert [answer.headers.getlist("Vary") for answer in answers.values()] == [["Origin"]] * 3
-    assert len(order_app.wsgi_app._pages) == 1  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("path", ["/profile", "/orders", "/login"])

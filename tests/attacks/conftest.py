@@ -12,7 +12,8 @@ from flask import Flask
 import order_service
 import user_service
 from chassis.db.database import Database
-from chassis.testing.postgres import closing, empty, migrated_database, operating
+from chassis.testing.http import closing
+from chassis.testing.postgres import empty, migrated_database, operating
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
 from order_service.settings import Settings as OrderSettings
@@ -41,7 +42,7 @@ def user_database() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def user_app(user_database: str, quick: Passwords) -> Iterator[Flask]:
     with closing(user_service.create_app(UserSettings(database_url=user_database, database_pool_size=20))) as app:
-        app.extensions["passwords"] = quick
+        app.services.passwords = quick
         yield app
 
 
@@ -71,7 +72,7 @@ def apps(
     """Return both apps, with one product on the shelf and no customer."""
     for database in operators:
         empty(database)
-    order_app.wsgi_app._pages.clear()  # type: ignore[attr-defined]
+    order_app.wsgi_app.clear_caches()  # type: ignore[attr-defined]
     importer.write(order_database, [Product("p1", "Product", "", "Things", 1000, "EUR", STOCK)])
     return {"user-service": user_app, "order-service": order_app}
 
@@ -104,6 +105,6 @@ def send(apps: dict[str, Flask], operation: Operation, headers: Headers, **how: 
 
 def rows(app: Flask) -> dict[str, int]:
     """Count the rows of every table: what is not there any more, or should not be, is seen."""
-    database: Database = app.extensions["database"]
+    database: Database = app.services.database
     names = [row.tablename for row in database.fetch_all("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
     return {name: database.fetch_one(f'SELECT count(*) AS rows FROM "{name}"').rows for name in names}

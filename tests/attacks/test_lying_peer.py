@@ -1,4 +1,4 @@
-"""A user-service that lies, or somebody in its place: order-service believes nothing that it cannot check."""
+"""A malicious user-service: order-service checks every answer before it uses it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flask.testing import FlaskClient
 from jwt.algorithms import OKPAlgorithm
 
 import order_service
-from chassis import service_client as peers
+from chassis import service_client
 from chassis.auth.jwks import RemoteKeys
 from chassis.auth.jwt import JwtSigner
 from chassis.auth.tokens import Caller
@@ -28,10 +28,10 @@ from chassis.testing.postgres import closing
 from order_service.sessions.follower import Follower
 from order_service.settings import Settings
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
-PATIENCE = 20  # requests that a liar answers: a client that would ask for ever is told so
+Respond = Callable[[BaseHTTPRequestHandler], None]
+MAX_REQUESTS = 20  # further requests get 410, so a client that never stops fails the test
 ALICE = Caller("u-alice", "alice", "s-alice")
-KEY, STRANGERS_KEY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+KEY, FOREIGN_KEY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 
 
 def jwk(key: Ed25519PrivateKey, kid: Any) -> dict[str, Any]:
@@ -39,26 +39,26 @@ def jwk(key: Ed25519PrivateKey, kid: Any) -> dict[str, Any]:
 
 
 class Server:
-    """Answers every request as it is told to, and keeps the headers it was sent."""
+    """An HTTP server that answers with `respond` and records the request headers."""
 
     def __init__(self) -> None:
-        self.answer: Answer = says(b"{}")
-        self.heard: list[dict[str, str]] = []
+        self.respond: Respond = answers(b"{}")
+        self.requests: list[dict[str, str]] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                outer.heard.append(dict(self.headers))
-                if len(outer.heard) > PATIENCE:
+                outer.requests.append(dict(self.headers))
+                if len(outer.requests) > MAX_REQUESTS:
                     self.send_error(410)
                     return
                 try:
-                    outer.answer(self)
+                    outer.respond(self)
                 except OSError:
-                    self.close_connection = True  # the client would not hear more
+                    self.close_connection = True  # the client closed the connection
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Write no access log."""
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -73,7 +73,7 @@ class Server:
         self._http.server_close()
 
 
-def says(body: bytes, status: int = 200, **headers: str) -> Answer:
+def answers(body: bytes, status: int = 200, **headers: str) -> Respond:
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
@@ -84,7 +84,7 @@ def says(body: bytes, status: int = 200, **headers: str) -> Answer:
     return answer
 
 
-def drips(chunk: bytes, seconds: float) -> Answer:
+def answers_slowly(chunk: bytes, seconds: float) -> Respond:
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
         request.end_headers()
@@ -96,93 +96,102 @@ def drips(chunk: bytes, seconds: float) -> Answer:
 
 
 @pytest.fixture
-def liar() -> Iterator[Server]:
+def attacker() -> Iterator[Server]:
     with Server().running() as server:
         yield server
 
 
 @pytest.fixture
-def accomplice() -> Iterator[Server]:
+def redirect_target() -> Iterator[Server]:
     with Server().running() as server:
-        server.answer = says(orjson.dumps({"keys": [jwk(STRANGERS_KEY, "k-1")], "endings": []}))
+        server.respond = answers(orjson.dumps({"keys": [jwk(FOREIGN_KEY, "k-1")], "endings": []}))
         yield server
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed_and_the_credential_goes_nowhere_else(
-    liar: Server, accomplice: Server, status: int
+def test_redirects_are_not_followed_and_get_no_credential(
+    attacker: Server, redirect_target: Server, status: int
 ) -> None:
-    peer = ServiceClient(liar.url, "the-credential")
-    for target in (f"{accomplice.url}/keys", f"{liar.url}/elsewhere", "file:///etc/passwd", "//127.0.0.1:1/x"):
-        liar.answer = says(b"{}", status, Location=target)
+    client = ServiceClient(attacker.url, "the-credential")
+    for target in (
+        f"{redirect_target.url}/keys",
+        f"{attacker.url}/elsewhere",
+        "file:///etc/passwd",
+        "//127.0.0.1:1/x",
+    ):
+        attacker.respond = answers(b"{}", status, Location=target)
         with pytest.raises(ServiceCallFailed):
-            peer.get("/keys")
-    assert accomplice.heard == []
-    assert len(liar.heard) == 4
+            client.get("/keys")
+    assert redirect_target.requests == []
+    assert len(attacker.requests) == 4
 
 
 @pytest.mark.parametrize(
-    "lie",
+    "answer",
     [
-        says(b""),
-        says(b"{"),
-        says(b"[]"),
-        says(b'"keys"'),
-        says(b"\xff\xfe{}"),
-        says(b"<html>"),
-        says(b"[" * 100_000),
-        says(b'{"a":' * 100_000),
-        says(b'{"keys": NaN}'),
-        says(b"{}", Content_Length="99"),
-        says(b"{}", status=404),
-        says(b"{}", status=500),
-        says(b'{"keys": "' + b"x" * peers.LARGEST_ANSWER + b'"}'),
-        says(gzip.compress(b'{"keys": "' + b"x" * 10_000_000 + b'"}'), Content_Encoding="gzip"),
-        says(b"{}", Transfer_Encoding="chunked"),
-        drips(b"x" * 65_536, 0),
-        drips(b"x", 0.02),
+        answers(b""),
+        answers(b"{"),
+        answers(b"[]"),
+        answers(b'"keys"'),
+        answers(b"\xff\xfe{}"),
+        answers(b"<html>"),
+        answers(b"[" * 100_000),
+        answers(b'{"a":' * 100_000),
+        answers(b'{"keys": NaN}'),
+        answers(b"{}", Content_Length="99"),
+        answers(b"{}", status=404),
+        answers(b"{}", status=500),
+        answers(b'{"keys": "' + b"x" * service_client.LARGEST_ANSWER + b'"}'),
+        answers(gzip.compress(b'{"keys": "' + b"x" * 10_000_000 + b'"}'), Content_Encoding="gzip"),
+        answers(b"{}", Transfer_Encoding="chunked"),
+        answers_slowly(b"x" * 65_536, 0),
+        answers_slowly(b"x", 0.02),
     ],
 )
-def test_an_answer_that_is_none_is_a_failure_within_a_moment(
-    liar: Server, lie: Answer, monkeypatch: pytest.MonkeyPatch
+def test_unusable_answer_fails_within_the_time_limit(
+    attacker: Server, answer: Respond, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(peers, "LONGEST_ANSWER_SECONDS", 0.2)
-    liar.answer = lie
+    monkeypatch.setattr(service_client, "LONGEST_ANSWER_SECONDS", 0.2)
+    attacker.respond = answer
     before = time.monotonic()
     with pytest.raises(ServiceCallFailed):
-        ServiceClient(liar.url, "the-credential").get("/keys")
+        ServiceClient(attacker.url, "the-credential").get("/keys")
     assert time.monotonic() - before < 5
 
 
-def test_after_a_lie_the_truth_is_heard_again(liar: Server) -> None:
-    peer = ServiceClient(liar.url, "the-credential")
-    for lie in (says(b"{"), says(b"x" * 2 * peers.LARGEST_ANSWER), says(b"{}", 302, Location="/elsewhere")):
-        liar.answer = lie
+def test_client_works_again_after_an_unusable_answer(attacker: Server) -> None:
+    client = ServiceClient(attacker.url, "the-credential")
+    for answer in (
+        answers(b"{"),
+        answers(b"x" * 2 * service_client.LARGEST_ANSWER),
+        answers(b"{}", 302, Location="/elsewhere"),
+    ):
+        attacker.respond = answer
         with pytest.raises(ServiceCallFailed):
-            peer.get("/keys")
-        liar.answer = says(b'{"true": 1}')
-        assert peer.get("/keys") == {"true": 1}
+            client.get("/keys")
+        attacker.respond = answers(b'{"true": 1}')
+        assert client.get("/keys") == {"true": 1}
 
 
 @pytest.mark.parametrize(
     "key",
     [
-        jwk(STRANGERS_KEY, ["k-1"]),
-        jwk(STRANGERS_KEY, {"k": 1}),
-        jwk(STRANGERS_KEY, None),
-        jwk(STRANGERS_KEY, 7),
-        {**jwk(STRANGERS_KEY, "k-1"), "x": "a"},
-        {**jwk(STRANGERS_KEY, "k-1"), "x": 7},
-        {**jwk(STRANGERS_KEY, "k-1"), "crv": "Ed448"},
+        jwk(FOREIGN_KEY, ["k-1"]),
+        jwk(FOREIGN_KEY, {"k": 1}),
+        jwk(FOREIGN_KEY, None),
+        jwk(FOREIGN_KEY, 7),
+        {**jwk(FOREIGN_KEY, "k-1"), "x": "a"},
+        {**jwk(FOREIGN_KEY, "k-1"), "x": 7},
+        {**jwk(FOREIGN_KEY, "k-1"), "crv": "Ed448"},
         {"kty": {}, "kid": "k-1"},
         {"kty": "oct", "kid": "k-1", "k": "c2VjcmV0"},
     ],
 )
-def test_a_jwks_of_unusable_keys_leaves_the_known_ones(liar: Server, key: dict[str, Any]) -> None:
-    keys = RemoteKeys(ServiceClient(liar.url, "the-credential"))
-    liar.answer = says(orjson.dumps({"keys": [jwk(KEY, "k-1")]}))
+def test_jwks_without_a_usable_key_leaves_the_known_keys(attacker: Server, key: dict[str, Any]) -> None:
+    keys = RemoteKeys(ServiceClient(attacker.url, "the-credential"))
+    attacker.respond = answers(orjson.dumps({"keys": [jwk(KEY, "k-1")]}))
     known = keys.find("k-1")
-    liar.answer = says(orjson.dumps({"keys": [key]}))
+    attacker.respond = answers(orjson.dumps({"keys": [key]}))
     with pytest.raises(ServiceCallFailed):
         keys.refresh()
     assert keys.find("k-1") is known is not None
@@ -190,12 +199,12 @@ def test_a_jwks_of_unusable_keys_leaves_the_known_ones(liar: Server, key: dict[s
 
 @pytest.fixture
 def order_client(
-    apps: dict[str, Flask], order_database: str, liar: Server, monkeypatch: pytest.MonkeyPatch
+    apps: dict[str, Flask], order_database: str, attacker: Server, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FlaskClient]:
-    """Ask an order-service that takes JWTs and its keys from the server."""
+    """Return a client of an order-service that fetches its JWT keys from the attacker."""
     monkeypatch.setattr(Follower, "start", lambda _: None)
-    settings = Settings(database_url=order_database, token_kind="jwt", user_service_url=liar.url)
-    liar.answer = says(orjson.dumps({"keys": [jwk(KEY, "k-1")]}))
+    settings = Settings(database_url=order_database, token_kind="jwt", user_service_url=attacker.url)
+    attacker.respond = answers(orjson.dumps({"keys": [jwk(KEY, "k-1")]}))
     with closing(order_service.create_app(settings)) as app:
         yield app.test_client()
 
@@ -213,14 +222,14 @@ def signed(key: Ed25519PrivateKey, kid: str = "k-1", audience: str = "b2c-shop")
     return {"Authorization": f"Bearer {signer.sign(ALICE)}"}
 
 
-def test_only_a_token_that_a_published_key_has_signed_is_a_customers(order_client: FlaskClient) -> None:
+def test_only_tokens_signed_by_a_published_key_are_accepted(order_client: FlaskClient) -> None:
     assert order_client.get("/orders", headers=signed(KEY)).status_code == 200
     no_algorithm = jwt.encode({"sub": "u-alice", "sid": "s"}, "", algorithm="none", headers={"kid": "k-1"})
     deep = "eyJhIjo" + "eyJhIjo" * 400
     refused = [
-        signed(STRANGERS_KEY),
-        signed(STRANGERS_KEY, kid="k-2"),
-        signed(STRANGERS_KEY, kid="../../etc/passwd"),
+        signed(FOREIGN_KEY),
+        signed(FOREIGN_KEY, kid="k-2"),
+        signed(FOREIGN_KEY, kid="../../etc/passwd"),
         signed(KEY, audience="another-shop"),
         {"Authorization": f"Bearer {no_algorithm}"},
         {"Authorization": f"Bearer {deep}.e30.AA"},
@@ -231,25 +240,25 @@ def test_only_a_token_that_a_published_key_has_signed_is_a_customers(order_clien
         assert (answer.status_code, answer.json["code"]) == (401, "invalid_token")  # type: ignore[index]
 
 
-def test_a_jwks_redirected_to_a_strangers_key_makes_the_stranger_nobody(
-    order_client: FlaskClient, liar: Server, accomplice: Server
+def test_redirected_jwks_adds_no_foreign_key(
+    order_client: FlaskClient, attacker: Server, redirect_target: Server
 ) -> None:
     assert order_client.get("/orders", headers=signed(KEY)).status_code == 200
-    liar.answer = says(b"", 302, Location=f"{accomplice.url}/.well-known/jwks.json")
-    answer = order_client.get("/orders", headers=signed(STRANGERS_KEY, kid="k-3"))
-    assert (answer.status_code, accomplice.heard) == (401, [])
+    attacker.respond = answers(b"", 302, Location=f"{redirect_target.url}/.well-known/jwks.json")
+    answer = order_client.get("/orders", headers=signed(FOREIGN_KEY, kid="k-3"))
+    assert (answer.status_code, redirect_target.requests) == (401, [])
     assert order_client.get("/orders", headers=signed(KEY)).status_code == 200
 
 
-def test_a_token_that_a_withdrawn_key_has_signed_is_forgotten_within_a_minute(
-    order_client: FlaskClient, liar: Server, monkeypatch: pytest.MonkeyPatch
+def test_token_of_a_withdrawn_key_is_refused_after_a_minute(
+    order_client: FlaskClient, attacker: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = signed(KEY)
     assert order_client.get("/orders", headers=headers).status_code == 200
     app = order_client.application
-    liar.answer = says(orjson.dumps({"keys": [jwk(STRANGERS_KEY, "k-2")]}))
-    app.extensions["tokens"]._verifier._keys.refresh()
-    monkeypatch.setattr(app.extensions["tokens"], "_clock", lambda: time.time() + 61)
+    attacker.respond = answers(orjson.dumps({"keys": [jwk(FOREIGN_KEY, "k-2")]}))
+    app.services.keys.refresh()
+    monkeypatch.setattr("chassis.auth.tokens.CACHED_SECONDS", -1)
     assert order_client.get("/orders", headers=headers).status_code == 401
 
 
@@ -278,19 +287,19 @@ ENDING = {"version": 7, "at": "2026-01-01T00:00:00Z", "session_id": "s-1", "user
         [ENDING, {**ENDING, "version": 3}],
     ],
 )
-def test_a_feed_that_is_none_teaches_nothing(apps: dict[str, Flask], liar: Server, endings: Any) -> None:
-    follower = Follower(apps["order-service"].extensions["database"], ServiceClient(liar.url, "the-credential"), None)
-    liar.answer = says(orjson.dumps({"version": 7, "endings": endings}))
+def test_malformed_feed_is_refused_and_ends_no_session(apps: dict[str, Flask], attacker: Server, endings: Any) -> None:
+    follower = Follower(apps["order-service"].services.database, ServiceClient(attacker.url, "the-credential"), None)
+    attacker.respond = answers(orjson.dumps({"version": 7, "endings": endings}))
     with pytest.raises(ServiceCallFailed):
         follower.step()
     assert not follower.has_ended("s-1")
-    assert len(liar.heard) == 1
+    assert len(attacker.requests) == 1
 
 
-def test_a_feed_that_says_the_same_for_ever_is_not_asked_for_ever(apps: dict[str, Flask], liar: Server) -> None:
-    follower = Follower(apps["order-service"].extensions["database"], ServiceClient(liar.url, "the-credential"), None)
-    liar.answer = says(orjson.dumps({"version": 7, "endings": [ENDING]}))
+def test_feed_that_repeats_itself_is_asked_twice_only(apps: dict[str, Flask], attacker: Server) -> None:
+    follower = Follower(apps["order-service"].services.database, ServiceClient(attacker.url, "the-credential"), None)
+    attacker.respond = answers(orjson.dumps({"version": 7, "endings": [ENDING]}))
     with pytest.raises(ServiceCallFailed):
         follower.step()
     assert follower.has_ended("s-1")
-    assert len(liar.heard) == 2
+    assert len(attacker.requests) == 2

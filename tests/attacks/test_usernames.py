@@ -81,4 +81,4 @@ def test_of_a_thousand_parallel_sign_ups_for_one_name_one_gets_it(apps: dict[str
     assert set(statuses) <= {201, 409, 429, 503}
     assert statuses[409] > 0  # the others were throttled before the database had to decide
     assert all(int(it.headers["Retry-After"]) > 0 for it in answers if it.status_code in {429, 503})
-    assert app.extensions["database"].fetch_one("SELECT count(*) AS users FROM users").users == 1
+    assert app.services.database.fetch_one("SELECT count(*) AS users FROM users").users == 1

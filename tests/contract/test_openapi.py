@@ -22,7 +22,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 import order_service
 import user_service
 from chassis.rate_limit.limiter import RateLimiter
-from chassis.testing.postgres import bearer, closing, migrated_database
+from chassis.testing.http import bearer, closing
+from chassis.testing.postgres import migrated_database
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
 from order_service.settings import Settings as OrderSettings
@@ -73,13 +74,13 @@ def user_app() -> Iterator[Flask]:
         migrated_database("user_openapi", user_service.MIGRATIONS) as url,
         closing(user_service.create_app(UserSettings(database_url=url))) as app,
     ):
-        app.extensions["passwords"] = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        app.services.passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         yield app
 
 
 def signed_up(app: Flask) -> dict[str, str]:
     """Open an account and sign in: what a case did to the last one must not spare the next, nor throttle it."""
-    app.extensions["throttle"] = RateLimiter("memory://", per_address=600)
+    app.services.rate_limiter = RateLimiter("memory://", per_address=600)
     client = app.test_client()
     account = {"username": "schema-tester", "password": "correct horse battery"}
     client.post("/register", json=account)

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from chassis.db.database import Database
-from chassis.testing.postgres import bearer
+from chassis.testing.http import bearer
 from localshop.pgbouncer import PgBouncer, keeps_prepared_statements, program
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chassis.testing.postgres import bearer, migrated_database
+from chassis.testing.http import bearer
+from chassis.testing.postgres import migrated_database
 from localshop.service import Service
 from localshop.testing import free_ports
 from order_service import MIGRATIONS

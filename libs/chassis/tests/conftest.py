@@ -1,22 +1,26 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from flask import Flask, Response, request
+from flask import Flask
 from flask.testing import FlaskClient
+from flask_openapi3 import APIBlueprint
 
 from chassis.app import init_app, open_database
-from chassis.auth.tokens import DemoTokens, caller
-from chassis.db.database import Database, constraints, current_database
-from chassis.http.api import Shape, api, public, responses, signed_in
+from chassis.auth.tokens import CachingVerifier, DemoTokens
+from chassis.context import Caller, Services
+from chassis.db.database import constraints
+from chassis.http.api import Query, Shape, public, signed_in
+from chassis.http.openapi import Api, api, responses
 from chassis.http.responses import JsonResponse, json_response
 from chassis.problems import Conflict
 from chassis.server import shutdown
 from chassis.settings import Settings
-from chassis.testing.postgres import closing, fresh_database
+from chassis.testing.postgres import fresh_database
 
 
 class ToySettings(Settings):
@@ -35,28 +39,32 @@ everyone = public("everyone", __name__)
 members = signed_in("members", __name__)
 
 
+class Sql(Query):
+    run: str
+
+
 @everyone.post("/things", responses=responses({201: Thing}, 400, 409))
-def add(body: Thing) -> JsonResponse:
+def add(services: Services, body: Thing) -> JsonResponse:
     statement = "INSERT INTO things VALUES (%(name)s) RETURNING name"
     with constraints({"things_pkey": Taken}):
-        current_database().fetch_one(statement, {"name": body.name})
+        services.database.fetch_one(statement, {"name": body.name})
     return json_response({"name": body.name}, 201)
 
 
 @everyone.get("/sql")
-def run() -> JsonResponse:
-    row = current_database().fetch_one(request.args["run"])
+def run(services: Services, query: Sql) -> JsonResponse:
+    row = services.database.fetch_one(query.run)
     return json_response(list(row) if row else None)
 
 
 @everyone.get("/bug")
-def bug() -> Response:
+def bug() -> JsonResponse:
     raise RuntimeError("password=hunter2 leaked")
 
 
 @members.get("/me")
-def me() -> JsonResponse:
-    return json_response(caller()._asdict())
+def me(caller: Caller) -> JsonResponse:
+    return json_response(caller._asdict())
 
 
 @pytest.fixture(scope="session")
@@ -74,19 +82,34 @@ def shutdown_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
+Start = Callable[..., Api]
+
+
 @pytest.fixture
-def app(settings: ToySettings) -> Iterator[Flask]:
-    app = api("toy-service", "Toy", "1")
-    database: Database = open_database(settings)
-    tokens = DemoTokens(settings.token_secrets, settings.token_ttl_seconds)
-    init_app(app, settings, database=database, checks={}, tokens=tokens)
-    app.register_api(everyone)
-    app.register_api(members)
-    with database.transaction() as connection:
+def start(settings: ToySettings) -> Iterator[Start]:
+    """Start a service of these blueprints."""
+    with ExitStack() as stack:
+
+        def start(*blueprints: APIBlueprint) -> Api:
+            app = api("toy-service", "Toy", "1")
+            for blueprint in blueprints:
+                app.register_api(blueprint)
+            tokens = CachingVerifier(DemoTokens(settings.token_secrets, settings.token_ttl_seconds))
+            services = Services(settings=settings, database=open_database(settings), tokens=tokens)
+            stack.callback(services.database.close)
+            init_app(app, services, checks={})
+            return app
+
+        yield start
+
+
+@pytest.fixture
+def app(start: Start) -> Api:
+    app = start(everyone, members)
+    with app.services.database.transaction() as connection:
         connection.execute("DROP TABLE IF EXISTS things")
         connection.execute("CREATE TABLE things (name text PRIMARY KEY)")
-    with closing(app):
-        yield app
+    return app
 
 
 @pytest.fixture

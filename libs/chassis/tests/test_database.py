@@ -77,7 +77,7 @@ def paused(database: Database) -> Iterator[None]:
 
 
 def test_a_paused_database_costs_a_request_its_deadline(app: Flask) -> None:
-    with paused(app.extensions["database"]):
+    with paused(app.services.database):
         began = time.monotonic()
         assert app.test_client().get("/sql?run=SELECT 1").status_code == 503
         assert time.monotonic() - began < 3  # deadline: 0.5 s for the statement, 1 s for the answer
@@ -94,7 +94,7 @@ def test_a_server_that_accepts_and_stays_silent_times_out(settings: Settings) ->
 
 
 def test_a_failed_transaction_is_rolled_back(app: Flask) -> None:
-    database: Database = app.extensions["database"]
+    database: Database = app.services.database
 
     def fail() -> None:
         with database.transaction() as connection:
@@ -107,7 +107,7 @@ def test_a_failed_transaction_is_rolled_back(app: Flask) -> None:
 
 
 def test_while_one_call_tries_a_silent_database_others_fail_at_once(app: Flask) -> None:
-    database: Database = app.extensions["database"]
+    database: Database = app.services.database
     with paused(database), ThreadPoolExecutor(2) as pool:
         assert app.test_client().get("/sql?run=SELECT 1").status_code == 503
         database._breaker.check()  # this is the trial
@@ -135,7 +135,7 @@ def insert_together(database: Database, *names: str) -> list[Any]:
 
 
 def test_waiting_calls_run_in_one_transaction(app: Flask) -> None:
-    database: Database = app.extensions["database"]
+    database: Database = app.services.database
     first, *others = insert_together(database, "a", "b", "c", "d")
     assert [row.name for row in (first, *others)] == ["a", "b", "c", "d"]
     assert len({row.transaction for row in others}) == 1
@@ -143,7 +143,7 @@ def test_waiting_calls_run_in_one_transaction(app: Flask) -> None:
 
 
 def test_a_refused_call_does_not_fail_its_batch(app: Flask) -> None:
-    database: Database = app.extensions["database"]
+    database: Database = app.services.database
     first, good, twin = insert_together(database, "a", "b", "a")
     assert (first.name, good.name) == ("a", "b")
     assert isinstance(twin, psycopg.errors.UniqueViolation)
@@ -151,7 +151,7 @@ def test_a_refused_call_does_not_fail_its_batch(app: Flask) -> None:
 
 
 def test_a_batch_whose_connection_is_lost_is_not_retried(app: Flask) -> None:
-    database: Database = app.extensions["database"]
+    database: Database = app.services.database
     database.fetch_one("INSERT INTO things VALUES ('tried') RETURNING name")
     die = "SELECT pg_terminate_backend(pg_backend_pid())"
     with pytest.raises(psycopg.OperationalError):

@@ -29,9 +29,9 @@ def test_readyz_fails_once_shutdown_has_begun(shutdown_flag: Path, app: Flask) -
 def test_readyz_names_the_check_that_fails(client: FlaskClient, app: Flask) -> None:
     other = Flask("other")
     other.register_blueprint(health("other", "local", {"database": lambda: "ok", "schema": lambda: "too old"}))
-    from chassis.problems import answer_problems
+    from chassis.http.error_handlers import handle_errors
 
-    answer_problems(other)
+    handle_errors(other)
     answer = other.test_client().get("/readyz")
     assert answer.status_code == 503
     assert answer.json is not None
@@ -42,7 +42,7 @@ def test_schema_must_be_at_the_last_script_or_newer(app: Flask, settings: Settin
     (tmp_path / "versions").mkdir()
     (tmp_path / "versions" / "0002_second.py").touch()
     (tmp_path / "versions" / "0001_first.py").touch()
-    check = schema_check(app.extensions["database"], tmp_path)
+    check = schema_check(app.services.database, tmp_path)
     assert check() == "unavailable, or not migrated"
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num text)")

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt import jwks_client
 from jwt.algorithms import OKPAlgorithm
 
 from chassis.auth import jwks
@@ -18,7 +20,7 @@ def jwk(kid: str) -> dict[str, Any]:
 
 
 class Issuer(ServiceClient):
-    """Publishes the keys in `kids`, or is away."""
+    """A fake issuer: publish these keys, or fail while `away`."""
 
     def __init__(self, *kids: str) -> None:
         self.published = [jwk(kid) for kid in kids]
@@ -34,87 +36,132 @@ class Issuer(ServiceClient):
 
 
 class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
+    now = 1000.0
 
-    def __call__(self) -> float:
+    def monotonic(self) -> float:
         return self.now
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Set the clock of RemoteKeys and of PyJWKClient, whose cooldown it uses."""
+    clock = Clock()
+    monkeypatch.setattr(jwks, "time", clock)
+    monkeypatch.setattr(jwks_client, "time", clock)
+    return clock
 
 
-def test_keys_are_fetched_once_and_kept(clock: Clock) -> None:
+def test_keys_are_fetched_once_and_cached() -> None:
     issuer = Issuer("k-1")
-    keys = RemoteKeys(issuer, clock)
+    keys = RemoteKeys(issuer)
     assert keys.find("k-1") is keys.find("k-1") is not None
     assert issuer.asked == 1
 
 
-def test_a_new_key_is_found_at_once_and_a_withdrawn_one_forgotten_at_the_next_refresh(clock: Clock) -> None:
+def test_new_key_is_found_and_withdrawn_key_is_forgotten() -> None:
     issuer = Issuer("k-1")
-    keys = RemoteKeys(issuer, clock)
+    keys = RemoteKeys(issuer)
     keys.find("k-1")
     issuer.published = [jwk("k-2")]
     assert keys.find("k-2") is not None
     assert keys.find("k-1") is None
 
 
-def test_an_unknown_key_is_asked_for_once_and_again_only_after_a_while(clock: Clock) -> None:
-    issuer = Issuer("k-1")
-    keys = RemoteKeys(issuer, clock)
-    assert [keys.find("k-9") for _ in range(5)] == [None] * 5
-    assert issuer.asked == 1
-    clock.now += jwks.UNKNOWN_SECONDS
-    issuer.published.append(jwk("k-9"))
-    assert keys.find("k-9") is not None
-
-
-def test_a_storm_of_garbage_key_ids_is_not_passed_on(clock: Clock) -> None:
-    issuer = Issuer("k-1")
-    keys = RemoteKeys(issuer, clock)
-    for number in range(1000):
-        assert keys.find(f"garbage-{number}") is None
-    assert issuer.asked == jwks.BURST
-    assert keys.find("k-1") is not None
-
-
-def test_known_keys_go_on_while_the_issuer_is_away_and_it_is_not_asked_by_every_request(clock: Clock) -> None:
-    issuer = Issuer("k-1")
-    keys = RemoteKeys(issuer, clock)
+def test_refresh_forgets_withdrawn_keys() -> None:
+    issuer = Issuer("k-1", "k-2")
+    keys = RemoteKeys(issuer)
     keys.find("k-1")
-    issuer.away = True
-    assert [keys.find(kid) for kid in ("k-2", "k-3", "k-4")] == [None] * 3
-    assert keys.find("k-1") is not None
-    assert issuer.asked == 2
-    issuer.away = False
-    issuer.published.append(jwk("k-2"))
-    clock.now += jwks.AWAY_SECONDS
+    issuer.published.pop(0)
+    keys.refresh()
+    assert keys.find("k-1") is None
     assert keys.find("k-2") is not None
 
 
-def test_before_the_first_key_was_ever_fetched_nobody_is_called_a_forger(clock: Clock) -> None:
+def test_unknown_key_ids_cause_one_fetch_per_cooldown(clock: Clock) -> None:
+    issuer = Issuer("k-1")
+    keys = RemoteKeys(issuer)
+    keys.find("k-1")
+    for second in range(1, 4):
+        assert {keys.find(f"unknown-{number}") for number in range(1000)} == {None}
+        assert issuer.asked == 1 + second
+        clock.now += jwks.UNKNOWN_KEY_COOLDOWN_SECONDS
+    assert keys.find("k-1") is not None
+
+
+def test_key_published_during_the_cooldown_is_found_after_it(clock: Clock) -> None:
+    issuer = Issuer("k-1")
+    keys = RemoteKeys(issuer)
+    keys.find("k-2")
+    issuer.published.append(jwk("k-2"))
+    assert keys.find("k-2") is None
+    clock.now += jwks.UNKNOWN_KEY_COOLDOWN_SECONDS
+    assert keys.find("k-2") is not None
+
+
+def test_failed_issuer_is_not_asked_and_known_keys_stay(clock: Clock) -> None:
+    # given
+    issuer = Issuer("k-1")
+    keys = RemoteKeys(issuer)
+    keys.find("k-1")
+    # when
+    issuer.away = True
+    assert [keys.find(kid) for kid in ("k-2", "k-3", "k-4")] == [None] * 3
+    # then
+    assert keys.find("k-1") is not None
+    assert issuer.asked == 2
+    # and when it is back
+    issuer.away = False
+    issuer.published.append(jwk("k-2"))
+    assert keys.find("k-2") is None
+    clock.now += jwks.FAILURE_COOLDOWN_SECONDS
+    assert keys.find("k-2") is not None
+
+
+def test_known_keys_are_found_while_another_thread_fetches() -> None:
+    issuer = Issuer("k-1")
+    keys = RemoteKeys(issuer)
+    keys.find("k-1")
+    found: list[object] = []
+
+    def answer_after_a_look_up(path: str, **_: str | int) -> dict[str, Any]:
+        found.append(ThreadPoolExecutor(1).submit(keys.find, "k-1").result(10))
+        return {"keys": issuer.published}
+
+    issuer.get = answer_after_a_look_up  # type: ignore[method-assign]
+    keys.find("k-2")
+    assert found == [keys.find("k-1")]
+
+
+def test_find_raises_unavailable_while_no_key_is_known() -> None:
     issuer = Issuer("k-1")
     issuer.away = True
-    keys = RemoteKeys(issuer, clock)
+    keys = RemoteKeys(issuer)
     with pytest.raises(Unavailable):
         keys.find("k-1")
 
 
-def test_what_is_no_ed25519_key_is_passed_over(clock: Clock) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kty": "oct", "kid": "k-2", "k": "c2VjcmV0"},
+        {"kty": "RSA", "kid": "k-2"},
+        {"nonsense": 1},
+        {**jwk("k-2"), "use": "enc"},
+        OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate(), as_dict=True) | {"kid": "k-2"},
+    ],
+)
+def test_other_keys_than_public_ed25519_keys_are_ignored(other: dict[str, Any]) -> None:
     issuer = Issuer("k-1")
-    issuer.published += [{"kty": "oct", "kid": "k-2", "k": "c2VjcmV0"}, {"kty": "RSA", "kid": "k-3"}, {"nonsense": 1}]
-    keys = RemoteKeys(issuer, clock)
-    assert keys.find("k-2") is None
+    issuer.published.append(other)
+    keys = RemoteKeys(issuer)
+    assert [keys.find("k-2"), keys.find("k-2")] == [None, None]
     assert keys.find("k-1") is not None
 
 
 @pytest.mark.parametrize("published", [None, [], "none", [1], [{"kty": "oct"}]])
-def test_a_broken_jwks_leaves_the_known_keys_alone(clock: Clock, published: Any) -> None:
+def test_broken_jwks_leaves_the_known_keys(published: Any) -> None:
     issuer = Issuer("k-1")
-    keys = RemoteKeys(issuer, clock)
+    keys = RemoteKeys(issuer)
     keys.find("k-1")
     issuer.published = published
     with pytest.raises(ServiceCallFailed):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.telemetry.logging import configure, redact
-from chassis.testing.postgres import bearer
+from chassis.testing.http import bearer
 
 Lines = Callable[[], list[dict[str, Any]]]
 

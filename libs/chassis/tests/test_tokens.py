@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from chassis.auth.tokens import CachingVerifier, Caller, DemoTokens
+from chassis.auth.tokens import CachingVerifier, DemoTokens
+from chassis.context import Caller
 from chassis.problems import InvalidToken
 
 ALICE = Caller("u-1", "alice", "s-1")
@@ -64,7 +65,7 @@ def test_a_refusal_is_not_remembered() -> None:
 
 
 def test_the_memory_of_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chassis.auth.tokens._MOST_REMEMBERED", 10)
+    monkeypatch.setattr("chassis.auth.tokens._MOST_CACHED", 10)
     verifier = CountingVerifier(expires_at=1e12)
     tokens = CachingVerifier(verifier)
     for number in range(25):

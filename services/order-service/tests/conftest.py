@@ -8,7 +8,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from chassis.db.database import Database
-from chassis.testing.postgres import bearer, closing, empty, migrated_database, operating
+from chassis.testing.http import bearer, closing
+from chassis.testing.postgres import empty, migrated_database, operating
 from order_service import MIGRATIONS, create_app
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
@@ -39,13 +40,13 @@ def whole_app(settings: Settings) -> Iterator[Flask]:
 @pytest.fixture
 def app(whole_app: Flask, operator: Database) -> Flask:
     empty(operator)
-    whole_app.wsgi_app._pages.clear()  # type: ignore[attr-defined]
+    whole_app.wsgi_app.clear_caches()  # type: ignore[attr-defined]
     return whole_app
 
 
 @pytest.fixture
 def db(app: Flask) -> Database:
-    database: Database = app.extensions["database"]
+    database: Database = app.services.database
     return database
 
 

@@ -36,20 +36,20 @@ def operator(settings: Settings) -> Iterator[Database]:
 def whole_app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     yield app
-    app.extensions["database"].close()
+    app.services.database.close()
 
 
 @pytest.fixture
 def app(whole_app: Flask, operator: Database) -> Flask:
     empty(operator)
-    whole_app.extensions["passwords"] = Passwords(QUICK)
-    whole_app.extensions["throttle"] = RateLimiter("memory://", per_address=600)
+    whole_app.services.passwords = Passwords(QUICK)
+    whole_app.services.rate_limiter = RateLimiter("memory://", per_address=600)
     return whole_app
 
 
 @pytest.fixture
 def db(app: Flask) -> Database:
-    database: Database = app.extensions["database"]
+    database: Database = app.services.database
     return database
 
 

@@ -199,11 +199,10 @@ def image(service):
 
 @pytest.fixture(scope="session")
 def with_workflows(templates, tmp_path_factory):
-    """A shop with the real workflows, one difference apart: act does not know `$/`, which stands for `./` there."""
+    """Return a shop with the real workflows."""
     world = templates("shipped").copy_to(tmp_path_factory.mktemp("workflows") / "world")
     workflows = {
-        f".github/workflows/{path.name}": path.read_text().replace("uses: $/", "uses: ./")
-        for path in (ROOT / ".github" / "workflows").glob("*.yml")
+        f".github/workflows/{path.name}": path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml")
     }
     world.push({"Makefile": MAKEFILE, ".gitignore": ".venv\n", LOGIN: "3"} | workflows)
     world.release({"user-service": "d"})

@@ -1,27 +1,26 @@
-"""What every service of the shop is bolted on to."""
+"""Assemble a service: the one call that each service makes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from flask import Flask
+from flask import Response, request
 
-from chassis.auth.tokens import CachingVerifier, TokenVerifier
-from chassis.db.database import Database, serve_from
-from chassis.http.cors import Cors
+from chassis.context import Services
+from chassis.db.database import Database
+from chassis.http.dispatch import FLASK_RULE, Dispatcher
+from chassis.http.error_handlers import handle_errors
+from chassis.http.openapi import Api
 from chassis.http.proxies import TrustedProxies
-from chassis.http.security_headers import harden
-from chassis.problems import answer_problems
+from chassis.http.security_headers import protect_pages
 from chassis.server.health import Check, Details, health
 from chassis.settings import Settings
 from chassis.telemetry import logging
-from chassis.telemetry.access_log import observe, recorder
-from chassis.telemetry.metrics import metrics
-
-__all__ = ["init_app", "open_database"]
+from chassis.telemetry.access_log import AccessLog
 
 
 def open_database(settings: Settings) -> Database:
+    """Return the service's database; connections are made when they are needed."""
     return Database(
         settings.database_url,
         pool_size=settings.database_pool_size,
@@ -30,36 +29,24 @@ def open_database(settings: Settings) -> Database:
     )
 
 
-def nobody_has_ended(_session_id: str) -> bool:
-    """Say of every session that it goes on: for a service whose statements look at the sessions themselves."""
-    return False
-
-
-def init_app(
-    app: Flask,
-    settings: Settings,
-    *,
-    database: Database,
-    checks: Mapping[str, Check],
-    tokens: TokenVerifier,
-    has_ended: Callable[[str], bool] = nobody_has_ended,
-    details: Details = dict,
-) -> None:
-    """Give a service its logs, errors, metrics, health, tokens and database: the one call that it makes."""
+def init_app(app: Api, services: Services, *, checks: Mapping[str, Check], details: Details = dict) -> None:
+    """Give a service with registered blueprints its logs, health, errors and dispatcher."""
+    settings = services.settings
     logging.configure(settings.service, settings.app_env, settings.log_level)
     if settings.token_kind == "demo" and settings.app_env in {"stage", "prod"}:
         app.logger.warning("demo_tokens_in_use", extra={"hint": "shared-secret tokens are meant for demonstrations"})
-    app.extensions["database"] = database
-    app.extensions["tokens"] = CachingVerifier(tokens)
-    app.extensions["has_ended"] = has_ended
-    app.extensions["service_credentials"] = settings.service_credential
-    app.extensions["record"] = recorder(settings.service, settings.app_env, settings.log_level)
-    observe(app, app.extensions["record"])
-    harden(app)
-    Cors(settings.cors_origins).init_app(app)
-    answer_problems(app)
-    serve_from(app, database)
+    app.services = services
     app.register_blueprint(health(settings.service, settings.app_env, dict(checks), details))
-    app.register_blueprint(metrics)
+    handle_errors(app)
+    protect_pages(app)
+    app.after_request(_note_rule)
+    access_log = AccessLog(settings.service, settings.app_env, settings.log_level)
+    app.wsgi_app = Dispatcher(app, services, access_log)  # type: ignore[method-assign]
     if settings.trusted_proxies:
-        app.wsgi_app = TrustedProxies(app, settings.trusted_proxies)  # type: ignore[method-assign]
+        app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
+
+
+def _note_rule(response: Response) -> Response:
+    """Tell the dispatcher which rule Flask matched."""
+    request.environ[FLASK_RULE] = request.url_rule.rule if request.url_rule else "(none)"
+    return response

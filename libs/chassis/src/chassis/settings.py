@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from chassis.http.proxies import parse_proxies
-
 LOCAL_SECRET = "local-only-secret-never-use-this-elsewhere"
 SHORTEST_SECRET = 32
 THREADS = 8  # requests that a worker serves at a time
 DATABASE_POOL_SIZE = THREADS  # with fewer, requests would wait for a connection while they hold a thread
+Network = IPv4Network | IPv6Network
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
 def _split(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def parse_proxies(trusted: tuple[str, ...]) -> int | tuple[Network, ...]:
+    """Read TRUSTED_PROXIES: how many proxies stand in a row, or their networks; raise ValueError for anything else."""
+    if len(trusted) == 1 and trusted[0].isdigit():
+        return int(trusted[0])
+    return tuple(ip_network(network) for network in trusted)
 
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]

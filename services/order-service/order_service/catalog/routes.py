@@ -1,10 +1,11 @@
-"""GET /products and GET /products/<id>: anybody may look."""
+"""GET /products and GET /products/<id>: public."""
 
 from __future__ import annotations
 
-from chassis.db.database import current_database
-from chassis.http.api import public, responses
-from chassis.http.dispatch import express
+from chassis.context import Services
+from chassis.http.api import public
+from chassis.http.openapi import responses
+from chassis.http.response_cache import cached
 from chassis.http.responses import JsonResponse, json_page, raw_json, with_etag
 from order_service.catalog import queries
 from order_service.catalog.schemas import ProductOut, ProductPath, ProductQuery, ProductsOut
@@ -13,14 +14,14 @@ catalog = public("catalog", __name__)
 
 
 @catalog.get("/products", responses=responses({200: ProductsOut}, 400))
-def list_products(query: ProductQuery) -> JsonResponse:
-    """List the products, a json_page at a time; search, filter, sort."""
-    documents, next_key = queries.list_products(current_database(), **query.model_dump())
-    return with_etag(json_page(documents, next_key))
+@cached
+def list_products(services: Services, query: ProductQuery) -> JsonResponse:
+    """List the products, a page at a time; search, filter, sort."""
+    documents, next_cursor = queries.list_products(services.database, **query.model_dump())
+    return with_etag(json_page(documents, next_cursor))
 
 
 @catalog.get("/products/<product_id>", responses=responses({200: ProductOut}, 400, 404))
-@express
-def show_product(path: ProductPath) -> JsonResponse:
+def show_product(services: Services, path: ProductPath) -> JsonResponse:
     """Show one product."""
-    return with_etag(raw_json(queries.get_product(current_database(), product_id=path.product_id)))
+    return with_etag(raw_json(queries.get_product(services.database, product_id=path.product_id)))

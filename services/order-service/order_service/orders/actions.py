@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 from psycopg.errors import LockNotAvailable
 
-from chassis.auth.tokens import Caller
+from chassis.context import Caller
 from chassis.db.database import Database, Row
 from chassis.problems import NotFound, Unavailable
 from order_service.orders import rules, statements

@@ -15,11 +15,11 @@ from prometheus_client import Gauge
 from pydantic import ValidationError
 
 from chassis.auth.jwks import RemoteKeys
+from chassis.context import RequestContext, set_context
 from chassis.db.database import Database
 from chassis.db.pool import PoolTimeout
 from chassis.problems import Unavailable
 from chassis.service_client import ServiceCallFailed, ServiceClient
-from chassis.telemetry.logging import stamp_request_id
 from order_service.sessions import actions
 from order_service.sessions.schemas import FeedIn
 
@@ -103,7 +103,7 @@ class Follower:
 
     def _follow(self) -> None:
         while True:
-            stamp_request_id(None, fallback=f"feed-{secrets.token_hex(8)}")
+            set_context(RequestContext(request_id=f"feed-{secrets.token_hex(8)}"))
             try:
                 self.step()
                 self._note(reachable=True)

@@ -9,9 +9,10 @@ import pytest
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
 
-from chassis.auth.tokens import Caller, DemoTokens
+from chassis.auth.tokens import DemoTokens
+from chassis.context import Caller
 from chassis.settings import LOCAL_SECRET
-from chassis.testing.postgres import bearer, closing
+from chassis.testing.http import bearer, closing
 from order_service import create_app
 from order_service.settings import Settings
 

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from chassis.testing.postgres import bearer, closing
+from chassis.testing.http import bearer, closing
 from order_service import create_app
 from order_service.settings import Settings
 

@@ -13,7 +13,7 @@ from flask import Flask
 
 from chassis.db import batching
 from chassis.db.database import Database
-from chassis.testing.postgres import bearer
+from chassis.testing.http import bearer
 from order_service.settings import Settings
 
 ALICE = bearer("u-alice", "alice")

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask
 
 from chassis.db.database import Database
-from chassis.testing.postgres import effort
+from chassis.testing.budgets import effort
 
 PROFILE_CALLS = 114
 PROFILE_STATEMENTS = 1

@@ -90,7 +90,7 @@ def test_an_account_whose_password_changes_meanwhile_is_not_deleted(
         run("UPDATE users SET password_changed_at = clock_timestamp()")
         return True
 
-    app.extensions["passwords"] = Mock(match=match)
+    app.services.passwords = Mock(match=match)
     # when
     answer = client.delete("/profile", headers=alice, json=RIGHT)
     # then

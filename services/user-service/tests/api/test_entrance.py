@@ -10,9 +10,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
 
-from chassis.auth.tokens import Caller, DemoTokens
+from chassis.auth.tokens import DemoTokens
+from chassis.context import Caller
 from chassis.settings import LOCAL_SECRET
-from chassis.testing.postgres import bearer
+from chassis.testing.http import bearer
 from user_service import create_app
 from user_service.accounts.passwords import Passwords
 from user_service.settings import Settings
@@ -159,7 +160,7 @@ def test_the_newest_secret_signs_and_older_ones_still_verify(
     assert retired.test_client().get("/profile", headers=alice).status_code == 401
     assert client.get("/profile", headers=fresh).status_code == 401
     for app in (rotated, retired):
-        app.extensions["database"].close()
+        app.services.database.close()
 
 
 @pytest.mark.parametrize("path", ["/register", "/login", "/token/refresh", "/profile/password"])
@@ -202,6 +203,6 @@ def test_readyz_tells_whether_the_schema_is_there(client: FlaskClient, run: Call
 
 def test_the_service_hashes_with_full_strength(settings: Settings) -> None:
     app = create_app(settings)
-    assert isinstance(app.extensions["passwords"], Passwords)
-    assert app.extensions["passwords"].hash("correct horse").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    app.extensions["database"].close()
+    assert isinstance(app.services.passwords, Passwords)
+    assert app.services.passwords.hash("correct horse").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    app.services.database.close()

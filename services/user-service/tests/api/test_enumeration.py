@@ -22,7 +22,7 @@ def test_known_and_unknown_accounts_differ_neither_in_answer_nor_in_time(
     app: Flask, client: FlaskClient, register: Callable[..., Any]
 ) -> None:
     # given a hash that costs about what the rest of a sign-in does: a longer one would hide a difference there
-    app.extensions["passwords"] = Passwords(PasswordHasher(time_cost=1, memory_cost=512, parallelism=1))
+    app.services.passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=512, parallelism=1))
     for number in range(ACCOUNTS):
         register(f"known{number}")
     seconds: dict[str, list[float]] = {"known": [], "other": []}

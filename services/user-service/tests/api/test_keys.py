@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 
-from chassis.testing.postgres import closing
+from chassis.testing.http import closing
 from user_service import create_app
 from user_service.__main__ import cli
 from user_service.accounts.passwords import Passwords
@@ -36,7 +36,7 @@ def keys(file: Path) -> Keys:
 def jwt_client(client: FlaskClient, settings: Settings, file: Path, keys: Keys) -> Iterator[FlaskClient]:
     keys("generate")
     with closing(create_app(settings.model_copy(update={"token_kind": "jwt", "token_keys_file": file}))) as app:
-        app.extensions["passwords"] = client.application.extensions["passwords"]
+        app.services.passwords = client.application.services.passwords
         yield app.test_client()
 
 
@@ -108,7 +108,7 @@ def test_a_stolen_key_is_removed_at_once_and_so_are_its_tokens(
     assert keys("retire", "--now", kid(stolen)).exit_code == 0
     changed = settings.model_copy(update={"token_kind": "jwt", "token_keys_file": file})
     with closing(create_app(changed)) as restarted:
-        restarted.extensions["passwords"] = Passwords()
+        restarted.services.passwords = Passwords()
         assert restarted.test_client().get("/profile", headers=stolen).status_code == 401
 
 

@@ -89,18 +89,18 @@ def test_a_body_of_another_shape_is_refused(client: FlaskClient, body: dict[str,
 def test_a_huge_password_is_refused_before_it_is_hashed(app: Flask, register: Call, login: Call) -> None:
     # given
     register("alice")
-    app.extensions["passwords"] = Mock()
+    app.services.passwords = Mock()
     # when
     answer = login("alice", "x" * 60_000)
     # then
     assert answer.status_code == 400
-    app.extensions["passwords"].match.assert_not_called()
+    app.services.passwords.match.assert_not_called()
 
 
 def test_an_unknown_user_costs_one_verification_as_a_known_one_does(app: Flask, register: Call, login: Call) -> None:
     # given
     register("alice")
-    passwords = app.extensions["passwords"] = Mock(wraps=app.extensions["passwords"])
+    passwords = app.services.passwords = Mock(wraps=app.services.passwords)
     # when
     login("alice", "wrong horse")
     login("nobody", "wrong horse")
@@ -115,7 +115,7 @@ def test_a_hash_of_older_parameters_is_renewed_by_signing_in(
 ) -> None:
     # given
     register("alice")
-    app.extensions["passwords"] = Passwords()
+    app.services.passwords = Passwords()
     # when
     wrong, right = login("alice", "wrong horse"), login("alice")
     # then
@@ -143,7 +143,7 @@ def test_a_password_that_is_being_changed_while_it_is_checked_opens_no_session(
         Thread(target=change).start()
         return changed.wait(5)
 
-    app.extensions["passwords"] = Mock(match=match, outdated=lambda _: False)
+    app.services.passwords = Mock(match=match, outdated=lambda _: False)
     # when
     answer = login("alice")
     # then

@@ -115,7 +115,7 @@ def test_of_two_changes_at_once_the_second_is_told_to_sign_in_again(
         run("UPDATE users SET password_hash = 'the first', password_changed_at = clock_timestamp()")
         return True
 
-    app.extensions["passwords"] = Mock(match=match, hash=lambda _: "the second")
+    app.services.passwords = Mock(match=match, hash=lambda _: "the second")
     # when
     answer = client.post("/profile/password", headers=alice, json=CHANGE)
     # then

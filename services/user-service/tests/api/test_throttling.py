@@ -58,14 +58,14 @@ def test_a_refusal_is_decided_before_the_database_and_before_hashing(
     register("alice")
     for _ in range(5):
         login("alice", WRONG)
-    app.extensions["passwords"] = Mock()
+    app.services.passwords = Mock()
     # when
     with count_statements(db) as statements:
         answer = login("alice")
     # then
     assert answer.status_code == 429
     assert statements == []
-    app.extensions["passwords"].match.assert_not_called()
+    app.services.passwords.match.assert_not_called()
 
 
 @pytest.mark.parametrize("variant", ["ALICE", "ａｌｉｃｅ"])
@@ -102,13 +102,13 @@ def test_who_tries_every_account_from_one_address_is_soon_refused_before_anythin
 ) -> None:
     # given
     register("alice")
-    app.extensions["passwords"] = Mock(match=Mock(return_value=False))
+    app.services.passwords = Mock(match=Mock(return_value=False))
     # when
     attack = [login_from("192.0.2.1", f"victim{number}", WRONG).status_code for number in range(500)]
     # then
     assert attack[:20] == [401] * 20
     assert attack[20:].count(429) >= 475  # a second's delay may have passed meanwhile, hardly a fourth one's
-    assert app.extensions["passwords"].match.call_count == attack.count(401)
+    assert app.services.passwords.match.call_count == attack.count(401)
 
 
 def test_who_has_signed_in_from_an_address_is_not_locked_out_by_one_who_tries_every_account_from_there(
@@ -153,7 +153,7 @@ def test_behind_a_trusted_proxy_each_client_counts_for_itself(settings: Settings
     # then
     assert [answer.status_code for answer in attack] == [401] * 5 + [429]
     assert other.status_code == 401
-    app.extensions["database"].close()
+    app.services.database.close()
 
 
 def test_a_hundred_registrations_and_sign_ins_from_one_address_succeed(register: Call, login: Call) -> None:
@@ -202,10 +202,10 @@ def test_guessing_the_password_behind_a_stolen_token_is_slowed_down_on_all_route
 def test_what_is_our_own_fault_is_no_failure_of_the_callers(app: Flask, register: Call, login: Call) -> None:
     # given
     register("alice")
-    passwords, app.extensions["passwords"] = app.extensions["passwords"], Mock(match=Mock(side_effect=RuntimeError))
+    passwords, app.services.passwords = app.services.passwords, Mock(match=Mock(side_effect=RuntimeError))
     # when
     broken = [login("alice").status_code for _ in range(8)]
-    app.extensions["passwords"] = passwords
+    app.services.passwords = passwords
     # then
     assert broken == [500] * 8
     assert login("alice").status_code == 200

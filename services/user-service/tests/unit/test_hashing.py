@@ -1,4 +1,4 @@
-"""The hashing threads: few, bounded, and behind everybody else."""
+"""The hashing pool: few threads, bounded waiting, low priority."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from user_service.accounts import hashing
-from user_service.accounts.hashing import Busy, HashingPool, places_beside
+from user_service.accounts.hashing import Busy, HashingPool, hashing_slots
 
-PLACES = 3
+SLOTS = 3
 
 
 class Work:
-    """Work that goes on until it is let go, and counts itself."""
+    """Work that blocks until `go` is set, and counts how often it runs at once."""
 
     def __init__(self) -> None:
         self.go, self.lock = threading.Event(), threading.Lock()
@@ -47,16 +47,14 @@ def callers() -> Iterator[ThreadPoolExecutor]:
 
 
 def taken(pool: HashingPool) -> int:
-    return PLACES - pool._places._value
+    return SLOTS - pool._slots._value
 
 
-def test_when_all_places_are_taken_the_next_is_refused_at_once_and_all_are_free_again_after(
-    work: Work, callers: ThreadPoolExecutor
-) -> None:
+def test_pool_without_a_free_slot_refuses_and_later_accepts_again(work: Work, callers: ThreadPoolExecutor) -> None:
     # given
-    pool = HashingPool(PLACES)
-    held = [callers.submit(pool.run, work) for _ in range(PLACES)]
-    while taken(pool) < PLACES:
+    pool = HashingPool(SLOTS)
+    held = [callers.submit(pool.run, work) for _ in range(SLOTS)]
+    while taken(pool) < SLOTS:
         pass
     # when
     with pytest.raises(Busy) as refused:
@@ -64,35 +62,33 @@ def test_when_all_places_are_taken_the_next_is_refused_at_once_and_all_are_free_
     # then
     assert (refused.value.status, refused.value.headers) == (503, (("Retry-After", "1"),))
     work.go.set()
-    assert [future.result(5) for future in held] == ["done"] * PLACES
+    assert [future.result(5) for future in held] == ["done"] * SLOTS
     assert pool.run(work) == "done"
     assert taken(pool) == 0
 
 
-def test_no_more_run_at_once_than_there_are_processors(
+def test_one_hash_per_processor_runs_at_once(
     work: Work, callers: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hashing, "_processors", lambda: 2)
-    pool = HashingPool(PLACES)
-    held = [callers.submit(pool.run, work) for _ in range(PLACES)]
-    while taken(pool) < PLACES or work.running < 2:
+    pool = HashingPool(SLOTS)
+    held = [callers.submit(pool.run, work) for _ in range(SLOTS)]
+    while taken(pool) < SLOTS or work.running < 2:
         pass
     work.go.set()
-    assert [future.result(5) for future in held] == ["done"] * PLACES
+    assert [future.result(5) for future in held] == ["done"] * SLOTS
     assert work.most == 2
 
 
-def test_a_wait_that_takes_too_long_is_given_up_and_its_work_is_not_done(
-    work: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_work_that_waits_too_long_is_refused_and_never_runs(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     # given
     monkeypatch.setattr(hashing, "_processors", lambda: 1)
-    pool, late = HashingPool(PLACES), []
+    pool, late = HashingPool(SLOTS), []
     held = pool._threads.submit(work)
     while work.running < 1:
         pass
     # when
-    monkeypatch.setattr(hashing, "LONGEST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(hashing, "MAX_WAIT_SECONDS", 0.05)
     with pytest.raises(Busy):
         pool.run(late.append, "late")
     work.go.set()
@@ -103,28 +99,35 @@ def test_a_wait_that_takes_too_long_is_given_up_and_its_work_is_not_done(
     assert taken(pool) == 0
 
 
-def test_what_the_work_raises_reaches_the_caller() -> None:
+def test_exception_of_the_work_reaches_the_caller() -> None:
     with pytest.raises(ZeroDivisionError):
-        HashingPool(PLACES).run(lambda: 1 // 0)
+        HashingPool(SLOTS).run(lambda: 1 // 0)
 
 
-@pytest.mark.parametrize(("threads", "places"), [(1, 1), (2, 1), (4, 3), (32, 24)])
-def test_some_of_the_servers_threads_never_wait_for_a_hash(threads: int, places: int) -> None:
-    assert places_beside(threads) == places
+@pytest.mark.parametrize(("threads", "slots"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (8, 6), (12, 9), (32, 24)])
+def test_hashing_slots_leave_server_threads_free(threads: int, slots: int) -> None:
+    assert hashing_slots(threads) == slots
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives each thread a niceness")
-def test_hashing_gives_way_to_the_other_threads() -> None:
+@pytest.mark.parametrize("nice", [0, 10, 17])
+def test_hashing_threads_are_nicer_than_their_process(nice: int) -> None:
     def niceness() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
-    assert HashingPool(PLACES).run(niceness) == niceness() + 5
+    def hash_in_a_nice_thread() -> tuple[int, int]:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, niceness() + nice))
+        return niceness(), HashingPool(SLOTS).run(niceness)
+
+    with ThreadPoolExecutor(1) as server:
+        own, hashing = server.submit(hash_in_a_nice_thread).result(10)
+    assert hashing == min(19, own + 5)
 
 
-def test_memory_is_given_back_once_nobody_hashes_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_trimmed_once_after_the_last_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     trimmed = threading.Event()
-    monkeypatch.setattr(hashing, "QUIET_SECONDS", 0.05)
-    pool = HashingPool(PLACES)
+    monkeypatch.setattr(hashing, "IDLE_SECONDS", 0.05)
+    pool = HashingPool(SLOTS)
     pool._trim = trimmed.set  # type: ignore[method-assign]
     assert not trimmed.wait(0.2)
     pool.run(int)
@@ -133,5 +136,5 @@ def test_memory_is_given_back_once_nobody_hashes_any_more(monkeypatch: pytest.Mo
     assert not trimmed.wait(0.2)
 
 
-def test_the_allocator_can_be_asked_for_it() -> None:
+def test_trim_works_on_this_platform() -> None:
     HashingPool._trim()

@@ -1,4 +1,4 @@
-"""Hashing has threads of its own, few and bounded: it may keep the processors busy, never the server's threads."""
+"""Hash on a few low-priority threads of their own, so that sign-ins never occupy all threads of the server."""
 
 from __future__ import annotations
 
@@ -9,76 +9,81 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TookTooLong
+from concurrent.futures import TimeoutError as WaitTimeout
 from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 from chassis.problems import Unavailable
 
-LONGEST_WAIT_SECONDS = 3.0
-QUIET_SECONDS = 2.0
+MAX_WAIT_SECONDS = 3.0
+IDLE_SECONDS = 2.0
+NICENESS, MAX_NICENESS = 5, 19
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Busy(Unavailable):
-    """As many are waiting for a hash as may; the next must come again."""
+    """All slots are taken; the client is asked to try again."""
 
     code, error = "busy", "too many sign-ins at once, try again"
 
 
 class HashingPool:
-    """At most one hash per processor at a time, and `places` requests that hash or wait for it."""
+    """Run one hash per processor at a time; admit `slots` requests that hash or wait for it."""
 
-    def __init__(self, places: int) -> None:
-        self._threads = ThreadPoolExecutor(_processors(), "hashing", initializer=_give_way)
-        self._places = threading.BoundedSemaphore(places)
-        self._hashed = threading.Event()
-        threading.Thread(target=self._tidy, name="hashing-tidy", daemon=True).start()
+    def __init__(self, slots: int) -> None:
+        self._threads = ThreadPoolExecutor(_processors(), "hashing", initializer=_lower_priority)
+        self._slots = threading.BoundedSemaphore(slots)
+        self._used = threading.Event()
+        threading.Thread(target=self._trim_when_idle, name="hashing-trim", daemon=True).start()
 
     def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what `work` returns, or raise Busy: at once when all places are taken, else after a short wait."""
-        if not self._places.acquire(blocking=False):
+        """Return the result of `work`; raise Busy when no slot is free, or no thread within MAX_WAIT_SECONDS."""
+        if not self._slots.acquire(blocking=False):
             raise Busy
-        self._hashed.set()
+        self._used.set()
         hashed = self._threads.submit(work, *args, **kwargs)
-        hashed.add_done_callback(lambda _: self._places.release())
+        hashed.add_done_callback(lambda _: self._slots.release())
         try:
-            return hashed.result(LONGEST_WAIT_SECONDS)
-        except TookTooLong as late:
+            return hashed.result(MAX_WAIT_SECONDS)
+        except WaitTimeout as timeout:
             if hashed.cancel():
-                raise Busy from late
-            return hashed.result()  # it has begun: the rest is short
+                raise Busy from timeout
+            return hashed.result()  # it runs already and takes milliseconds
 
-    def _tidy(self) -> None:
-        """Give the memory of hashes back once nobody has asked for one for a while.
+    def _trim_when_idle(self) -> None:
+        """Return the memory of hashes to the system after IDLE_SECONDS without one.
 
-        Each took 19 MB, which the allocator keeps for the next: without that, hashing takes half as long again.
+        Each hash takes 19 MB, which the allocator keeps for the next; trimming after each would make hashing
+        take half as long again.
         """
-        while self._hashed.wait():
-            while self._hashed.is_set():
-                self._hashed.clear()
-                time.sleep(QUIET_SECONDS)
+        while self._used.wait():
+            while self._used.is_set():
+                self._used.clear()
+                time.sleep(IDLE_SECONDS)
             self._trim()
 
     @staticmethod
     def _trim() -> None:
-        """Have the allocator return what it holds unused; only glibc can be asked to."""
+        """Return the allocator's free memory to the system; only glibc offers this."""
         with suppress(AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def places_beside(server_threads: int) -> int:
-    """Return how many of the server's threads may stand waiting for a hash; the others serve on."""
-    return max(1, server_threads * 3 // 4)
+def hashing_slots(server_threads: int) -> int:
+    """Return how many server threads may wait for a hash; at least a quarter stay free, and 2 of 4 or more."""
+    free = max(2 if server_threads >= 4 else 1, -(-server_threads // 4))  # noqa: PLR2004 - see above
+    return max(1, server_threads - free)
 
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def _give_way() -> None:
-    """Let every other thread go first: on Linux niceness belongs to the thread."""
+def _lower_priority() -> None:
+    """Raise the niceness of this thread above that of the process; only on Linux do threads have their own."""
     if sys.platform == "linux":
+        thread = threading.get_native_id()
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
+            niceness = os.getpriority(os.PRIO_PROCESS, thread) + NICENESS
+            os.setpriority(os.PRIO_PROCESS, thread, min(niceness, MAX_NICENESS))

@@ -1,4 +1,4 @@
-"""What a username, an email address and a password may be, and when two are the same."""
+"""Validate and normalise usernames, email addresses and passwords."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from email_validator import validate_email
 from chassis.problems import Conflict, InvalidRequest
 from user_service.accounts.common_passwords import COMMON_PASSWORDS
 
-# Letters and marks that show nothing, so that two names could look the same
+# Letters and marks without a glyph: with them two different names could look the same
 # (Unicode's Default_Ignorable_Code_Point outside category C, and the blank Braille pattern).
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
@@ -34,37 +34,37 @@ class WeakPassword(InvalidRequest):
 
 
 def normalised(text: str) -> str:
-    """Return the one way to write this text, however a keyboard composed it."""
+    """Return the text in Unicode normal form NFKC."""
     return unicodedata.normalize("NFKC", text)
 
 
 def shows_every_character(username: str) -> bool:
-    """Tell whether all of the username can be seen: no spaces, control or format characters."""
+    """Return whether the username has no spaces, control, format or other invisible characters."""
     categories = {unicodedata.category(character)[0] for character in username}
     return not categories & {"C", "Z"} and not _INVISIBLE.search(username)
 
 
 def username_digest(username: str) -> bytes:
-    """Return what makes two usernames the same; it reserves the name of a deleted account without telling it.
+    """Return the digest that equal usernames share: a compatibility caseless match (Unicode, section 3.13, D146).
 
-    Unicode's compatibility caseless match (The Unicode Standard, section 3.13, D146).
+    A digest, because it stays after the account is deleted to reserve the name, and must not reveal it.
     """
     decomposed = unicodedata.normalize("NFD", username)
     return hashlib.sha256(normalised(normalised(decomposed.casefold()).casefold()).encode()).digest()
 
 
 def account_key(username: str) -> str:
-    """Return the key under which attempts on this account are counted, whether it exists or not."""
+    """Return the rate limiter's key of this account, which need not exist."""
     return username_digest(username).hex()
 
 
 def email_key(email: str | None) -> str | None:
-    """Return what makes two email addresses the same; raise ValueError for what is none."""
+    """Return the key that equal email addresses share; raise ValueError when the address is invalid."""
     return validate_email(email, check_deliverability=False).normalized.casefold() if email else None
 
 
 def refuse_weak(password: str, *, username: str, email: str | None) -> None:
-    """Refuse the passwords that are tried first."""
+    """Refuse a password that is common or equals the username or the email address."""
     guess = normalised(password).casefold()
     if guess in COMMON_PASSWORDS:
         raise WeakPassword("password is among the most common ones")

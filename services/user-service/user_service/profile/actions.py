@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier, Placeholder
 
-from chassis.auth.tokens import Caller
+from chassis.context import Caller
 from chassis.db.database import Database, Row, constraints
 from chassis.db.statement import Statement
 from chassis.problems import InvalidToken

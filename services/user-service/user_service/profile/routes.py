@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Response, current_app
-
-from chassis.auth.tokens import caller
-from chassis.db.database import current_database
-from chassis.http.api import responses, signed_in
-from chassis.http.dispatch import express
-from chassis.http.responses import JsonResponse, json_response
-from chassis.rate_limit.limiter import limited
+from chassis.context import Caller
+from chassis.http.api import signed_in
+from chassis.http.openapi import responses
+from chassis.http.responses import JsonResponse, json_response, no_content
 from chassis.rate_limit.policy import Rule
 from user_service.profile import actions, queries
 from user_service.profile.rules import WrongPassword
 from user_service.profile.schemas import DeletionBody, ExportOut, PasswordBody, ProfileChanges, ProfileOut
+from user_service.services import Services
 
 own_profile = signed_in("profile", __name__)
 
@@ -21,40 +18,37 @@ CONFIRMING = Rule("password", failures=(WrongPassword,))
 
 
 @own_profile.get("/profile", responses=responses({200: ProfileOut}, 401))
-@express
-def show() -> JsonResponse:
+def show(services: Services, caller: Caller) -> JsonResponse:
     """Show the caller's profile."""
-    return json_response(queries.read_profile(current_database(), caller=caller()))
+    return json_response(queries.read_profile(services.database, caller=caller))
 
 
 @own_profile.patch("/profile", responses=responses({200: ProfileOut}, 400, 401, 409, 413, 415))
-def change(body: ProfileChanges) -> JsonResponse:
+def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResponse:
     """Change the caller's profile; what is absent stays, null clears."""
     changes = body.model_dump(exclude_unset=True)
-    return json_response(actions.change_profile(current_database(), caller=caller(), changes=changes))
+    return json_response(actions.change_profile(services.database, caller=caller, changes=changes))
 
 
 @own_profile.post("/profile/password", responses=responses({204: None}, 400, 401, 403, 413, 415, 429))
-def change_password(body: PasswordBody) -> Response:
+def change_password(services: Services, caller: Caller, body: PasswordBody) -> JsonResponse:
     """Set a new password; all other sessions end."""
-    passwords = current_app.extensions["passwords"]
-    with limited(CONFIRMING, caller().user_id):
+    with services.rate_limiter.attempt(CONFIRMING, caller.user_id):
         actions.change_password(
-            current_database(), passwords, caller=caller(), current=body.current_password, new=body.new_password
+            services.database, services.passwords, caller=caller, current=body.current_password, new=body.new_password
         )
-    return Response(status=204)
+    return no_content()
 
 
 @own_profile.delete("/profile", responses=responses({204: None}, 400, 401, 403, 413, 415, 429))
-def delete(body: DeletionBody) -> Response:
+def delete(services: Services, caller: Caller, body: DeletionBody) -> JsonResponse:
     """Delete the account and the personal data; the username stays reserved."""
-    passwords = current_app.extensions["passwords"]
-    with limited(CONFIRMING, caller().user_id):
-        actions.delete_account(current_database(), passwords, caller=caller(), password=body.password)
-    return Response(status=204)
+    with services.rate_limiter.attempt(CONFIRMING, caller.user_id):
+        actions.delete_account(services.database, services.passwords, caller=caller, password=body.password)
+    return no_content()
 
 
 @own_profile.get("/profile/export", responses=responses({200: ExportOut}, 401))
-def export() -> JsonResponse:
+def export(services: Services, caller: Caller) -> JsonResponse:
     """Export all that is held on the caller."""
-    return json_response(queries.export(current_database(), caller=caller()))
+    return json_response(queries.export(services.database, caller=caller))

@@ -7,7 +7,7 @@ import logging
 import secrets
 from typing import NamedTuple
 
-from chassis.auth.tokens import Caller
+from chassis.context import Caller
 from chassis.db.database import Database, Row
 from chassis.problems import InvalidToken, NotFound
 from user_service.accounts.passwords import Passwords

@@ -1,7 +1,7 @@
-"""The private keys that sign tokens: a JWK set in a file that only this service reads.
+"""Read and write the private keys that sign tokens: a JWK set in a file of this service.
 
-Each key tells from when on it signs (`signs_from`, Unix seconds). A new key is published before it signs, so that
-whoever verifies has it by then; an old one stays until the last token that it signed has expired.
+Each key has the time from which it signs (`signs_from`, Unix seconds). A new key is published before that time, so
+that the verifiers know it; an old key stays until the last token that it signed has expired.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class BadKeys(Exception):
-    """The key file cannot be used; the message says why."""
+    """The key file is missing or invalid; the message says why."""
 
 
 class Key(NamedTuple):
@@ -47,18 +47,18 @@ def generate(signs_from: float) -> Key:
 
 
 def read(file: Path) -> list[Key]:
-    """Return the keys of a file, oldest first; raise BadKeys."""
+    """Return the keys of the file, oldest first; raise BadKeys."""
     try:
         keys = [_key(jwk) for jwk in json.loads(file.read_text())["keys"]]
     except (OSError, ValueError, KeyError, TypeError, PyJWTError) as failure:
         raise BadKeys(f"{file}: {failure}") from failure
     if not keys:
-        raise BadKeys(f"{file}: no key in it")
+        raise BadKeys(f"{file}: the file holds no key")
     return sorted(keys, key=lambda key: key.signs_from)
 
 
 def write(file: Path, keys: list[Key]) -> None:
-    """Replace the file in one step, readable by its owner alone."""
+    """Replace the file atomically; only its owner may read it."""
     draft = file.with_name(file.name + ".new")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         json.dump({"keys": [key.jwk for key in keys]}, out, indent=2)
@@ -66,10 +66,10 @@ def write(file: Path, keys: list[Key]) -> None:
 
 
 def unexpired(keys: list[Key], seconds: float) -> list[Key]:
-    """Return the keys but those whose successor has signed for so long that nothing they signed is valid."""
-    long_ago = time.time() - seconds
-    succeeded = [successor.signs_from <= long_ago for successor in keys[1:]]
-    return [key for key, spent in zip(keys, [*succeeded, False], strict=True) if not spent]
+    """Remove the keys whose successor has signed for at least `seconds`, the lifetime of a token."""
+    limit = time.time() - seconds
+    expired = [successor.signs_from <= limit for successor in keys[1:]]
+    return [key for key, is_expired in zip(keys, [*expired, False], strict=True) if not is_expired]
 
 
 def _key(jwk: dict[str, Any]) -> Key:
@@ -80,7 +80,7 @@ def _key(jwk: dict[str, Any]) -> Key:
 
 
 class KeyRing:
-    """The keys of the file as it is now: a changed file is read again, an unreadable one changes nothing."""
+    """The current keys of the file: reload it when it changes, keep the last keys when it is invalid."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -88,7 +88,7 @@ class KeyRing:
         self._keys = read(file)
 
     def signing(self) -> tuple[str, Ed25519PrivateKey]:
-        """Return the newest key that signs by now."""
+        """Return the newest key whose signing time has come."""
         keys = self._current()
         now = time.time()
         key = next((key for key in reversed(keys) if key.signs_from <= now), keys[0])
@@ -107,7 +107,7 @@ class KeyRing:
             try:
                 self._keys = read(self._file)
             except BadKeys as failure:
-                log.error("token_keys_not_reloaded", extra={"failure": str(failure)})  # noqa: TRY400 - it is said
+                log.error("token_keys_not_reloaded", extra={"failure": str(failure)})  # noqa: TRY400 - the reason is enough
         return self._keys
 
 

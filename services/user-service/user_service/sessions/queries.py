@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chassis.auth.tokens import Caller
+from chassis.context import Caller
 from chassis.db.database import Database
 from chassis.problems import InvalidToken
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Response, current_app, request
-
-from chassis.auth.tokens import caller
-from chassis.db.database import current_database
-from chassis.http.api import public, responses, services_only, signed_in
-from chassis.http.responses import JsonResponse, json_response
-from chassis.rate_limit.limiter import limited
+from chassis.context import Caller, current_context
+from chassis.http.api import public, services_only, signed_in
+from chassis.http.openapi import responses
+from chassis.http.responses import JsonResponse, json_response, no_content
 from chassis.rate_limit.policy import Rule
 from user_service.accounts.rules import account_key
+from user_service.services import Services
 from user_service.sessions import actions, queries
 from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
 from user_service.sessions.schemas import (
@@ -29,83 +27,77 @@ sign_in = public("sign-in", __name__)
 own_sessions = signed_in("sessions", __name__)
 for_services = services_only("for services", __name__)
 
-SIGNING_IN = Rule("login", failures=(InvalidCredentials,), acquaints=True)
+SIGNING_IN = Rule("login", failures=(InvalidCredentials,), trusts_clients=True)
 # Nobody guesses 256 random bits: what is spared is only the look-up, and clients that race with one token are honest.
 REFRESHING = Rule("refresh", failures=(InvalidRefreshToken,), free=20)
 LONGEST_USER_AGENT = 200
 
 
 @sign_in.post("/login", responses=responses({200: TokensOut}, 400, 401, 413, 415, 429))
-def login(body: LoginBody) -> JsonResponse:
+def login(services: Services, body: LoginBody) -> JsonResponse:
     """Sign in with username and password."""
-    with limited(SIGNING_IN, account_key(body.username)):
+    with services.rate_limiter.attempt(SIGNING_IN, account_key(body.username)):
         opened = actions.sign_in(
-            current_database(),
-            current_app.extensions["passwords"],
+            services.database,
+            services.passwords,
             **body.model_dump(),
             user_agent=_user_agent(),
-            lifetime=_issuer().refresh_seconds,
+            lifetime=services.issuer.refresh_seconds,
         )
-    return json_response(_tokens(opened))
+    return json_response(_tokens(services.issuer, opened))
 
 
 @sign_in.post("/token/refresh", responses=responses({200: TokensOut}, 400, 401, 413, 415, 429))
-def refresh(body: RefreshBody) -> JsonResponse:
+def refresh(services: Services, body: RefreshBody) -> JsonResponse:
     """Trade a refresh token for a new token and the next refresh token."""
-    lifetime = _issuer().refresh_seconds
-    with limited(REFRESHING, body.refresh_token):
-        opened = actions.refresh(current_database(), refresh_token=body.refresh_token, lifetime=lifetime)
-    return json_response(_tokens(opened))
+    lifetime = services.issuer.refresh_seconds
+    with services.rate_limiter.attempt(REFRESHING, body.refresh_token):
+        opened = actions.refresh(services.database, refresh_token=body.refresh_token, lifetime=lifetime)
+    return json_response(_tokens(services.issuer, opened))
 
 
 @own_sessions.post("/logout", responses=responses({204: None}, 401))
-def logout() -> Response:
+def logout(services: Services, caller: Caller) -> JsonResponse:
     """End this session: its token and its refresh token are worth nothing from now on."""
-    actions.sign_out(current_database(), caller=caller())
-    return Response(status=204)
+    actions.sign_out(services.database, caller=caller)
+    return no_content()
 
 
 @own_sessions.get("/sessions", responses=responses({200: LiveSessionsOut}, 401))
-def list_sessions() -> JsonResponse:
+def list_sessions(services: Services, caller: Caller) -> JsonResponse:
     """List the caller's sessions that go on, newest first."""
-    return json_response(queries.list_sessions(current_database(), caller=caller()))
+    return json_response(queries.list_sessions(services.database, caller=caller))
 
 
 @own_sessions.delete("/sessions/<session_id>", responses=responses({204: None}, 400, 401, 404))
-def end_session(path: SessionPath) -> Response:
+def end_session(services: Services, caller: Caller, path: SessionPath) -> JsonResponse:
     """End one of the caller's sessions."""
-    actions.end_session(current_database(), caller=caller(), session_id=path.session_id)
-    return Response(status=204)
+    actions.end_session(services.database, caller=caller, session_id=path.session_id)
+    return no_content()
 
 
 @own_sessions.delete("/sessions", responses=responses({204: None}, 401))
-def end_other_sessions() -> Response:
+def end_other_sessions(services: Services, caller: Caller) -> JsonResponse:
     """End all of the caller's sessions but this one."""
-    actions.end_others(current_database(), caller=caller())
-    return Response(status=204)
+    actions.end_others(services.database, caller=caller)
+    return no_content()
 
 
 @sign_in.get("/.well-known/jwks.json", responses=responses({200: KeysOut}))
-def keys() -> JsonResponse:
+def keys(services: Services) -> JsonResponse:
     """Publish the keys that verify our tokens."""
-    answer = json_response(_issuer().jwks())
-    answer.headers["Cache-Control"] = "public, max-age=60"
-    return answer
+    response = json_response(services.issuer.jwks())
+    response.headers["Cache-Control"] = "public, max-age=60"
+    return response
 
 
 @for_services.get("/ended-sessions", responses=responses({200: FeedOut}, 400, 401))
-def ended_sessions(query: FeedQuery) -> JsonResponse:
+def ended_sessions(services: Services, query: FeedQuery) -> JsonResponse:
     """Tell another service which sessions have ended, and which accounts are to be erased, since a version."""
-    return json_response(queries.list_endings(current_database(), after=query.after, limit=query.limit))
+    return json_response(queries.list_endings(services.database, after=query.after, limit=query.limit))
 
 
-def _issuer() -> Issuer:
-    issuer: Issuer = current_app.extensions["issuer"]
-    return issuer
-
-
-def _tokens(opened: actions.Opened) -> dict[str, str | int]:
-    issuer = _issuer()
+def _tokens(issuer: Issuer, opened: actions.Opened) -> dict[str, str | int]:
     return {
         "token": issuer.signer.sign(opened.caller),
         "token_type": "Bearer",
@@ -116,5 +108,5 @@ def _tokens(opened: actions.Opened) -> dict[str, str | int]:
 
 def _user_agent() -> str | None:
     """Return what the client says it is, fit to be stored and shown."""
-    sent = request.user_agent.string[:LONGEST_USER_AGENT]
+    sent = current_context().user_agent[:LONGEST_USER_AGENT]
     return "".join(filter(str.isprintable, sent)) or None

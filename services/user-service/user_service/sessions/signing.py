@@ -1,22 +1,23 @@
-"""Issue the tokens that callers show to all services: of the demo kind, or JWTs."""
+"""Choose how tokens are signed and verified: demo tokens or JWTs."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
 from chassis.auth.jwt import JwtSigner, JwtVerifier
-from chassis.auth.tokens import Caller, DemoTokens, TokenVerifier
+from chassis.auth.tokens import DemoTokens, TokenVerifier
+from chassis.context import Caller
 from user_service.sessions.keys import BadKeys, KeyRing
 from user_service.settings import Settings
 
 
 class Signer(Protocol):
     def sign(self, caller: Caller) -> str:
-        """Return a token that every service's verifier reads back as this caller."""
+        """Return a token that the verifiers of all services accept as this caller."""
 
 
 class Issuer(NamedTuple):
-    """Who signs and who verifies, and how long what is issued lasts."""
+    """The signer, its verifier, and the lifetimes of what they issue."""
 
     signer: Signer
     verifier: TokenVerifier
@@ -25,19 +26,19 @@ class Issuer(NamedTuple):
     ring: KeyRing | None = None
 
     def jwks(self) -> dict[str, Any]:
-        """Return the keys that verify our tokens: none of the demo kind, whose secret is nobody's to know."""
+        """Return the public keys; none for demo tokens, which have a shared secret instead."""
         return self.ring.jwks() if self.ring else {"keys": []}
 
 
 def issuer(settings: Settings) -> Issuer:
-    lasts = settings.token_ttl_seconds, settings.refresh_ttl_seconds
+    lifetimes = settings.token_ttl_seconds, settings.refresh_ttl_seconds
     if settings.token_kind == "demo" or settings.token_keys_file is None:
         demo = DemoTokens(settings.token_secrets, settings.token_ttl_seconds)
-        return Issuer(demo, demo, *lasts)
+        return Issuer(demo, demo, *lifetimes)
     try:
         ring = KeyRing(settings.token_keys_file)
     except BadKeys as failure:
         raise SystemExit(f"user-service: cannot start: TOKEN_KEYS_FILE: {failure}") from None
     names = {"issuer": settings.token_issuer, "audience": settings.token_audience}
     signer = JwtSigner(ring, ttl_seconds=settings.token_ttl_seconds, **names)
-    return Issuer(signer, JwtVerifier(ring, **names), *lasts, ring)
+    return Issuer(signer, JwtVerifier(ring, **names), *lifetimes, ring)

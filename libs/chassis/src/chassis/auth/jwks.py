@@ -1,16 +1,21 @@
-"""The public keys of another service, fetched from its JWKS and kept: parsed once, refreshed when needed."""
+"""Find the Ed25519 keys that another service publishes as a JWK set (RFC 7517).
+
+PyJWKClient caches the set and asks again for an unknown key id, at most once per cooldown. Three bounds are added,
+because the library has none of them: a pause after a failed fetch, the limits of the service client (no redirects,
+bounded size and time), and known keys that do not wait while another thread fetches.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Callable
-from threading import Lock
+from contextlib import suppress
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from jwt import PyJWKSet
-from jwt.exceptions import PyJWTError
+from jwt import PyJWK, PyJWKClient, PyJWKSet
+from jwt.exceptions import PyJWKClientError, PyJWTError
 
 from chassis.problems import Unavailable
 from chassis.service_client import ServiceCallFailed, ServiceClient
@@ -18,77 +23,58 @@ from chassis.service_client import ServiceCallFailed, ServiceClient
 log = logging.getLogger(__name__)
 
 PATH = "/.well-known/jwks.json"
-UNKNOWN_SECONDS = 30  # how long a key id that the issuer does not know is refused unasked
-AWAY_SECONDS = 5  # how long a request does not ask an issuer that did not answer
-BURST, REFILL_SECONDS = 10, 1.0  # garbage tokens with ever new key ids: so many questions at once, then one a second
-_MOST_UNKNOWN = 10_000
+UNKNOWN_KEY_COOLDOWN_SECONDS = 1
+FAILURE_COOLDOWN_SECONDS = 5
 
 
-class RemoteKeys:
-    def __init__(self, peer: ServiceClient, clock: Callable[[], float] = time.monotonic) -> None:
-        self._peer = peer
-        self._clock = clock
-        self._keys: dict[str, Ed25519PublicKey] = {}
-        self._unknown: dict[str, float] = {}
-        self._questions: float = BURST
-        self._asked_at = self._away_until = clock()
-        self._asking = Lock()
+class RemoteKeys(PyJWKClient):
+    def __init__(self, issuer: ServiceClient) -> None:
+        # The library demands a URL for its own HTTP client, which fetch_data replaces. The set never expires:
+        # known keys stay valid while the issuer is down.
+        super().__init__(f"https://issuer{PATH}", lifespan=math.inf, cooldown_duration=UNKNOWN_KEY_COOLDOWN_SECONDS)
+        self._issuer = issuer
+        self._paused_until = -math.inf
 
     def find(self, kid: str) -> Ed25519PublicKey | None:
-        return self._keys.get(kid) or self._ask_for(kid)
+        """Return the published key, or None; raise Unavailable while no key is known."""
+        key = self.match_kid(self._known, kid)
+        if key is None:
+            with suppress(ServiceCallFailed, PyJWKClientError):
+                key = self.get_signing_key(kid)
+        if not self._known:
+            raise Unavailable("tokens cannot be verified yet, try again")
+        return key.key if key else None
 
     def refresh(self) -> None:
-        """Fetch the keys; those that the issuer no longer publishes are forgotten. Raise ServiceCallFailed."""
+        """Replace the known keys by the published ones; on failure keep them and raise ServiceCallFailed."""
+        self.get_jwk_set(refresh=True)
+
+    def fetch_data(self) -> PyJWKSet:
+        if time.monotonic() < self._paused_until:
+            raise ServiceCallFailed("the JWK set could not be fetched a moment ago")
         try:
-            self._keys = _parse(self._peer.get(PATH))
-        except ServiceCallFailed:
-            self._away_until = self._clock() + AWAY_SECONDS
-            raise
-        self._unknown.clear()
-
-    def _ask_for(self, kid: str) -> Ed25519PublicKey | None:
-        with self._asking:
-            if kid not in self._keys and self._worth_asking(kid):
-                self._try_refresh()
-                self._note_if_unknown(kid)
-        if not self._keys:
-            raise Unavailable("tokens cannot be verified yet, try again")
-        return self._keys.get(kid)
-
-    def _worth_asking(self, kid: str) -> bool:
-        now = self._clock()
-        if now < self._unknown.get(kid, 0) or now < self._away_until:
-            return False
-        self._questions = min(BURST, self._questions + (now - self._asked_at) / REFILL_SECONDS)
-        self._asked_at = now
-        if self._questions < 1:
-            return False
-        self._questions -= 1
-        return True
-
-    def _try_refresh(self) -> None:
-        try:
-            self.refresh()
+            return _parse(self._issuer.get(PATH))
         except ServiceCallFailed as failure:
+            self._paused_until = time.monotonic() + FAILURE_COOLDOWN_SECONDS
             log.warning("jwks_not_refreshed", extra={"failure": str(failure)})
+            raise
 
-    def _note_if_unknown(self, kid: str) -> None:
-        if len(self._unknown) >= _MOST_UNKNOWN:
-            self._unknown.clear()
-        if kid not in self._keys and self._clock() >= self._away_until:
-            self._unknown[kid] = self._clock() + UNKNOWN_SECONDS
+    @property
+    def _known(self) -> list[PyJWK]:
+        jwks = self.jwk_set_cache and self.jwk_set_cache.get()
+        return jwks.keys if jwks else []
 
 
-def _parse(document: dict[str, Any]) -> dict[str, Ed25519PublicKey]:
+def _parse(document: dict[str, Any]) -> PyJWKSet:
     try:
-        published = PyJWKSet.from_dict(document).keys
+        jwks = PyJWKSet.from_dict(document)
     except (PyJWTError, AttributeError, KeyError, TypeError) as failure:
-        raise ServiceCallFailed("the JWKS is not one") from failure
-    keys = {
-        key.key_id: key.key
-        for key in published
-        if isinstance(key.key_id, str) and isinstance(key.key, Ed25519PublicKey)
-    }
-    if not keys:
-        raise ServiceCallFailed("the JWKS holds no Ed25519 key")
-    return keys
+        raise ServiceCallFailed("the answer is not a JWK set") from failure
+    jwks.keys = [key for key in jwks if _verifies_tokens(key)]
+    if not jwks.keys:
+        raise ServiceCallFailed("the JWK set holds no public Ed25519 key")
+    return jwks
+
+
+def _verifies_tokens(key: PyJWK) -> bool:
+    return isinstance(key.key_id, str) and key.public_key_use in ("sig", None) and isinstance(key.key, Ed25519PublicKey)

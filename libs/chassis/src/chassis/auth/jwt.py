@@ -1,4 +1,4 @@
-"""JWTs signed with Ed25519: made with a private key that only the issuer holds, verified with the public one."""
+"""Sign and verify JWTs with Ed25519 keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Protocol
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from chassis.auth.tokens import LEEWAY_SECONDS, Caller
+from chassis.auth.tokens import LEEWAY_SECONDS
+from chassis.context import Caller
 from chassis.problems import InvalidToken
 
 ALGORITHM = "EdDSA"
@@ -17,12 +18,12 @@ _REQUIRED = ["iss", "aud", "sub", "sid", "iat", "exp"]
 
 class PublicKeys(Protocol):
     def find(self, kid: str) -> Ed25519PublicKey | None:
-        """Return the key that verifies signatures of `kid`, or None when there is no such key."""
+        """Return the public key with this id, or None."""
 
 
 class PrivateKeys(Protocol):
     def signing(self) -> tuple[str, Ed25519PrivateKey]:
-        """Return the id and the key to sign with now."""
+        """Return the id and the private key that sign now."""
 
 
 class JwtVerifier:
@@ -54,12 +55,12 @@ class JwtVerifier:
 class JwtSigner:
     def __init__(self, keys: PrivateKeys, *, issuer: str, audience: str, ttl_seconds: int) -> None:
         self._keys = keys
-        self._fixed = {"iss": issuer, "aud": audience}
+        self._issued = {"iss": issuer, "aud": audience}
         self._ttl = ttl_seconds
 
     def sign(self, caller: Caller) -> str:
         kid, key = self._keys.signing()
         now = int(time.time())
-        who = {"sub": caller.user_id, "preferred_username": caller.username, "sid": caller.session_id}
-        claims = {**self._fixed, **who, "iat": now, "exp": now + self._ttl}
+        subject = {"sub": caller.user_id, "preferred_username": caller.username, "sid": caller.session_id}
+        claims = {**self._issued, **subject, "iat": now, "exp": now + self._ttl}
         return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid})

@@ -9,11 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import psycopg
-from flask import Flask, Response
 from psycopg.abc import PQGen, QueryNoTemplate
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import namedtuple_row
@@ -189,7 +187,7 @@ class Database:
 def as_problem(failure: Exception) -> Unavailable | None:
     """Log a failure of the database that may pass and return it as Unavailable; None: a bug of ours, and a 500."""
     if isinstance(failure, PoolTimeout):
-        log.warning("database_pool_exhausted")
+        log.warning("database_pool_timeout")
         return Unavailable()
     if not isinstance(failure, psycopg.Error):
         return None
@@ -211,30 +209,3 @@ def constraints(problems: Mapping[str, type[Problem]]) -> Iterator[None]:
         if name in problems:
             raise problems[name]() from violation
         raise
-
-
-_current: ContextVar[Database] = ContextVar("database")
-
-
-def use(database: Database) -> None:
-    """Let the current request have its service's database."""
-    _current.set(database)
-
-
-def current_database() -> Database:
-    """Return the database of the service that answers the current request."""
-    return _current.get()
-
-
-def serve_from(app: Flask, database: Database) -> None:
-    """Give every request the database; answer 503 while it cannot be used."""
-    app.before_request(lambda: use(database))
-
-    def unavailable(failure: Exception) -> Response:
-        problem = as_problem(failure)
-        if problem is None:
-            raise failure
-        return problem.response()
-
-    app.register_error_handler(psycopg.Error, unavailable)
-    app.register_error_handler(PoolTimeout, unavailable)

@@ -1,38 +1,26 @@
-"""The HTTP surface both services share: the OpenAPI app, blueprints that say who may enter, and shapes."""
+"""API routes: blueprints that declare their guard, and the base classes of requests' parts."""
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, ClassVar, NoReturn
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
-import orjson
-from flask import Response, request
-from flask.wrappers import Request
-from flask_openapi3 import APIBlueprint, Info, OpenAPI, Tag
-from flask_openapi3.types import ResponseDict
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from werkzeug.routing import RequestRedirect
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from chassis.auth.tokens import enter
-from chassis.http.responses import JsonResponse, render
-from chassis.problems import MEDIA_TYPE, InvalidRequest, UnsupportedMediaType, invalid
-from chassis.service_client import require_service
+from chassis.auth.service_credential import require_service
+from chassis.auth.tokens import require_user
+from chassis.context import Caller, Services
 
-LARGEST_BODY = 64 * 1024
-PRINTABLE = r"^[^\x00-\x1f\x7f]*$"  # PostgreSQL refuses NUL; the other control characters only ever come from mischief
+View = TypeVar("View", bound=Callable[..., Any])
+
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"  # PostgreSQL refuses NUL; no honest text has the other control characters
 
 
 class Shape(BaseModel):
     """A request body: exactly these members, of exactly these types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    @classmethod
-    @cache
-    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        # The framework asks for the schema on every request; it never changes.
-        return super().model_json_schema(*args, **kwargs)
 
 
 class Query(Shape):
@@ -52,7 +40,7 @@ class Path(Query):
 
 
 class PageQuery(Query):
-    """One page of a list: continue after the key that the `Link` header of the page before names."""
+    """One page of a list: continue after the cursor in the `Link` header of the page before."""
 
     limit: int = Field(default=100, ge=1, le=100, description="How many at most.")
     after: str | None = Field(default=None, max_length=200, description="Opaque: taken from the `Link` header.")
@@ -63,96 +51,54 @@ def line(longest: int, shortest: int = 0) -> StringConstraints:
     return StringConstraints(strip_whitespace=True, min_length=shortest, max_length=longest, pattern=PRINTABLE)
 
 
-class ProblemOut(BaseModel):
-    """RFC 9457 problem document; `error` is the short text, `code` is stable for programs."""
+class Guard(NamedTuple):
+    """Who may call the routes of a blueprint.
 
-    model_config = ConfigDict(extra="allow")
-    type: str
-    title: str
-    status: int
-    code: str
-    error: str
-    request_id: str
+    `authenticate` takes the service's `Services` and the Authorization header; it returns the caller or raises a
+    Problem.
+    """
 
-
-class JsonRequest(Request):
-    """A request whose body is one JSON object, or a clear refusal."""
-
-    max_content_length = LARGEST_BODY
-    _NO_JSON: ClassVar[str] = "the body is not valid JSON"
-
-    def get_json(self, *_: Any, **__: Any) -> Any:
-        body = self.get_data()
-        if not body:
-            return {}
-        if not self.is_json:
-            raise UnsupportedMediaType
-        try:
-            parsed = orjson.loads(body)
-        except orjson.JSONDecodeError as failure:
-            raise InvalidRequest(f"{self._NO_JSON}: {failure.msg}", position=failure.pos) from failure
-        if not isinstance(parsed, dict):
-            raise InvalidRequest("the body must be a JSON object")
-        return parsed
+    authenticate: Callable[[Any, str], Caller | None]
+    has_caller: bool = False
 
 
-class Api(OpenAPI):
-    request_class = JsonRequest
+class GuardedBlueprint(APIBlueprint):
+    """A blueprint of API routes behind one guard; the dispatcher serves no others."""
 
-    def make_response(self, rv: Any) -> Response:
-        if not isinstance(rv, JsonResponse):
-            return super().make_response(rv)
-        status, headers, body = render(rv, request.environ)
-        return Response(body, status, headers, content_type="application/json")
-
-    def raise_routing_exception(self, request: Request) -> NoReturn:
-        """Redirect to the right spelling of a path on whatever host was meant: the Host header is the client's."""
-        if isinstance(redirect := request.routing_exception, RequestRedirect):
-            redirect.new_url = urlsplit(redirect.new_url)._replace(scheme="", netloc="").geturl()
-        super().raise_routing_exception(request)
+    guard: Guard
 
 
-def api(service: str, title: str, version: str) -> Api:
-    """Return the OpenAPI app of a service, with its documentation at /openapi."""
-    return Api(
-        service,
-        info=Info(title=title, version=version),
-        security_schemes={
-            "bearer": {"type": "http", "scheme": "bearer"},
-            "service": {"type": "http", "scheme": "bearer", "description": "The services' own credential."},
-        },
-        validation_error_status=400,
-        validation_error_model=ProblemOut,
-        validation_error_callback=_refuse,
-        doc_url="/openapi.json",
-    )
-
-
-def _refuse(failure: ValidationError) -> Response:
-    raise invalid(failure) from failure
-
-
-def public(name: str, import_name: str) -> APIBlueprint:
-    """Return a blueprint that anybody may enter."""
-    return APIBlueprint(name, import_name, abp_tags=[Tag(name=name)])
-
-
-def signed_in(name: str, import_name: str) -> APIBlueprint:
-    """Return a blueprint that only callers with a valid token may enter, before anything of the request is parsed."""
-    blueprint = APIBlueprint(name, import_name, abp_tags=[Tag(name=name)], abp_security=[{"bearer": []}])
-    blueprint.before_request(enter)
+def _blueprint(name: str, import_name: str, guard: Guard, scheme: str | None) -> GuardedBlueprint:
+    security: list[dict[str, list[Any]]] | None = [{scheme: []}] if scheme else None
+    blueprint = GuardedBlueprint(name, import_name, abp_tags=[Tag(name=name)], abp_security=security)
+    blueprint.guard = guard
     return blueprint
 
 
-def services_only(name: str, import_name: str) -> APIBlueprint:
-    """Return a blueprint that only other services of the shop may enter, by their own credential."""
-    blueprint = APIBlueprint(name, import_name, abp_tags=[Tag(name=name)], abp_security=[{"service": []}])
-    blueprint.before_request(require_service)
-    return blueprint
+def _anybody(_services: Services, _authorization: str) -> None:
+    """Let everybody in."""
 
 
-def responses(success: ResponseDict, *problems: int) -> ResponseDict:
-    """Describe a route's responses: what it returns, and the statuses it refuses with."""
-    content = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}}
-    # A dictionary for each: the framework writes into them.
-    return {**{status: dict(content) for status in (*problems, 500, 503)}, **success}
+def public(name: str, import_name: str) -> GuardedBlueprint:
+    """Return a blueprint that anybody may call."""
+    return _blueprint(name, import_name, Guard(_anybody), None)
+
+
+def signed_in(name: str, import_name: str) -> GuardedBlueprint:
+    """Return a blueprint for callers with a valid token; it is checked before anything else of the request is read."""
+    return _blueprint(name, import_name, Guard(require_user, has_caller=True), "bearer")
+
+
+def services_only(name: str, import_name: str) -> GuardedBlueprint:
+    """Return a blueprint for the other services of the shop, which have a credential of their own."""
+    return _blueprint(name, import_name, Guard(require_service), "service")
+
+
+def requires(check: Callable[[Any], None]) -> Callable[[View], View]:
+    """Have `check` raise a Problem when the service cannot serve this route now; it takes the `Services`."""
+
+    def mark(view: View) -> View:
+        view.requirement = check  # type: ignore[attr-defined]
+        return view
+
+    return mark

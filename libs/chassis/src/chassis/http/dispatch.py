@@ -1,211 +1,86 @@
-"""The express lane: the busiest routes, answered without the framework when the request is a plain one.
+"""The app's WSGI entry: it answers every JSON route itself and leaves everything else to Flask.
 
-What the framework does for a request costs three times what these routes cost themselves (docs/adr/0017). So a plain
-request to one of them, with a token that was verified a moment ago, goes straight to the route's own function.
-Whatever is unusual takes the ordinary road from its beginning, and whatever goes wrong is handed to the framework to
-answer: this lane knows no refusal of its own.
+A JSON route is matched, its guard authenticates the caller, the parts that its function declares are parsed, and
+the function is called; its response, or the Problem that it raised, is written here. Flask answers the pages, the
+probes, and the URLs that do not exist. Both get their headers and their access line here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from inspect import unwrap
-from io import BytesIO
+from collections.abc import Iterable
 from time import perf_counter
-from typing import Any, NamedTuple, get_type_hints
-from urllib.parse import parse_qsl
+from typing import Any
 
-import orjson
-from flask import Flask, g, request
-from pydantic import BaseModel, ValidationError
-from werkzeug.routing import Rule
-
-from chassis.auth.tokens import CachingVerifier, Caller, call_as, enter
-from chassis.db.database import Database, use
-from chassis.http.api import LARGEST_BODY
+from chassis.context import RequestContext, Services
 from chassis.http.cors import Cors
-from chassis.http.responses import STATUS_LINES, JsonResponse, render
-from chassis.http.security_headers import DOCUMENT
-from chassis.telemetry.access_log import REQUEST_ID, Record, RequestRecord, begin_request
-from chassis.telemetry.logging import current_request_id
+from chassis.http.error_handlers import to_problem
+from chassis.http.openapi import Api
+from chassis.http.parsing import Environ, Request
+from chassis.http.responses import STATUS_LINES, Rendered, problem_response, render, unless_known
+from chassis.http.routes import Route, RouteTable
+from chassis.http.security_headers import security_headers
+from chassis.telemetry.access_log import REQUEST_ID, AccessLog, RequestRecord, begin_request
 
-Environ = dict[str, Any]
-Asked = tuple[str, str]  # method and path
-Read = Callable[[Environ, str], Any]
-View = Callable[..., JsonResponse]
-Gate = Callable[[], None]
-
-FAILURE = "chassis.failure"
-"""In a request's environ: a Failed, for the framework to answer."""
-
-
-class Unusual(Exception):
-    """The ordinary road knows what to do with this request."""
-
-
-class Failed(NamedTuple):
-    """What went wrong in the express lane, for whom, and when their request had arrived."""
-
-    failure: Exception
-    caller: Caller | None
-    arrived: float
-
-
-class Stop(NamedTuple):
-    """A route of the express lane."""
-
-    rule: str
-    view: View
-    readers: dict[str, Read]
-    signed_in: bool
-    gate: Gate
-
-
-def express(view: View) -> View:
-    """Mark a route's function as one that the express lane may call: it must not ask the framework for anything."""
-    view.express = True  # type: ignore[attr-defined]
-    return view
-
-
-def guard(app: Flask, endpoints: Iterable[str], gate: Gate) -> None:
-    """Have `gate` raise a Problem before these endpoints, whichever road a request takes to them."""
-    app.extensions["gates"] = gates = dict.fromkeys(endpoints, gate)
-
-    @app.before_request
-    def check() -> None:
-        gates.get(request.endpoint or "", _open)()
-
-
-def _open() -> None:
-    """Let everybody pass."""
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+FLASK_RULE = "chassis.rule"
+"""In the environ: the rule that Flask matched."""
 
 
 class Dispatcher:
-    """WSGI layer that answers plain requests to the marked routes."""
+    """WSGI application of a service; `app` is the Flask app behind it."""
 
-    def __init__(self, app: Flask) -> None:
-        self._inner = app.wsgi_app
-        self._tokens: CachingVerifier = app.extensions["tokens"]
-        self._has_ended: Callable[[str], bool] = app.extensions["has_ended"]
-        self._database: Database = app.extensions["database"]
-        self._record: Record = app.extensions["record"]
-        self._cors: Cors = app.extensions["cors"]
-        self._exact, self._leading = _stops(app)
-        app.before_request(_answer_failure)
+    def __init__(self, app: Api, services: Services, access_log: AccessLog) -> None:
+        self._flask = app.wsgi_app
+        self._services = services
+        self._access_log = access_log
+        self._cors = Cors(services.settings.cors_origins)
+        self._routes = RouteTable(app)
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        stop, tail = self._find(environ)
-        answer = self._drive(stop, tail, environ, start_response) if stop else None
-        return self._inner(environ, start_response) if answer is None else answer
+        started, context = perf_counter(), begin_request(environ)
+        method, path = environ["REQUEST_METHOD"], _path(environ)
+        route, variables = self._routes.match(method, path)
 
-    def _find(self, environ: Environ) -> tuple[Stop | None, str]:
-        asked = method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        if asked in self._exact:
-            return self._exact[asked], ""
-        head, _, tail = path.rpartition("/")
-        return (self._leading.get((method, head)) if tail and tail.isascii() else None), tail
+        def start(status_line: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+            """Start the response with the headers that every response carries, and record the request."""
+            rule = route.rule if route else environ.get(FLASK_RULE, "(none)")
+            complete = [*headers, *security_headers(headers), *self._cors.headers(environ.get("HTTP_ORIGIN"))]
+            complete += [*context.response_headers, (REQUEST_ID, context.request_id)]
+            record = RequestRecord(method, rule, path, int(status_line[:3]), perf_counter() - started)
+            self._access_log.record(record, context)
+            return start_response(status_line, complete, *exc_info)
 
-    def _drive(self, stop: Stop, tail: str, environ: Environ, start_response: Any) -> list[bytes] | None:
-        """Answer the request, or leave it to the framework: None."""
-        arrived, caller = begin_request(environ.get("HTTP_X_REQUEST_ID")), None
+        if preflight := self._cors.preflight(environ):
+            start("204 NO CONTENT", preflight)
+            return []
+        if route is None:
+            return self._flask(environ, start)
+        rendered = unless_known(self._respond(route, environ, variables, context), environ.get("HTTP_IF_NONE_MATCH"))
+        start(STATUS_LINES[rendered.status], rendered.headers)
+        return [] if method == "HEAD" else [rendered.body]
+
+    def _respond(self, route: Route, environ: Environ, variables: dict[str, str], context: RequestContext) -> Rendered:
+        """Return the response to the request, or the Problem document of whatever was raised on the way."""
         try:
-            caller = self._enter(stop, environ)
-            answer = stop.view(**{name: read(environ, tail) for name, read in stop.readers.items()})
-        except (Unusual, ValidationError):
-            return None
+            context.caller = route.guard.authenticate(self._services, environ.get("HTTP_AUTHORIZATION", ""))
+            if route.requirement:
+                route.requirement(self._services)
+            rendered = route.respond(Request(environ, variables, self._services, context.caller))
         except Exception as failure:
-            environ[FAILURE] = Failed(failure, caller, arrived)
-            environ["HTTP_X_REQUEST_ID"] = current_request_id()
-            return None
-        status, headers, body = render(answer, environ)
-        headers += [*DOCUMENT, *self._cors.headers(environ.get("HTTP_ORIGIN")), (REQUEST_ID, current_request_id())]
-        start_response(STATUS_LINES[status], headers)
-        asked = environ["REQUEST_METHOD"], stop.rule, environ["PATH_INFO"]
-        self._record(RequestRecord(*asked, status, perf_counter() - arrived, caller and caller.user_id))
-        return [body]
+            rendered = render(problem_response(to_problem(failure)), environ)
+        if environ["REQUEST_METHOD"] not in READS:
+            self.clear_caches()
+        return rendered
 
-    def _enter(self, stop: Stop, environ: Environ) -> Caller | None:
-        """Let the caller in as the framework's hooks would; none for a public route."""
-        use(self._database)
-        caller = call_as(self._known_caller(environ)) if stop.signed_in else None
-        stop.gate()
-        return caller
-
-    def _known_caller(self, environ: Environ) -> Caller:
-        scheme, token = environ.get("HTTP_AUTHORIZATION", "")[:7], environ.get("HTTP_AUTHORIZATION", "")[7:]
-        known = self._tokens.recall(token) if scheme == "Bearer " else None
-        if known is None or self._has_ended(known.session_id):
-            raise Unusual
-        return known
+    def clear_caches(self) -> None:
+        """Forget the cached responses, because something may have changed."""
+        for cache in self._routes.caches:
+            cache.clear()
 
 
-def _answer_failure() -> None:
-    if failed := request.environ.get(FAILURE):
-        g.arrived = failed.arrived
-        call_as(failed.caller)
-        raise failed.failure
-
-
-def _stops(app: Flask) -> tuple[dict[Asked, Stop | None], dict[Asked, Stop]]:
-    """Return what is at each method and path, and, where a path ends in a variable part, before that part."""
-    exact: dict[Asked, Stop | None] = {}
-    leading: dict[Asked, Stop] = {}
-    for rule in app.url_map.iter_rules():
-        marked, (head, _, variable) = hasattr(app.view_functions[rule.endpoint], "express"), rule.rule.rpartition("/")
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
-            if marked and rule.arguments:
-                leading[method, head] = _stop(app, rule, variable.strip("<>"))
-            elif not rule.arguments:
-                exact[method, rule.rule] = _stop(app, rule) if marked else None
-    return exact, leading
-
-
-def _stop(app: Flask, rule: Rule, variable: str = "") -> Stop:
-    function = unwrap(app.view_functions[rule.endpoint])
-    shapes = {name: shape for name, shape in get_type_hints(function).items() if name != "return"}
-    readers = {name: READERS[name](shape, variable) for name, shape in shapes.items()}
-    hooks = app.before_request_funcs.get(rule.endpoint.rpartition(".")[0], [])
-    if hooks not in ([], [enter]):
-        raise ValueError(f"{rule.rule}: the express lane does not know {hooks}")
-    return Stop(rule.rule, function, readers, enter in hooks, app.extensions.get("gates", {}).get(rule.endpoint, _open))
-
-
-def _path(shape: type[BaseModel], variable: str) -> Read:
-    return lambda _, tail: shape.model_validate({variable: tail})
-
-
-def _query(shape: type[BaseModel], _: str) -> Read:
-    return lambda environ, _: shape.model_validate(_parameters(environ["QUERY_STRING"]))
-
-
-def _parameters(query: str) -> dict[str, str]:
-    pairs = parse_qsl(query, keep_blank_values=True) if query else []
-    parameters = dict(pairs)
-    if "%" in query or len(parameters) < len(pairs):
-        raise Unusual
-    return parameters
-
-
-def _header(shape: type[BaseModel], _: str) -> Read:
-    names = [field.alias or name for name, field in shape.model_fields.items()]
-    keys = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in names}
-    return lambda environ, _: shape.model_validate({name: environ[key] for name, key in keys.items() if key in environ})
-
-
-def _body(shape: type[BaseModel], _: str) -> Read:
-    return lambda environ, _: shape.model_validate(_json(environ))
-
-
-def _json(environ: Environ) -> Any:
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    if environ.get("CONTENT_TYPE") != "application/json" or not 0 < length <= LARGEST_BODY:
-        raise Unusual
-    body = environ["wsgi.input"].read(length)
-    environ["wsgi.input"] = BytesIO(body)  # the ordinary road reads it again
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as failure:
-        raise Unusual from failure
-
-
-READERS = {"path": _path, "query": _query, "header": _header, "body": _body}
+def _path(environ: Environ) -> str:
+    """Return the path as Flask reads it: UTF-8, with one slash in front."""
+    path: str = environ["PATH_INFO"]
+    if not path.isascii():
+        path = path.encode("latin-1").decode(errors="replace")
+    return "/" + path.lstrip("/")

@@ -1,21 +1,14 @@
-"""Who is calling: the peer's address, or the one that trusted proxies vouch for."""
+"""The client's address: the peer's, or the one that trusted proxies forward."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 from typing import Any
 
-from flask import Flask
+from chassis.settings import parse_proxies
 
-Network = IPv4Network | IPv6Network
-
-
-def parse_proxies(trusted: tuple[str, ...]) -> int | tuple[Network, ...]:
-    """Read TRUSTED_PROXIES: how many proxies stand in a row, or their networks; raise ValueError for anything else."""
-    if len(trusted) == 1 and trusted[0].isdigit():
-        return int(trusted[0])
-    return tuple(ip_network(network) for network in trusted)
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class TrustedProxies:
@@ -25,14 +18,13 @@ class TrustedProxies:
     are, or past those of the trusted networks. What a client writes in front of that stays unread.
     """
 
-    def __init__(self, app: Flask, trusted: tuple[str, ...]) -> None:
-        self._inner = app.wsgi_app
+    def __init__(self, app: Application, trusted: tuple[str, ...]) -> None:
+        self._app = app
         self._trusted = parse_proxies(trusted)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         environ["REMOTE_ADDR"] = self._client(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""))
-        answer: Iterable[bytes] = self._inner(environ, start_response)
-        return answer
+        return self._app(environ, start_response)
 
     def _client(self, peer: str, forwarded_for: str) -> str:
         client = peer

@@ -1,79 +1,99 @@
-"""What routes answer with, whoever writes it to the wire: the framework, or the express lane beside it."""
+"""JSON responses: routes return a `JsonResponse`, and `render` writes it for the client of the request."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
 import orjson
 from werkzeug.http import parse_etags
 
-from chassis.auth.tokens import known_caller
+from chassis.context import current_context
+from chassis.problems import MEDIA_TYPE, PHRASES, Problem
 
-STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
+STATUS_LINES = {status: f"{status} {phrase.upper()}" for status, phrase in PHRASES.items()}
+NO_CONTENT, NOT_MODIFIED = 204, 304
 
 
 @dataclass(slots=True)
 class JsonResponse:
-    """A JSON raw_json with its status and headers; `etag` and `next_key` are told in what they lead to."""
+    """A JSON document with its status and headers; `next_cursor` becomes the `Link` header of a list."""
 
     body: bytes
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     etag: str | None = None
-    next_key: str | None = None
+    next_cursor: str | None = None
+    content_type: str = "application/json"
 
 
 class Rendered(NamedTuple):
-    """An answer as it goes to this client."""
+    """A response as it goes over the wire, but for the headers that every response gets."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
-
-
-def raw_json(body: str, status: int = 200) -> JsonResponse:
-    """Answer with JSON that is written already."""
-    return JsonResponse(body.encode(), status)
+    etag: str | None
 
 
 def json_response(payload: Any, status: int = 200) -> JsonResponse:
     return JsonResponse(orjson.dumps(payload), status)
 
 
-def json_page(documents: Sequence[str], next_key: str | None) -> JsonResponse:
-    """Answer with a JSON array; the `Link` header leads to the next json_page where there is one."""
-    return JsonResponse(f"[{','.join(documents)}]".encode(), next_key=next_key)
+def raw_json(text: str, status: int = 200) -> JsonResponse:
+    """Respond with text that is JSON already, such as a document that PostgreSQL wrote."""
+    return JsonResponse(text.encode(), status)
 
 
-def with_etag(answer: JsonResponse) -> JsonResponse:
-    """Give the answer an ETag, so that a client which has it already gets 304 without a body."""
-    answer.etag = f'"{hashlib.sha1(answer.body, usedforsecurity=False).hexdigest()}"'
-    answer.headers["Cache-Control"] = "private, no-cache" if known_caller() else "no-cache"
-    return answer
+def json_page(documents: Sequence[str], next_cursor: str | None) -> JsonResponse:
+    """Respond with a JSON array of documents; the `Link` header leads to the next page where there is one."""
+    return JsonResponse(f"[{','.join(documents)}]".encode(), next_cursor=next_cursor)
 
 
-def render(answer: JsonResponse, environ: Mapping[str, Any]) -> Rendered:
-    """Write the answer for the client of this request."""
-    answer.headers.setdefault("Cache-Control", "no-store")
-    headers = list(answer.headers.items())
-    if answer.next_key is not None:
-        headers.append(("Link", _link(environ, answer.next_key)))
-    if answer.etag is not None:
-        headers.append(("ETag", answer.etag))
-        if (known := environ.get("HTTP_IF_NONE_MATCH")) and parse_etags(known).contains_weak(answer.etag[1:-1]):
-            return Rendered(304, headers, b"")
-    headers += [("Content-Type", "application/json"), ("Content-Length", str(len(answer.body)))]
-    return Rendered(answer.status, headers, answer.body)
+def no_content() -> JsonResponse:
+    return JsonResponse(b"", NO_CONTENT)
 
 
-def _link(environ: Mapping[str, Any], next_key: str) -> str:
-    asked: dict[str, str] = {}
+def problem_response(problem: Problem) -> JsonResponse:
+    body = orjson.dumps(problem.document())
+    return JsonResponse(body, problem.status, dict(problem.headers), content_type=MEDIA_TYPE)
+
+
+def with_etag(response: JsonResponse) -> JsonResponse:
+    """Give the response an ETag, so that a client that has it already gets 304 without a body."""
+    response.etag = f'"{hashlib.sha1(response.body, usedforsecurity=False).hexdigest()}"'
+    response.headers["Cache-Control"] = "private, no-cache" if current_context().caller else "no-cache"
+    return response
+
+
+def render(response: JsonResponse, environ: Mapping[str, Any]) -> Rendered:
+    """Write the response to this request, as a client without a copy of its own gets it."""
+    headers = list(({"Cache-Control": "no-store"} | response.headers).items())
+    if response.next_cursor is not None:
+        headers.append(("Link", _link(environ, response.next_cursor)))
+    if response.etag is not None:
+        headers.append(("ETag", response.etag))
+    if response.body:
+        headers.append(("Content-Type", response.content_type))
+    if response.status != NO_CONTENT:
+        headers.append(("Content-Length", str(len(response.body))))
+    return Rendered(response.status, headers, response.body, response.etag)
+
+
+def unless_known(rendered: Rendered, if_none_match: str | None) -> Rendered:
+    """Return 304 without a body when the client names the response's ETag, else the response."""
+    if not if_none_match or rendered.etag is None or not parse_etags(if_none_match).contains_weak(rendered.etag[1:-1]):
+        return rendered
+    headers = [header for header in rendered.headers if header[0] not in {"Content-Type", "Content-Length"}]
+    return Rendered(NOT_MODIFIED, headers, b"", rendered.etag)
+
+
+def _link(environ: Mapping[str, Any], cursor: str) -> str:
+    parameters: dict[str, str] = {}
     for name, value in parse_qsl(environ["QUERY_STRING"], keep_blank_values=True):
-        asked.setdefault(name, value)  # of several, the framework reads the first
+        parameters.setdefault(name, value)  # of several, the first counts
     path = quote(environ["PATH_INFO"], encoding="latin-1")
-    return f'<{path}?{urlencode({**asked, "after": next_key})}>; rel="next"'
+    return f'<{path}?{urlencode({**parameters, "after": cursor})}>; rel="next"'

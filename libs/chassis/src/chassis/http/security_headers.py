@@ -1,35 +1,43 @@
-"""Headers that every answer carries: what a browser may do with it, and nothing about what made it."""
+"""Headers of every response: what a browser may do with it, and nothing about the software that made it."""
 
 from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
 from flask import Flask, Response
 
+CSP = "Content-Security-Policy"
 # The server names itself unless the application does.
-EVERYWHERE = (("Server", ""), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
-NOTHING = "default-src 'none'; frame-ancestors 'none'"
-DOCUMENT = (*EVERYWHERE, ("Content-Security-Policy", NOTHING))
-REFUSAL = (*DOCUMENT, ("Cache-Control", "no-store"))
-"""For a refusal that the framework never sees."""
+_EVERYWHERE = (("Server", ""), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
+_DEFAULTS = ((CSP, "default-src 'none'; frame-ancestors 'none'"), ("Cache-Control", "no-store"))
 
 _SCRIPTS = re.compile(r"<script>(.*?)</script>|\bonclick=\"(.*?)\"", re.DOTALL)
 
 
-def harden(app: Flask) -> None:
+def security_headers(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield what a response with these headers still needs."""
+    given = dict(headers)
+    yield from _EVERYWHERE
+    for name, value in _DEFAULTS:
+        if name not in given:
+            yield name, value
+
+
+def protect_pages(app: Flask) -> None:
+    """Let the documentation's pages load what this service serves, and run the scripts that they contain."""
+
     @app.after_request
-    def protect(answer: Response) -> Response:
-        answer.headers.extend(EVERYWHERE)
-        answer.headers["Content-Security-Policy"] = _pages(answer) if answer.mimetype == "text/html" else NOTHING
-        answer.headers.setdefault("Cache-Control", "no-store")
-        return answer
+    def allow_own_scripts(response: Response) -> Response:
+        if response.mimetype == "text/html":
+            response.headers[CSP] = _policy(response.get_data(as_text=True))
+        return response
 
 
-def _pages(answer: Response) -> str:
-    """Let the documentation's pages load what this service serves, and run the scripts that they hold themselves."""
-    scripts = " ".join(_hash(tag or handler) for tag, handler in _SCRIPTS.findall(answer.get_data(as_text=True)))
+def _policy(page: str) -> str:
+    scripts = " ".join(_hash(tag or handler) for tag, handler in _SCRIPTS.findall(page))
     return (
         f"default-src 'none'; script-src 'self' 'unsafe-hashes' {scripts}; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

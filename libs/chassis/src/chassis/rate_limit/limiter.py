@@ -12,18 +12,18 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from ipaddress import IPv6Address, ip_address, ip_network
 from time import monotonic
 from typing import TypeVar
 
-from flask import Response, after_this_request, current_app, request
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.errors import StorageError
 from limits.storage import RedisStorage, Storage
 
+from chassis.context import current_context
 from chassis.problems import Problem
-from chassis.rate_limit.policy import Allowance, Attempt, BoundedMemory, Policy, Rule
+from chassis.rate_limit.memory import BoundedMemory
+from chassis.rate_limit.policy import Allowance, Attempt, Policy, Rule
 from chassis.telemetry.metrics import RATE_LIMIT_STORAGE_FAILURES, THROTTLED
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,23 @@ class RateLimiter:
     def succeeded(self, who: Attempt) -> None:
         self._do(lambda ledger: ledger.succeeded(who))
 
+    @contextmanager
+    def attempt(self, rule: Rule, account: str) -> Iterator[None]:
+        """Let the block try as `account`, or raise TooManyRequests; remember the outcome."""
+        context = current_context()
+        who = Attempt(rule, _digest(rule.name, account), f"{rule.name}:{client_network(context.client_address)}")
+        allowance = self.admit(who)
+        context.response_headers += _headers(rule.name, self.per_address, allowance)
+        if not allowance.granted:
+            THROTTLED.labels(rule.name).inc()
+            raise TooManyRequests(allowance.seconds)
+        try:
+            yield
+        except rule.failures:
+            self.failed(who)
+            raise
+        self.succeeded(who)
+
     def _do(self, deed: Callable[[Policy], T]) -> T:
         if monotonic() < self._away_until:
             return deed(self._spare)
@@ -77,30 +94,12 @@ class RateLimiter:
             return deed(self._spare)
 
 
-@contextmanager
-def limited(rule: Rule, account: str) -> Iterator[None]:
-    """Let the block try as `account`, or refuse with 429; remember how it went."""
-    throttle: RateLimiter = current_app.extensions["throttle"]
-    who = Attempt(rule, _digest(rule.name, account), f"{rule.name}:{client_network(request.remote_addr)}")
-    allowance = throttle.admit(who)
-    after_this_request(partial(_tell, rule.name, throttle.per_address, allowance))
-    if not allowance.granted:
-        THROTTLED.labels(rule.name).inc()
-        raise TooManyRequests(allowance.seconds)
-    try:
-        yield
-    except rule.failures:
-        throttle.failed(who)
-        raise
-    throttle.succeeded(who)
-
-
-def client_network(address: str | None) -> str:
+def client_network(address: str) -> str:
     """Return what counts as one address: of IPv6 the /64, which is one subscriber."""
     try:
-        parsed = ip_address(address or "")
+        parsed = ip_address(address)
     except ValueError:
-        return address or ""
+        return address
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
         return str(ip_network((parsed, 64), strict=False))
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
@@ -126,8 +125,9 @@ def _digest(rule: str, account: str) -> str:
     return f"{rule}:{hashlib.sha256(account.encode()).hexdigest()[:32]}"
 
 
-def _tell(rule: str, per_address: RateLimitItem, allowance: Allowance, answer: Response) -> Response:
+def _headers(rule: str, per_address: RateLimitItem, allowance: Allowance) -> list[tuple[str, str]]:
     """Say what is left in the terms of draft-ietf-httpapi-ratelimit-headers."""
-    answer.headers["RateLimit-Policy"] = f'"{rule}";q={per_address.amount};w={per_address.get_expiry()}'
-    answer.headers["RateLimit"] = f'"{rule}";r={allowance.left};t={allowance.seconds}'
-    return answer
+    return [
+        ("RateLimit-Policy", f'"{rule}";q={per_address.amount};w={per_address.get_expiry()}'),
+        ("RateLimit", f'"{rule}";r={allowance.left};t={allowance.seconds}'),
+    ]

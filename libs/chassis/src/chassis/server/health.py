@@ -1,4 +1,4 @@
-"""/healthz: the process is alive. /readyz: it can serve: database there, schema current, not shutting down."""
+"""For the orchestrator and the monitoring: /healthz (alive), /readyz (able to serve) and /metrics."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import psycopg
 from flask import Blueprint, Response, jsonify
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from chassis.db.database import Database
 from chassis.db.pool import PoolTimeout
 from chassis.problems import Unavailable
 from chassis.server import shutdown
+from chassis.telemetry.metrics import exposition
 
 
 class NotReady(Unavailable):
@@ -61,5 +63,10 @@ def health(service: str, env: str, checks: dict[str, Check], details: Details = 
         if any(result != "ok" for result in results.values()):
             raise NotReady(checks=results, details=details())
         return jsonify(status="ready", service=service, checks=results, details=details())
+
+    @blueprint.get("/metrics")
+    def metrics() -> Response:
+        """Metrics in Prometheus' text format."""
+        return Response(exposition(), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint

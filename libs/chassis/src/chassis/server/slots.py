@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from chassis.http.security_headers import REFUSAL
+from chassis.http.security_headers import security_headers
 from chassis.problems import MEDIA_TYPE, Unavailable
 from chassis.server.shutdown import Application
 
@@ -49,5 +49,6 @@ def limit_requests(app: Application, slots: int) -> Application:
 
 
 def _refuse(start_response: Any) -> Iterable[bytes]:
-    start_response("503 Service Unavailable", [*Unavailable.headers, ("Content-Type", MEDIA_TYPE), *REFUSAL])
+    headers = [*Unavailable.headers, ("Content-Type", MEDIA_TYPE)]
+    start_response("503 Service Unavailable", [*headers, *security_headers(headers)])
     return [orjson.dumps(Unavailable("too busy, try again").document())]

@@ -1,98 +1,80 @@
-"""Each request: an id from the door to the log, one access line, one observation in the metrics."""
+"""Each request gets an id, one line in the access log and one observation in the metrics."""
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPMethod
-from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
-from flask import Flask, Response, g, request
 from prometheus_client import Histogram
 
-from chassis.auth.tokens import call_as, known_caller
-from chassis.telemetry.logging import current_request_id, stamp_request_id
-from chassis.telemetry.metrics import REQUEST_SECONDS
+from chassis.context import RequestContext, set_context
+from chassis.telemetry.logging import is_harmless_id
+from chassis.telemetry.metrics import ACCESS_LINES_DROPPED, REQUEST_SECONDS
 
 REQUEST_ID = "X-Request-ID"
 
-LONGEST_PATH = 500  # a line below PIPE_BUF is written whole, whoever else writes to the same pipe
-
-RECORDED = "chassis.recorded"
-"""Set in a request's environ by the layer that records it in the framework's stead."""
+LONGEST_PATH = 500  # a line below PIPE_BUF is written whole, whatever other processes write to the same pipe
 
 
 class RequestRecord(NamedTuple):
+    """What is recorded of a request once its status is known."""
+
     method: str
     route: str
     path: str
     status: int
     seconds: float
-    user_id: str | None = None
 
 
-Record = Callable[[RequestRecord], None]
+def begin_request(environ: dict[str, Any]) -> RequestContext:
+    """Make the context of the request, with the client's request id when it is harmless to log."""
+    offered = environ.get("HTTP_X_REQUEST_ID")
+    context = RequestContext(
+        offered if offered and is_harmless_id(offered) else f"{random.getrandbits(128):032x}",
+        environ.get("REMOTE_ADDR", ""),
+        environ.get("HTTP_USER_AGENT", ""),
+        environ.get("HTTP_TRACEPARENT", ""),
+    )
+    return set_context(context)
 
 
 @cache
-def _stopwatch(method: str, route: str, status: int) -> Histogram:
+def _histogram(method: str, route: str, status: int) -> Histogram:
     return REQUEST_SECONDS.labels(method, route, status)
 
 
-def begin_request(offered_id: str | None) -> float:
-    """Stamp the request's id, on behalf of nobody yet; return the time from which its duration counts."""
-    stamp_request_id(offered_id, fallback=f"{random.getrandbits(128):032x}")
-    call_as(None)
-    return perf_counter()
+class AccessLog:
+    """The access lines of a service.
 
-
-def recorder(service: str, env: str, level: str) -> Record:
-    """Return the function that records an answered request.
-
-    It writes its line itself: the fields are ours and hold no secret, and the way through the logging
-    library costs a third of what answering a small request does.
+    Written without the logging library, which would cost a third of a small request; their fields hold no secret.
     """
-    head = {"level": "INFO", "logger": "access", "event": "request", "service": service, "env": env}
-    silent = level in {"WARNING", "ERROR"}
 
-    def record(answered: RequestRecord) -> None:
-        method, route, path, status, seconds, user_id = answered
-        if method not in HTTPMethod.__members__:
-            method = "(other)"  # clients may make up as many as they like, and metrics remember each
-        _stopwatch(method, route, status).observe(seconds)
-        if silent:
+    def __init__(self, service: str, env: str, level: str) -> None:
+        self._head = {"level": "INFO", "logger": "access", "event": "request", "service": service, "env": env}
+        self._silent = level in {"WARNING", "ERROR"}
+
+    def record(self, record: RequestRecord, context: RequestContext) -> None:
+        """Observe the request's duration and write its line; a line that cannot be written is dropped and counted."""
+        method = record.method if record.method in HTTPMethod.__members__ else "(other)"  # keeps the metrics few
+        _histogram(method, record.route, record.status).observe(record.seconds)
+        if self._silent:
             return
         line = {
-            **head,
+            **self._head,
             "method": method,
-            "path": path[:LONGEST_PATH],
-            "status": status,
-            "ms": round(seconds * 1000, 2),
-            "user": user_id,
+            "path": record.path[:LONGEST_PATH],
+            "status": record.status,
+            "ms": round(record.seconds * 1000, 2),
+            "user": context.caller and context.caller.user_id,
             "time": datetime.now(UTC),
-            "request_id": current_request_id(),
+            "request_id": context.request_id,
         }
-        os.write(1, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-
-    return record
-
-
-def observe(app: Flask, record: Record) -> None:
-    @app.before_request
-    def begin() -> None:
-        g.arrived = begin_request(request.headers.get(REQUEST_ID))
-
-    @app.after_request
-    def end(answer: Response) -> Response:
-        answer.headers[REQUEST_ID] = current_request_id()
-        if RECORDED not in request.environ:
-            route = request.url_rule.rule if request.url_rule else "(none)"
-            caller, seconds = known_caller(), perf_counter() - g.arrived
-            user_id = caller and caller.user_id
-            record(RequestRecord(request.method, route, request.path, answer.status_code, seconds, user_id))
-        return answer
+        try:
+            os.write(1, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        except OSError:
+            ACCESS_LINES_DROPPED.inc()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import logging.config
 import re
-from contextvars import ContextVar
 from typing import Any
 
 from pythonjsonlogger.orjson import OrjsonFormatter
 
-_request_id: ContextVar[str] = ContextVar("request_id", default="")
+from chassis.context import current_request_id
 
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _SECRET_MEMBER = re.compile(r"password|secret|token|authorization|cookie|credential", re.IGNORECASE)
@@ -18,15 +17,9 @@ _SECRET_TEXT = re.compile(r"(?i)(bearer\s+|(?:password|token|secret)[\"']?\s*[:=
 _REDACTED = "[redacted]"
 
 
-def current_request_id() -> str:
-    return _request_id.get()
-
-
-def stamp_request_id(offered: str | None, fallback: str) -> str:
-    """Adopt the caller's request id when it is harmless to log, else ours."""
-    stamped = offered if offered and _ACCEPTABLE_ID.fullmatch(offered) else fallback
-    _request_id.set(stamped)
-    return stamped
+def is_harmless_id(offered: str) -> bool:
+    """Tell whether a client's request id may stand in the logs."""
+    return _ACCEPTABLE_ID.fullmatch(offered) is not None
 
 
 def redact(value: Any, member: str = "") -> Any:

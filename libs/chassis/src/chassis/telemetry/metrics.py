@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from flask import Blueprint, Response
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     REGISTRY,
     CollectorRegistry,
     Counter,
@@ -32,13 +30,12 @@ RATE_LIMIT_STORAGE_FAILURES = Counter(
     "rate_limit_storage_failures", "Times that the storage of attempts was found to be away."
 )
 
-metrics = Blueprint("metrics", __name__)
+ACCESS_LINES_DROPPED = Counter("access_lines_dropped", "Access lines that could not be written.")
 
 
-@metrics.get("/metrics")
-def scrape() -> Response:
-    """Show this service's metrics, all its workers summed."""
-    return Response(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+def exposition() -> bytes:
+    """Return this service's metrics in Prometheus' text format, all its workers summed."""
+    return generate_latest(_registry())
 
 
 def _registry() -> CollectorRegistry:

@@ -1,31 +1,22 @@
-"""pytest plugin: a real PostgreSQL for the whole run, fresh databases, bearer tokens, a query budget."""
+"""pytest plugin: a real PostgreSQL for the whole run, and fresh databases on it."""
 
 from __future__ import annotations
 
 import logging
 import os
-import re
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 import pytest
-from flask import Flask
 from psycopg import sql
-from werkzeug.test import TestResponse, create_environ
 
-import chassis.db.database
-from chassis.auth.tokens import Caller, DemoTokens
 from chassis.db import migrations
-from chassis.db.database import Database, DeadlineConnection
-from chassis.http.dispatch import Dispatcher
-from chassis.server.shutdown import Application, close_connections
-from chassis.settings import LOCAL_SECRET
+from chassis.db.database import Database
 
 SERVER_URL = "TEST_POSTGRES_URL"
 OWNER, APP = "test_owner", "test_app"
@@ -105,122 +96,9 @@ def operating(service_url: str) -> Iterator[Database]:
     database.close()
 
 
-@contextmanager
-def closing(app: Flask) -> Iterator[Flask]:
-    """Yield the app; close its connections afterwards."""
-    yield app
-    app.extensions["database"].close()
-
-
 def empty(database: Database) -> None:
     """Remove every row as the owner, so that each test starts from nothing."""
     with database.transaction() as connection:
         rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         tables = [sql.Identifier(row.tablename) for row in rows if row.tablename != "alembic_version"]
         connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(tables)))
-
-
-def bearer(
-    user_id: str = "u-1", username: str = "alice", session_id: str = "s-1", secret: str = LOCAL_SECRET
-) -> dict[str, str]:
-    """Return the headers of a caller whose token the services accept."""
-    token = DemoTokens((secret,), 900).sign(Caller(user_id, username, session_id))
-    return {"Authorization": f"Bearer {token}"}
-
-
-class Seen(NamedTuple):
-    """What a client sees of an answer, but for what differs from one to the next."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-
-
-def express_lane(app: Flask) -> Dispatcher:
-    layer: Any = app.wsgi_app
-    while not isinstance(layer, Dispatcher):
-        layer = layer._inner
-    return layer
-
-
-def both_roads(app: Flask, method: str, path: str, **request: Any) -> tuple[Seen, Seen]:
-    """Send a request where the express lane may answer it, and again where only the framework can."""
-    express = _see(app.test_client().open(path, method=method, **request))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(express_lane(app), "_find", lambda _: (None, ""))
-        return express, _see(app.test_client().open(path, method=method, **request))
-
-
-def _see(answer: TestResponse) -> Seen:
-    headers = sorted(header for header in answer.headers if header[0] != "X-Request-ID")
-    return Seen(answer.status_code, headers, re.sub(rb'"request_id":"[^"]*"', b"", answer.data))
-
-
-@contextmanager
-def without_framework(app: Flask) -> Iterator[None]:
-    """Let only the express lane answer."""
-
-    def refuse(*_: Any) -> Any:
-        raise AssertionError("the framework was asked")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(express_lane(app), "_inner", refuse)
-        yield
-
-
-class Effort(NamedTuple):
-    """What an answer took, once everything was warm: the same on every machine."""
-
-    status: str
-    calls: int
-
-
-def effort(app: Flask, requests: Iterable[dict[str, Any]]) -> Effort:
-    """Return how many calls of Python functions one of these requests takes a server process."""
-    served = close_connections(app)
-    return min((_effort(served, create_environ(**request)) for request in requests), key=lambda effort: effort.calls)
-
-
-def _effort(served: Application, environ: dict[str, Any]) -> Effort:
-    statuses: list[str] = []
-    calls = 0
-
-    def note(_frame: Any, event: str, _argument: Any) -> None:
-        nonlocal calls
-        calls += event == "call"
-
-    sys.setprofile(note)
-    try:
-        answer = served(environ, lambda status, *_: statuses.append(status))
-        b"".join(answer)
-        getattr(answer, "close", dict)()
-    finally:
-        sys.setprofile(None)
-    return Effort(statuses[0], calls)
-
-
-@pytest.fixture
-def count_statements() -> Callable[[Database], Any]:
-    """Return a context manager that lists the SQL statements sent within it."""
-
-    @contextmanager
-    def counting(database: Database) -> Iterator[list[str]]:
-        seen: list[str] = []
-
-        class NotingCursor(psycopg.Cursor[Any]):
-            def execute(self, query: Any, *rest: Any, **options: Any) -> Any:
-                seen.append(str(query))
-                return super().execute(query, *rest, **options)
-
-        class Noting(DeadlineConnection):
-            def __init__(self, *given: Any, **named: Any) -> None:
-                super().__init__(*given, **named)
-                self.cursor_factory = NotingCursor
-
-        database.close()  # the next connections are noting ones
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(chassis.db.database, "DeadlineConnection", Noting)
-            yield seen
-        database.close()
-
-    return counting

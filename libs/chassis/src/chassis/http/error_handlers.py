@@ -1,0 +1,66 @@
+"""Turn every exception into a Problem: the dispatcher and plain Flask answer with the same documents."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from werkzeug.exceptions import HTTPException
+
+from chassis.db.database import as_problem
+from chassis.http.responses import problem_response
+from chassis.problems import PHRASES, InvalidRequest, Problem
+
+log = logging.getLogger(__name__)
+
+
+class FrameworkRefusal(Problem):
+    """An error of Flask itself, such as an unknown URL or a wrong method."""
+
+    def __init__(self, refusal: HTTPException) -> None:
+        self.status = refusal.code or 500
+        phrase = PHRASES[self.status].lower()
+        self.code = "invalid_request" if self.status == 400 else phrase.replace(" ", "_")  # noqa: PLR2004 - a status
+        self.headers = tuple(header for header in refusal.get_headers() if header[0] in {"Allow", "Retry-After"})
+        super().__init__(phrase, detail=refusal.description)
+
+
+def to_problem(failure: Exception) -> Problem:
+    """Return the Problem that answers this exception; log what is a fault of our own."""
+    if isinstance(failure, Problem):
+        return failure
+    if isinstance(failure, HTTPException):
+        return FrameworkRefusal(failure)
+    if problem := as_problem(failure):
+        return problem
+    log.error("unhandled_error", exc_info=failure, extra={"failure": type(failure).__name__})
+    return Problem()
+
+
+def handle_errors(app: Flask) -> None:
+    """Answer the exceptions of plain Flask routes."""
+
+    @app.errorhandler(Exception)
+    def refuse(failure: Exception) -> Response:
+        answer = problem_response(to_problem(failure))
+        return Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
+
+
+def invalid(failure: ValidationError) -> InvalidRequest:
+    """Return the Problem that names every invalid member; its short text names the first."""
+    faults = failure.errors(include_url=False, include_context=False)
+    errors = [{"member": _member(fault), "code": fault["type"], "message": fault["msg"]} for fault in faults]
+    return InvalidRequest(_short_text(faults[0]), errors=errors)
+
+
+def _member(fault: ErrorDetails) -> str:
+    return ".".join(map(str, fault["loc"]))
+
+
+def _short_text(fault: ErrorDetails) -> str:
+    member = _member(fault) or "body"
+    if "." not in member and (fault["type"] == "missing" or fault["input"] in ("", [])):
+        return f"{member} required"
+    return f"{member}: {fault['msg']}"

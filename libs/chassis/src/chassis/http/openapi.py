@@ -1,0 +1,61 @@
+"""The app of a service, its OpenAPI document, and how a route's responses are described in it."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from flask.wrappers import Request
+from flask_openapi3 import Info, OpenAPI
+from flask_openapi3.types import ResponseDict
+from pydantic import BaseModel, ConfigDict
+from werkzeug.routing import RequestRedirect
+
+from chassis.context import Services
+from chassis.problems import MEDIA_TYPE
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457 problem document; `error` is the short text, `code` is stable for programs."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str
+    title: str
+    status: int
+    code: str
+    error: str
+    request_id: str
+
+
+class Api(OpenAPI):
+    """A Flask app with an OpenAPI document; `init_app` gives it its services and its dispatcher."""
+
+    services: Services
+
+    def raise_routing_exception(self, request: Request) -> NoReturn:
+        """Redirect to the canonical path without naming a host: the Host header comes from the client."""
+        if isinstance(redirect := request.routing_exception, RequestRedirect):
+            redirect.new_url = urlsplit(redirect.new_url)._replace(scheme="", netloc="").geturl()
+        super().raise_routing_exception(request)
+
+
+def api(service: str, title: str, version: str) -> Api:
+    """Return the app of a service, with its documentation at /openapi."""
+    return Api(
+        service,
+        info=Info(title=title, version=version),
+        security_schemes={
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "service": {"type": "http", "scheme": "bearer", "description": "The services' own credential."},
+        },
+        validation_error_status=400,
+        validation_error_model=ProblemOut,
+        doc_url="/openapi.json",
+    )
+
+
+def responses(success: ResponseDict, *problems: int) -> ResponseDict:
+    """Describe a route's responses: what it returns, and the statuses it refuses with."""
+    content = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}}
+    # A dictionary for each: the framework writes into them.
+    return {**{status: dict(content) for status in (*problems, 500, 503)}, **success}

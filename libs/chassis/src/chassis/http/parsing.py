@@ -1,0 +1,110 @@
+"""Read what a route declares of its request: path, query, headers and body as Pydantic models, services and caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+import orjson
+import werkzeug.urls  # noqa: F401 - registers the error handler "werkzeug.url_quote"
+from pydantic import BaseModel
+from werkzeug.http import parse_options_header
+
+from chassis.context import Caller, Services
+from chassis.problems import BodyTooLarge, InvalidRequest, UnsupportedMediaType
+
+LARGEST_BODY = 64 * 1024
+JSON = "application/json"
+
+Environ = dict[str, Any]
+
+
+class Request(NamedTuple):
+    """A matched request; `variables` are the variable parts of its path."""
+
+    environ: Environ
+    variables: dict[str, str]
+    services: Services
+    caller: Caller | None
+
+
+Parser = Callable[[Request], Any]
+
+
+def parse_path(model: type[BaseModel]) -> Parser:
+    return lambda request: model.model_validate(request.variables)
+
+
+def parse_query(model: type[BaseModel]) -> Parser:
+    return lambda request: model.model_validate(_parameters(request.environ["QUERY_STRING"]))
+
+
+def parse_header(model: type[BaseModel]) -> Parser:
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    keys = [(name, f"HTTP_{name.upper().replace('-', '_')}") for name in names]
+
+    def parse(request: Request) -> BaseModel:
+        return model.model_validate({name: request.environ[key] for name, key in keys if key in request.environ})
+
+    return parse
+
+
+def parse_body(model: type[BaseModel]) -> Parser:
+    return lambda request: model.model_validate(_json_object(request.environ))
+
+
+PARSERS: dict[str, Callable[[Any], Parser]] = {
+    "services": lambda _: lambda request: request.services,
+    "caller": lambda _: lambda request: request.caller,
+    "path": parse_path,
+    "query": parse_query,
+    "header": parse_header,
+    "body": parse_body,
+}
+"""What a route's function may declare by a parameter's name."""
+
+
+def _parameters(query: str) -> dict[str, str]:
+    """Return the parameters of a query string; of several with one name, the first counts."""
+    # Invalid UTF-8 stays percent-encoded, as in Flask.
+    parameters: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True, errors="werkzeug.url_quote") if query else ():
+        parameters.setdefault(name, value)
+    return parameters
+
+
+def _json_object(environ: Environ) -> dict[str, Any]:
+    body = _read_body(environ)
+    if not body:
+        return {}
+    if not _is_json(environ.get("CONTENT_TYPE", "")):
+        raise UnsupportedMediaType
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as failure:
+        raise InvalidRequest(f"the body is not valid JSON: {failure.msg}", position=failure.pos) from failure
+    if not isinstance(parsed, dict):
+        raise InvalidRequest("the body must be a JSON object")
+    return parsed
+
+
+def _read_body(environ: Environ) -> bytes:
+    """Return the whole body; raise BodyTooLarge, for a declared length without reading any of it."""
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        body: bytes = environ["wsgi.input"].read(LARGEST_BODY + 1)
+        if len(body) > LARGEST_BODY:
+            raise BodyTooLarge
+        return body
+    length = environ.get("CONTENT_LENGTH", "")
+    declared = int(length) if length.isdecimal() else 0
+    if declared > LARGEST_BODY:
+        raise BodyTooLarge
+    return environ["wsgi.input"].read(declared) if declared else b""
+
+
+def _is_json(content_type: str) -> bool:
+    if content_type == JSON:
+        return True
+    media_type = parse_options_header(content_type)[0].lower()
+    return media_type == JSON or (media_type.startswith("application/") and media_type.endswith("+json"))

@@ -1,0 +1,112 @@
+"""The table of JSON routes, built from the app's blueprints when the service starts.
+
+A route that would not be safe as it is declared raises UnsafeRoute, and the service does not start.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from inspect import unwrap
+from typing import Any, NamedTuple, NoReturn, get_type_hints
+
+from flask_openapi3 import APIBlueprint
+from pydantic import ValidationError
+from werkzeug.routing import Rule
+
+from chassis.http.api import Guard, GuardedBlueprint
+from chassis.http.error_handlers import invalid
+from chassis.http.openapi import Api
+from chassis.http.parsing import PARSERS, Parser, Request
+from chassis.http.response_cache import ResponseCache, is_cached
+from chassis.http.responses import JsonResponse, Rendered, render
+
+
+class UnsafeRoute(Exception):
+    """A route that must not be served as it is declared; the message says what to change."""
+
+
+class Route(NamedTuple):
+    """A JSON route: its view is called with what the parsers read of the request."""
+
+    rule: str
+    view: Callable[..., JsonResponse]
+    guard: Guard
+    parsers: Mapping[str, Parser]
+    requirement: Callable[[Any], None] | None = None
+    cache: ResponseCache | None = None
+
+    def respond(self, request: Request) -> Rendered:
+        """Return the response; raise a Problem, or whatever the view raises."""
+        return self.cache.get(request) if self.cache else self.call(request)
+
+    def call(self, request: Request) -> Rendered:
+        try:
+            arguments = {name: parse(request) for name, parse in self.parsers.items()}
+        except ValidationError as failure:
+            raise invalid(failure) from failure
+        return render(self.view(**arguments), request.environ)
+
+
+class RouteTable:
+    """Finds the route of a method and a path; `caches` are those of its routes."""
+
+    def __init__(self, app: Api) -> None:
+        routes = list(_routes(app))
+        self._exact = {(method, route.rule): route for method, route in routes if "<" not in route.rule}
+        self._patterns = [(method, _pattern(route.rule), route) for method, route in routes if "<" in route.rule]
+        self.caches = [route.cache for _, route in routes if route.cache]
+
+    def match(self, method: str, path: str) -> tuple[Route | None, dict[str, str]]:
+        """Return the route and the variable parts of the path; None for what is not a JSON route."""
+        if method == "HEAD":
+            method = "GET"
+        if route := self._exact.get((method, path)):
+            return route, {}
+        for route_method, pattern, route in self._patterns:
+            if route_method == method and (match := pattern.fullmatch(path)):
+                return route, match.groupdict()
+        return None, {}
+
+
+def _pattern(rule: str) -> re.Pattern[str]:
+    """Translate a rule such as /orders/<order_id>: a variable is one part of the path."""
+    return re.compile(re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", rule))
+
+
+def _routes(app: Api) -> Iterator[tuple[str, Route]]:
+    """Yield the method and the route of every JSON endpoint, OPTIONS included, and take its view away from Flask."""
+    methods: dict[str, set[str]] = {}
+    for rule in app.url_map.iter_rules():
+        blueprint = app.blueprints.get(rule.endpoint.rpartition(".")[0])
+        if not isinstance(blueprint, APIBlueprint):
+            continue
+        if not isinstance(blueprint, GuardedBlueprint):
+            raise UnsafeRoute(f"{rule.rule}: make its blueprint with public(), signed_in() or services_only()")
+        route = _route(rule, unwrap(app.view_functions[rule.endpoint]), blueprint.guard)
+        app.view_functions[rule.endpoint] = _never_by_flask
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            yield method, route
+        methods.setdefault(rule.rule, set()).update(rule.methods or ())
+        yield "OPTIONS", Route(rule.rule, _tell_methods(methods[rule.rule]), blueprint.guard, {})
+
+
+def _route(rule: Rule, view: Callable[..., JsonResponse], guard: Guard) -> Route:
+    models = {name: hint for name, hint in get_type_hints(view).items() if name != "return"}
+    if unknown := models.keys() - PARSERS:
+        raise UnsafeRoute(f"{rule.rule}: a route cannot ask for {', '.join(sorted(unknown))}")
+    if "caller" in models and not guard.has_caller:
+        raise UnsafeRoute(f"{rule.rule}: asks for the caller, but its guard knows none; use signed_in()")
+    if is_cached(view) and guard.has_caller:
+        raise UnsafeRoute(f"{rule.rule}: its responses depend on the caller and must not be cached")
+    parsers = {name: PARSERS[name](model) for name, model in models.items()}
+    route = Route(rule.rule, view, guard, parsers, getattr(view, "requirement", None))
+    return route._replace(cache=ResponseCache(route.call)) if is_cached(view) else route
+
+
+def _tell_methods(methods: set[str]) -> Callable[[], JsonResponse]:
+    return lambda: JsonResponse(b"", headers={"Allow": ", ".join(sorted(methods))})
+
+
+def _never_by_flask(**_variables: Any) -> NoReturn:
+    raise AssertionError("a JSON route was called past its dispatcher")

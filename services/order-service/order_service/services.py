@@ -1,0 +1,61 @@
+"""What the routes of order-service use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chassis import context
+from chassis.auth.jwks import RemoteKeys
+from chassis.auth.jwt import JwtVerifier
+from chassis.auth.tokens import CachingVerifier, DemoTokens
+from chassis.context import no_session_has_ended
+from chassis.db.database import Database
+from chassis.problems import Unavailable
+from chassis.service_client import ServiceClient
+from order_service.sessions.follower import Follower
+from order_service.settings import Settings
+
+
+class FeedTooOld(Unavailable):
+    code, error = "session_feed_too_old", "orders cannot be placed now, try again"
+
+
+@dataclass(kw_only=True)
+class Services(context.Services):
+    """`feed` follows the sessions that user-service has ended, `keys` are its public ones; None where not used."""
+
+    settings: Settings
+    feed: Follower | None
+    keys: RemoteKeys | None
+
+    def details(self) -> dict[str, object]:
+        """Return what /readyz shows beside its checks."""
+        return {"session_feed_age_seconds": round(self.feed.age_seconds, 1)} if self.feed else {}
+
+
+def require_fresh_feed(services: Services) -> None:
+    """Raise FeedTooOld when it has been unknown for too long which sessions have ended."""
+    if services.feed and 0 < services.settings.session_feed_max_age_seconds < services.feed.age_seconds:
+        raise FeedTooOld
+
+
+def connect(settings: Settings, database: Database) -> Services:
+    """Return the services; where the URL of user-service is set, its feed and, for JWTs, its keys are used."""
+    client = (
+        ServiceClient(settings.user_service_url, settings.service_credential[0]) if settings.user_service_url else None
+    )
+    keys = RemoteKeys(client) if client and settings.token_kind == "jwt" else None
+    feed = Follower(database, client, keys) if client else None
+    verifier = (
+        JwtVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience)
+        if keys
+        else DemoTokens(settings.token_secrets, settings.token_ttl_seconds)
+    )
+    return Services(
+        settings=settings,
+        database=database,
+        tokens=CachingVerifier(verifier),
+        has_ended=feed.has_ended if feed else no_session_has_ended,
+        feed=feed,
+        keys=keys,
+    )

@@ -1,0 +1,34 @@
+"""What the routes of user-service use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chassis import context
+from chassis.auth.tokens import CachingVerifier
+from chassis.db.database import Database
+from chassis.rate_limit.limiter import RateLimiter
+from user_service.accounts.hashing import hashing_slots
+from user_service.accounts.passwords import Passwords
+from user_service.sessions.signing import Issuer, issuer
+from user_service.settings import Settings
+
+
+@dataclass(kw_only=True)
+class Services(context.Services):
+    settings: Settings
+    passwords: Passwords
+    rate_limiter: RateLimiter
+    issuer: Issuer
+
+
+def connect(settings: Settings, database: Database) -> Services:
+    tokens = issuer(settings)
+    return Services(
+        settings=settings,
+        database=database,
+        tokens=CachingVerifier(tokens.verifier),
+        passwords=Passwords(slots=hashing_slots(settings.threads)),
+        rate_limiter=RateLimiter(settings.rate_limit_storage_url, settings.rate_limit_per_address),
+        issuer=tokens,
+    )

@@ -1,0 +1,185 @@
+"""Worlds in which golden cases run. Everything that these tests need of the product is imported here."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from flask import Flask
+
+import order_service
+import user_service
+from chassis.settings import LOCAL_SECRET
+from chassis.testing.http import bearer, closing
+from chassis.testing.postgres import APP, OWNER, migrated_database
+from order_service.catalog import importer
+from order_service.catalog.importer import Product
+from order_service.settings import Settings as OrderSettings
+from user_service.settings import Settings as UserSettings
+
+from .cases import Case
+from .wire import ask
+
+SERVICES: dict[str, Any] = {
+    "user-service": (user_service, UserSettings),
+    "order-service": (order_service, OrderSettings),
+}
+DEAD = "postgresql://nobody@127.0.0.1:1/nothing"
+ORIGIN = "https://shop.example"
+SHELF = [
+    Product("p1", "Blue mug", "A mug of clay", "Kitchen", 1250, "EUR", 100),
+    Product("p2", "Red mug", 'Said to be "unbreakable", \u00fcber', "Kitchen", 999, "EUR", 5),
+    Product("p3", "Lamp", "", "Living room", 10000, "EUR", 1),
+    Product("p4", "Yankee candle", "Smells", "Living room", 1, "USD", 10),
+    Product("p5", "Gone", "", "Things", 100, "EUR", 0),
+]
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+ENDED = {"version": 1, "at": "2026-01-01T00:00:00Z", "session_id": "s-ended", "user_id": None}
+
+
+class World(NamedTuple):
+    app: Flask
+    saved: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def urls() -> Iterator[dict[str, str]]:
+    """Return the database of each service."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(migrated_database(f"golden_{name.replace('-', '_')}", module.MIGRATIONS))
+            for name, (module, _) in SERVICES.items()
+        }
+
+
+@pytest.fixture(scope="session")
+def enter(urls: dict[str, str]) -> Callable[[str, str], AbstractContextManager[World]]:
+    """Return a context manager: a service started in a world, on an empty database."""
+
+    @contextmanager
+    def enter(service: str, world: str) -> Iterator[World]:
+        _empty(service, urls[service])
+        with WORLDS[world](urls[service]) as settings:
+            module, kind = SERVICES[service]
+            with closing(module.create_app(kind(**settings))) as app:
+                READY.get(world, lambda _: None)(app)
+                yield World(app, _tokens())
+
+    return enter
+
+
+def _tokens() -> dict[str, str]:
+    """Return the tokens that a case may name."""
+    now = {"alice": bearer("u-alice", "alice", "s-alice"), "bob": bearer("u-bob", "bob", "s-bob")}
+    now |= {"carol": bearer("u-carol", "", "s-carol"), "ended": bearer("u-alice", "alice", "s-ended")}
+    now["foreign"] = bearer("u-alice", "alice", "s-alice", secret="another secret of more than 32 characters")
+    now["service"] = {"Authorization": f"Bearer {LOCAL_SECRET}"}
+    with pytest.MonkeyPatch.context() as patch:
+        there = time.time()
+        for name, shift in (("expired", -2000), ("early", 86_400)):
+            patch.setattr("itsdangerous.timed.time.time", lambda shift=shift: there + shift)
+            now[name] = bearer("u-alice", "alice", "s-alice")
+    return {name: headers["Authorization"].removeprefix("Bearer ") for name, headers in now.items()}
+
+
+def _operate(url: str, *statements: str) -> None:
+    with psycopg.connect(url.replace(f"={APP}", f"={OWNER}"), autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def _empty(service: str, url: str) -> None:
+    with psycopg.connect(url) as connection:
+        tables = ", ".join(name for (name,) in connection.execute(TABLES))
+    _operate(url, f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+    if service == "order-service":
+        importer.write(url, SHELF)
+
+
+@contextmanager
+def _plain(url: str) -> Iterator[dict[str, Any]]:
+    yield {"database_url": url}
+
+
+@contextmanager
+def _cors(url: str) -> Iterator[dict[str, Any]]:
+    yield {"database_url": url, "cors_origins": (ORIGIN, "http://localhost:3000")}
+
+
+@contextmanager
+def _away(_: str) -> Iterator[dict[str, Any]]:
+    yield {"database_url": DEAD}
+
+
+@contextmanager
+def _strict(url: str) -> Iterator[dict[str, Any]]:
+    yield {"database_url": url, "rate_limit_per_address": 2}
+
+
+@contextmanager
+def _broken(url: str) -> Iterator[dict[str, Any]]:
+    """Hide all tables, so that every statement fails as only a bug makes it fail."""
+    _operate(url, "ALTER SCHEMA public RENAME TO hidden")
+    try:
+        yield {"database_url": url}
+    finally:
+        _operate(url, "ALTER SCHEMA hidden RENAME TO public")
+
+
+@contextmanager
+def _stale(url: str) -> Iterator[dict[str, Any]]:
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would warn of the dead port until the tests end
+    yield {"database_url": url, "user_service_url": "http://127.0.0.1:1", "session_feed_max_age_seconds": 1}
+
+
+@contextmanager
+def _followed(url: str) -> Iterator[dict[str, Any]]:
+    """Serve a feed that knows of one session that has ended, for as long as anybody follows it."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Feed)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield {"database_url": url, "user_service_url": f"http://127.0.0.1:{server.server_address[1]}"}
+
+
+class _Feed(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        endings = [ENDED] if "after=0" in self.path else []
+        body = json.dumps({"version": 1, "endings": endings}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Stay silent."""
+
+
+def _wait_until(app: Flask, path: str, status: int) -> None:
+    """Wait until Alice's ended session, asking for `path`, is answered with `status`."""
+    case = Case("", "POST", path, {"items": [{"product_id": "unknown"}]}, "ended")
+    deadline = time.monotonic() + 30
+    while ask(app, case, _tokens(), "198.51.100.1").status != status:
+        assert time.monotonic() < deadline, f"{path} does not come to answer {status}"
+        time.sleep(0.05)
+
+
+WORLDS = {
+    "plain": _plain,
+    "cors": _cors,
+    "away": _away,
+    "strict": _strict,
+    "broken": _broken,
+    "stale": _stale,
+    "followed": _followed,
+}
+READY: dict[str, Callable[[Flask], None]] = {
+    "stale": lambda app: _wait_until(app, "/orders", 503),
+    "followed": lambda app: _wait_until(app, "/orders", 401),
+}

@@ -1,0 +1,563 @@
+"""The cases of order-service."""
+
+from __future__ import annotations
+
+from .cases import (
+    ALLOWED,
+    FOREIGN,
+    NESTED,
+    Case,
+    Group,
+    bodies,
+    etags,
+    origins,
+    shown,
+    spellings,
+    tokens,
+    wrong_methods,
+)
+
+MUG = {"items": [{"product_id": "p1"}]}
+NOBODY = "/orders/o-00000000000000000000000000000000"
+ADDRESS = {"street": "High Street 1", "city": "Springfield", "postal_code": "12345", "country": "DE"}
+ROUTES: list[tuple[str, str, str]] = [
+    ("GET", "/products", ""),
+    ("GET", "/products/p1", ""),
+    ("GET", "/orders", "alice"),
+    ("GET", "/orders/export", "alice"),
+    ("GET", NOBODY, "alice"),
+    ("POST", f"{NOBODY}/cancel", "alice"),
+    ("POST", "/orders", "alice"),
+    ("POST", "/create_order", "alice"),
+    ("GET", "/healthz", ""),
+    ("GET", "/readyz", ""),
+]
+PAGES = [
+    "/metrics",
+    "/openapi",
+    "/openapi/",
+    "/openapi/openapi.json",
+    "/openapi.json",
+    "/openapi/swagger",
+    "/openapi/swagger/",
+    "/openapi/oauth2-redirect.html",
+    "/openapi/swagger/swagger-ui.css",
+    "/openapi/swagger/nothing",
+    "/openapi/static/nothing",
+    "/openapi/static/../../x",
+    "/static/nothing",
+    "/static/..%2F..%2Fx",
+]
+PAGE_CASES = [Case(f"{method} {path}", method, path) for path in PAGES for method in ("GET", "HEAD", "OPTIONS", "POST")]
+UNKNOWN = [
+    Case(f"{method} {path}: no such path", method, path, None, caller)
+    for path in ("/", "/nothing", "//", "/favicon.ico", "/%ff", "/%00", "/%2F", "/products/p1/x", "/orders/a/b/c")
+    for method, caller in (("GET", ""), ("HEAD", ""), ("OPTIONS", ""), ("POST", "alice"))
+]
+REQUEST_IDS = [
+    Case(f"GET {path}: X-Request-ID {name}", "GET", path, headers={"X-Request-ID": sent})
+    for path in ("/products", "/products/p1", "/products/none", "/healthz", "/nothing")
+    for name, sent in {
+        "harmless": "abc-123_DEF.4",
+        "blank": "",
+        "with a blank": "a b",
+        "with quotes": '"><script>',
+        "not ASCII": "\u00fc",
+        "long": "x" * 64,
+        "longer": "x" * 128,
+        "longest": "x" * 129,
+    }.items()
+]
+
+LISTS = [
+    Case(shown(f"GET {path}?{query}"), "GET", f"{path}?{query}", None, caller)
+    for path, caller in (("/products", ""), ("/orders", "alice"))
+    for query in (
+        "limit=1",
+        "limit=2",
+        "limit=100",
+        "limit=0",
+        "limit=101",
+        "limit=-1",
+        "limit=",
+        "limit",
+        "limit=x",
+        "limit=1.0",
+        "limit=1.5",
+        "limit=%31",
+        "limit=+1",
+        "limit=1+",
+        "limit=0x1",
+        "limit=1_0",
+        "limit=true",
+        "limit=%D9%A1",
+        "limit=1&limit=2",
+        "limit=2&limit=1",
+        "limit=1&limit=x",
+        "limit=1&limit=",
+        "LIMIT=1",
+        "%6Cimit=1",
+        "limit=1;after=x",
+        "limit=1&&",
+        "&limit=1",
+        "limit=1&a=%ff",
+        "limit=%ff",
+        "limit=1%00",
+        "limit=99999999999999999999",
+        "after=",
+        "after=x",
+        "after=!",
+        "after=WzFd",
+        "after=WzFd&limit=2",
+        "after=%57zFd",
+        "after=WyJhIl0",
+        "after=WzFd==",
+        "after=WzEsMl0",
+        "after=bnVsbA",
+        "after=W10",
+        "after=%ff",
+        "after=%00",
+        f"after={'x' * 200}",
+        f"after={'x' * 201}",
+        "after=WzFd&after=WzJd",
+        "limit=0&after=x&unknown=1",
+        "status=placed",
+        "status=cancelled",
+        "status=shipped",
+        "status=",
+        "status=%70laced",
+        "sort=price&limit=2",
+        "access_token=x",
+    )
+]
+SEARCHES = [
+    Case(shown(f"GET /products?{query}"), "GET", f"/products?{query}")
+    for query in (
+        "q=mug",
+        "q=MUGS",
+        "q=blue+mug",
+        "q=blue%20mug",
+        "q=blue%2Bmug",
+        "q=%C3%BCber",
+        "q=nothing",
+        "q=",
+        "q=+",
+        "q=%09mug",
+        "q=a%00b",
+        "q=%ff",
+        "q=%E2%82",
+        "q=%27%3B--",
+        "q=%22blue+mug%22",
+        "q=-red+mug",
+        "q=mug&q=lamp",
+        "q=mug&limit=1",
+        "q=mug&sort=price",
+        "q=mug&sort=-price&limit=1",
+        f"q={'x' * 200}",
+        f"q={'x' * 201}",
+        f"q={'x' * 1500}",
+        "category=Kitchen",
+        "category=Living+room",
+        "category=Living%20room&sort=name",
+        "category=kitchen",
+        "category=",
+        "category=%20Kitchen%20",
+        f"category={'x' * 101}",
+        "sort=name",
+        "sort=price",
+        "sort=-price",
+        "sort=name&limit=2",
+        "sort=-price&limit=2",
+        "sort=PRICE",
+        "sort=",
+        "sort=stock",
+        "sort=price&sort=name",
+        "sort=name&after=WzFd",
+        "category=Kitchen&limit=1",
+        "a=1&b=2&c=3",
+        "unknown=",
+        "=1",
+        "=",
+        "&",
+        "%",
+        "%zz=1",
+        "q=%zz",
+    )
+]
+PRODUCTS = [
+    Case(shown(f"GET {path}"), "GET", path)
+    for path in (
+        "/products/p2",
+        "/products/none",
+        "/products/%70%31",
+        "/products/p%31",
+        "/products/P1",
+        "/products/p1%20",
+        "/products/%20",
+        "/products/%20p1",
+        "/products/p1%2F",
+        "/products/p1%2Fx",
+        "/products/%2Fp1",
+        "/products/p1%00",
+        "/products/%00",
+        "/products/%ff",
+        "/products/%E2%82",
+        "/products/%C3%BC",
+        "/products/p1%0A",
+        "/products/%7F",
+        "/products/p1?q=1",
+        "/products/p1?",
+        "/products/p1?limit=1&limit=2",
+        "/products/p1?%ff",
+        "/products/p1;x",
+        "/products/.",
+        "/products/..",
+        "/products/../orders",
+        "/products/p1/..",
+        "/products/",
+        "/products//",
+        "/products//p1",
+        "//products//p1",
+        "/products/p+1",
+        "/products/p%2B1",
+        "/products/%25",
+        "/products/%3F",
+        f"/products/{'x' * 100}",
+        f"/products/{'x' * 101}",
+        f"/products/{'x' * 5000}",
+    )
+]
+ORDER_PATHS = [
+    Case(f"{method} {path}", method, path, None, "alice")
+    for stem in (
+        "x",
+        "",
+        "o-",
+        "O-0",
+        "o-0",
+        "%6F-0",
+        "%24order",
+        "$order%20",
+        "$order%00",
+        "%ff",
+        "%00",
+        "a%2Fb",
+        "export%20",
+    )
+    for method, path in (("GET", f"/orders/{stem}"), ("POST", f"/orders/{stem}/cancel"))
+]
+
+ITEMS = {
+    "no items": {"items": []},
+    "items of null": {"items": None},
+    "items as object": {"items": {}},
+    "item as text": {"items": ["p1"]},
+    "item as null": {"items": [None]},
+    "empty item": {"items": [{}]},
+    "blank product": {"items": [{"product_id": ""}]},
+    "product of blanks": {"items": [{"product_id": "  "}]},
+    "product as number": {"items": [{"product_id": 1}]},
+    "product with NUL": {"items": [{"product_id": "p1\x00"}]},
+    "product with line feed": {"items": [{"product_id": "p\n1"}]},
+    "product too long": {"items": [{"product_id": "x" * 101}]},
+    "unknown product": {"items": [{"product_id": "none"}]},
+    "unknown products": {"items": [{"product_id": "none"}, {"product_id": "p1"}, {"product_id": "\u00fc"}]},
+    "qty of 0": {"items": [{"product_id": "p1", "qty": 0}]},
+    "qty of 1000": {"items": [{"product_id": "p1", "qty": 1000}]},
+    "qty of 999": {"items": [{"product_id": "p1", "qty": 999}]},
+    "qty as text": {"items": [{"product_id": "p1", "qty": "1"}]},
+    "qty as float": {"items": [{"product_id": "p1", "qty": 1.0}]},
+    "qty as true": {"items": [{"product_id": "p1", "qty": True}]},
+    "qty of null": {"items": [{"product_id": "p1", "qty": None}]},
+    "qty beyond 64 bits": '{"items":[{"product_id":"p1","qty":99999999999999999999}]}',
+    "sum too large": {"items": [{"product_id": "p1", "qty": 600}, {"product_id": "p1", "qty": 400}]},
+    "out of stock": {"items": [{"product_id": "p3", "qty": 2}, {"product_id": "p5"}, {"product_id": "p1"}]},
+    "two currencies": {"items": [{"product_id": "p1"}, {"product_id": "p4"}]},
+    "51 lines": {"items": [{"product_id": "p1"}] * 51},
+    "own price": {"items": [{"product_id": "p1", "unit_price": 0.01}]},
+    "own user": {"items": [{"product_id": "p1"}], "user": "bob"},
+    "several faults": {"items": [{"qty": 0, "x": 1}, 5], "ship_to": {}, "y": 2},
+    "ship_to as text": {**MUG, "ship_to": "home"},
+    "ship_to as array": {**MUG, "ship_to": []},
+    "blank street": {**MUG, "ship_to": {**ADDRESS, "street": " "}},
+    "NUL in street": {**MUG, "ship_to": {**ADDRESS, "street": "a\x00"}},
+    "country in small letters": {**MUG, "ship_to": {**ADDRESS, "country": "de"}},
+    "deep ship_to": '{"items":[{"product_id":"p1"}],"ship_to":' + NESTED + "}",
+    "duplicate items, last empty": '{"items":[{"product_id":"p1"}],"items":[]}',
+    "not JSON after a good start": '{"items":[{"product_id":"p1"}]',
+    "good, then garbage": '{"items":[{"product_id":"p1"}]}x',
+    "text/plain": MUG,
+    "no media type": MUG,
+}
+HOW: dict[str, dict[str, str | None]] = {
+    "text/plain": {"Content-Type": "text/plain"},
+    "no media type": {"Content-Type": None},
+}
+REFUSED = [
+    Case(f"POST {path}: {name}", "POST", path, body, "alice", HOW.get(name, {}))
+    for path in ("/orders", "/create_order")
+    for name, body in ITEMS.items()
+]
+KEYS = {
+    "blank": "",
+    "with a blank": "a b",
+    "not ASCII": "\u00fc",
+    "too long": "x" * 256,
+    "with a tab": "a\tb",
+    "with a blank at its end": "fresh ",
+}
+ORDERING = [
+    Case("GET /orders: none", "GET", "/orders", None, "alice"),
+    Case("GET /orders/export: none", "GET", "/orders/export", None, "alice"),
+    Case("POST /orders", "POST", "/orders", MUG, "alice", save="order=order_id"),
+    Case("GET /products/p1: one less", "GET", "/products/p1"),
+    Case("GET /products: one less", "GET", "/products"),
+    Case("POST /create_order", "POST", "/create_order", {**MUG, "ship_to": ADDRESS}, "alice", save="second=order_id"),
+    Case(
+        "POST /orders: many lines",
+        "POST",
+        "/orders",
+        {
+            "items": [{"product_id": "p2", "qty": 2}, {"product_id": " p1 "}, {"product_id": "p2"}],
+            "ship_to": {**ADDRESS, "recipient": "  \u00dcber \U0001f600 & Co  "},
+        },
+        "alice",
+    ),
+    Case("POST /orders: ship_to of null", "POST", "/orders", {**MUG, "ship_to": None}, "alice"),
+    Case("POST /orders: query is not looked at", "POST", "/orders?a=1&a=2", MUG, "alice"),
+    Case("POST /orders: charset", "POST", "/orders", MUG, "alice", {"Content-Type": "application/json; charset=utf-8"}),
+    Case("POST /orders: problem+json", "POST", "/orders", MUG, "alice", {"Content-Type": "application/problem+json"}),
+    Case("POST /orders: small scheme", "POST", "/orders", MUG, headers={"Authorization": "bearer $alice"}),
+    Case("POST /orders: If-None-Match", "POST", "/orders", MUG, "alice", {"If-None-Match": "*"}),
+    Case("POST /orders: Accept of HTML", "POST", "/orders", MUG, "alice", {"Accept": "text/html"}),
+    Case(
+        "POST /orders: duplicate items, last good",
+        "POST",
+        "/orders",
+        '{"items":[],"items":[{"product_id":"p1","product_id":"p2"}]}',
+        "alice",
+    ),
+    Case("POST /orders: user without a name", "POST", "/orders", MUG, "carol"),
+    Case("GET /orders/<id>", "GET", "/orders/$order", None, "alice"),
+    Case("HEAD /orders/<id>", "HEAD", "/orders/$order", None, "alice"),
+    Case("OPTIONS /orders/<id>", "OPTIONS", "/orders/$order", None, "alice"),
+    Case("GET /orders/<id>: with body", "GET", "/orders/$order", MUG, "alice"),
+    Case("GET /orders/<id>: unknown parameter", "GET", "/orders/$order?a=1", None, "alice"),
+    Case("GET /orders/<id>: trailing slash", "GET", "/orders/$order/", None, "alice"),
+    Case("GET /orders/<id>: another's", "GET", "/orders/$order", None, "bob"),
+    Case("POST /orders/<id>/cancel: another's", "POST", "/orders/$order/cancel", None, "bob"),
+    *etags("/orders/$order", "alice"),
+    *etags("/orders", "alice"),
+    *etags("/orders?limit=1", "alice"),
+    *ORDER_PATHS,
+    Case("GET /orders: placed so far", "GET", "/orders", None, "alice"),
+    Case("HEAD /orders: placed so far", "HEAD", "/orders", None, "alice"),
+    Case("GET /orders: with body", "GET", "/orders", "{", "alice"),
+    Case("GET /orders: nobody else's", "GET", "/orders", None, "bob"),
+    *LISTS,
+    *REFUSED,
+    Case(
+        "POST /orders: first with a key", "POST", "/orders", MUG, "alice", {"Idempotency-Key": "k1"}, "keyed=order_id"
+    ),
+    Case("POST /orders: again with this key", "POST", "/orders", MUG, "alice", {"Idempotency-Key": "k1"}),
+    Case("POST /create_order: with this key", "POST", "/create_order", MUG, "alice", {"Idempotency-Key": "k1"}),
+    Case(
+        "POST /orders: key with another body",
+        "POST",
+        "/orders",
+        {"items": [{"product_id": "p2"}]},
+        "alice",
+        {"Idempotency-Key": "k1"},
+    ),
+    Case("POST /orders: key of another caller", "POST", "/orders", MUG, "bob", {"Idempotency-Key": "k1"}),
+    Case(
+        "POST /orders: key of a refused order",
+        "POST",
+        "/orders",
+        {"items": [{"product_id": "p5"}]},
+        "alice",
+        {"Idempotency-Key": "k2"},
+    ),
+    Case("POST /orders: the same key, good now", "POST", "/orders", MUG, "alice", {"Idempotency-Key": "k2"}),
+    Case("POST /orders: longest key", "POST", "/orders", MUG, "alice", {"Idempotency-Key": "x" * 255}),
+    *[
+        Case(f"POST /orders: key {name}", "POST", "/orders", MUG, "alice", {"Idempotency-Key": key})
+        for name, key in KEYS.items()
+    ],
+    Case(
+        "POST /orders: bad key and bad body", "POST", "/orders", {"items": [], "x": 1}, "alice", {"Idempotency-Key": ""}
+    ),
+    Case("POST /orders: bad key and no JSON", "POST", "/orders", "{", "alice", {"Idempotency-Key": "a b"}),
+    Case("POST /orders/<id>/cancel", "POST", "/orders/$order/cancel", None, "alice"),
+    Case("POST /orders/<id>/cancel: again", "POST", "/orders/$order/cancel", None, "alice"),
+    Case("GET /orders/<id>: cancelled", "GET", "/orders/$order", None, "alice"),
+    Case("POST /orders/<id>/cancel: body is not looked at", "POST", "/orders/$second/cancel", "{", "alice"),
+    Case(
+        "POST /orders/<id>/cancel: over the limit",
+        "POST",
+        "/orders/$keyed/cancel",
+        "x" * 70_000,
+        "alice",
+        {"Content-Type": "text/plain"},
+    ),
+    Case("POST /orders: replay of a cancelled order", "POST", "/orders", MUG, "alice", {"Idempotency-Key": "k1"}),
+    Case("GET /orders?status=cancelled: some", "GET", "/orders?status=cancelled", None, "alice"),
+    Case("GET /orders?status=placed&limit=1: some", "GET", "/orders?status=placed&limit=1", None, "alice"),
+    Case("GET /orders/export", "GET", "/orders/export", None, "alice"),
+    Case("HEAD /orders/export", "HEAD", "/orders/export", None, "alice"),
+    Case("GET /orders/export: If-None-Match", "GET", "/orders/export", None, "alice", {"If-None-Match": "*"}),
+    Case("GET /products/p1: back on the shelf", "GET", "/products/p1"),
+]
+
+GROUPS = [
+    Group(
+        "catalogue",
+        "plain",
+        [
+            Case("GET /products", "GET", "/products"),
+            Case("HEAD /products", "HEAD", "/products"),
+            Case("GET /products: with body", "GET", "/products", {"a": 1}),
+            Case("GET /products: with a body that is no JSON", "GET", "/products", "{"),
+            Case("GET /products: body over the limit", "GET", "/products", "x" * 70_000),
+            Case("GET /products: with a token", "GET", "/products", None, "alice"),
+            Case("GET /products: garbage token", "GET", "/products", headers={"Authorization": "Bearer x"}),
+            Case("GET /products/p1", "GET", "/products/p1"),
+            Case("HEAD /products/p1", "HEAD", "/products/p1"),
+            Case("GET /products/p1: with body", "GET", "/products/p1", {"a": 1}),
+            Case("GET /products/p1: body over the limit", "GET", "/products/p1", "x" * 70_000),
+            Case("GET /products/p1: garbage token", "GET", "/products/p1", headers={"Authorization": "Bearer x"}),
+            Case("GET /products/p1: with a token", "GET", "/products/p1", None, "alice"),
+            Case("GET /products/p1: Accept of HTML", "GET", "/products/p1", headers={"Accept": "text/html"}),
+            *PRODUCTS,
+            *SEARCHES,
+            *[case for path in ("/products", "/products/p1", "/products?limit=2") for case in etags(path)],
+        ],
+    ),
+    Group("orders", "plain", ORDERING),
+    Group(
+        "spellings",
+        "plain",
+        [
+            case
+            for method, path, caller in ROUTES
+            for case in spellings(method, path, caller, MUG if method == "POST" else None)
+        ],
+    ),
+    Group(
+        "methods",
+        "plain",
+        [
+            case
+            for path, allowed, caller in (
+                ("/products", "GET", ""),
+                ("/products/p1", "GET", ""),
+                ("/orders", "GET POST", "alice"),
+                ("/orders/export", "GET", "alice"),
+                (NOBODY, "GET", "alice"),
+                (f"{NOBODY}/cancel", "POST", "alice"),
+                ("/create_order", "POST", "alice"),
+                ("/healthz", "GET", ""),
+                ("/readyz", "GET", ""),
+            )
+            for case in wrong_methods(path, allowed, caller)
+        ],
+    ),
+    Group(
+        "methods without token",
+        "plain",
+        [
+            case
+            for path, allowed in (("/orders", "GET POST"), (NOBODY, "GET"), ("/create_order", "POST"))
+            for case in wrong_methods(path, allowed)
+        ],
+    ),
+    Group("bodies", "plain", [case for path in ("/orders", "/create_order") for case in bodies("POST", path, "alice")]),
+    Group("bodies without token", "plain", bodies("POST", "/orders", "", ("no body", "not JSON", "over the limit"))),
+    Group("bodies on cancel", "plain", bodies("POST", f"{NOBODY}/cancel", "alice")),
+    Group(
+        "tokens",
+        "plain",
+        [
+            case
+            for method, path, caller in ROUTES
+            if caller
+            for case in tokens(method, path, {"items": []} if method == "POST" else None)
+        ]
+        + [
+            Case("GET /orders: token in the query", "GET", "/orders?access_token=$alice"),
+            Case("GET /orders: token in a cookie", "GET", "/orders", headers={"Cookie": "token=$alice"}),
+            Case("GET /orders: token of another session", "GET", "/orders", None, "ended"),
+        ],
+    ),
+    Group("unknown paths", "plain", UNKNOWN),
+    Group("request ids", "plain", REQUEST_IDS),
+    Group(
+        "pages",
+        "plain",
+        [
+            *PAGE_CASES,
+            *(Case(f"{m} {p}", m, p) for p in ("/healthz", "/readyz") for m in ("GET", "HEAD", "OPTIONS")),
+        ],
+    ),
+    Group(
+        "origins",
+        "cors",
+        [
+            *(
+                case
+                for method, path, caller in ROUTES
+                for case in origins(method, path, caller, {"items": []} if method == "POST" else None)
+            ),
+            Case("POST /orders: allowed origin, placed", "POST", "/orders", MUG, "alice", {**ALLOWED}),
+            Case("POST /orders: foreign origin, placed", "POST", "/orders", MUG, "alice", {**FOREIGN}),
+            Case("GET /orders: allowed origin, no token", "GET", "/orders", headers={**ALLOWED}),
+            Case("GET /products: allowed origin, 304", "GET", "/products", headers={**ALLOWED, "If-None-Match": "*"}),
+            Case(
+                "GET /products/p1: allowed origin, 304",
+                "GET",
+                "/products/p1",
+                headers={**ALLOWED, "If-None-Match": "*"},
+            ),
+            Case("GET /nothing: allowed origin", "GET", "/nothing", headers={**ALLOWED}),
+            Case("PUT /orders: allowed origin", "PUT", "/orders", headers={**ALLOWED}),
+            Case(
+                "OPTIONS /nothing: preflight",
+                "OPTIONS",
+                "/nothing",
+                headers={**ALLOWED, "Access-Control-Request-Method": "GET"},
+            ),
+            Case("GET /openapi/: allowed origin", "GET", "/openapi/", headers={**ALLOWED}),
+            Case("GET /products: second origin", "GET", "/products", headers={"Origin": "http://localhost:3000"}),
+            Case("GET /products: origin in capitals", "GET", "/products", headers={"Origin": "HTTPS://shop.example"}),
+        ],
+    ),
+    Group(
+        "without CORS",
+        "plain",
+        [case for path in ("/products", "/products/p1", "/orders") for case in origins("GET", path, "alice")],
+    ),
+    *(
+        Group(
+            name,
+            world,
+            [
+                Case(f"{method} {path}", method, path, MUG if method == "POST" else None, caller)
+                for method, path, caller in (*ROUTES, ("HEAD", "/products", ""), ("HEAD", "/products/p1", ""))
+            ],
+        )
+        for name, world in (
+            ("database away", "away"),
+            ("unexpected failure", "broken"),
+            ("feed of ended sessions too old", "stale"),
+        )
+    ),
+    Group(
+        "ended session",
+        "followed",
+        [
+            Case(f"{method} {path}: {caller}", method, path, MUG if method == "POST" else None, caller)
+            for method, path, needed in ROUTES
+            for caller in (("ended", "alice") if needed else ())
+        ],
+    ),
+]

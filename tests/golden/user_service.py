@@ -1,0 +1,583 @@
+"""The cases of user-service."""
+
+from __future__ import annotations
+
+from .cases import (
+    ALLOWED,
+    FOREIGN,
+    Case,
+    Group,
+    bodies,
+    origins,
+    shown,
+    spellings,
+    tokens,
+    wrong_methods,
+)
+
+PASSWORD = "correct horse"
+ALICE = {"username": "alice", "password": PASSWORD, "name": "Alice", "email": "Alice@example.com"}
+BOB = {"username": "bob", "password": PASSWORD}
+ADDRESS = {"street": "High Street 1", "city": "Springfield", "postal_code": "12345", "country": "DE"}
+LOGIN = {"username": "alice", "password": PASSWORD}
+CHROME: dict[str, str | None] = {"User-Agent": "Shop/1.0 (\u00fc)"}
+
+REGISTER_ALICE = Case("POST /register", "POST", "/register", ALICE, save="alice_id=id")
+SIGN_IN_ALICE = Case("POST /login", "POST", "/login", LOGIN, save="alice=token,alice_refresh=refresh_token")
+SIGN_UP = [REGISTER_ALICE, SIGN_IN_ALICE]
+
+ANYBODY = [("POST", "/register"), ("POST", "/login"), ("POST", "/token/refresh"), ("GET", "/.well-known/jwks.json")]
+SIGNED_IN = [
+    ("POST", "/logout"),
+    ("GET", "/sessions"),
+    ("DELETE", "/sessions/s-0"),
+    ("DELETE", "/sessions"),
+    ("GET", "/profile"),
+    ("PATCH", "/profile"),
+    ("DELETE", "/profile"),
+    ("POST", "/profile/password"),
+    ("GET", "/profile/export"),
+]
+SERVICES = [("GET", "/ended-sessions")]
+PROBES = [("GET", "/healthz"), ("GET", "/readyz")]
+ROUTES = [
+    *((method, path, "") for method, path in (*ANYBODY, *PROBES)),
+    *((method, path, "alice") for method, path in SIGNED_IN),
+    *((method, path, "service") for method, path in SERVICES),
+]
+PATHS = {
+    "/register": "POST",
+    "/login": "POST",
+    "/token/refresh": "POST",
+    "/logout": "POST",
+    "/sessions": "GET HEAD DELETE",
+    "/sessions/s-0": "DELETE",
+    "/.well-known/jwks.json": "GET",
+    "/ended-sessions": "GET",
+    "/profile": "GET PATCH DELETE",
+    "/profile/password": "POST",
+    "/profile/export": "GET HEAD",
+    "/healthz": "GET",
+    "/readyz": "GET",
+}
+# Bodies that are refused, so that the routes can be asked again and again.
+REFUSED_BODY = {
+    "/register": {"username": "x"},
+    "/login": {"username": ""},
+    "/token/refresh": {"refresh_token": ""},
+    "/profile/password": {"new_password": ""},
+    "/profile": {},
+}
+PAGES = [
+    "/metrics",
+    "/openapi",
+    "/openapi/",
+    "/openapi/openapi.json",
+    "/openapi.json",
+    "/openapi/swagger",
+    "/openapi/oauth2-redirect.html",
+    "/openapi/swagger/swagger-ui.css",
+    "/openapi/static/nothing",
+    "/static/nothing",
+]
+
+REGISTRATIONS = {
+    "no username": {"password": PASSWORD},
+    "no password": {"username": "carol"},
+    "blank username": {"username": "", "password": PASSWORD},
+    "blank password": {"username": "carol", "password": ""},
+    "username of null": {"username": None, "password": PASSWORD},
+    "username as number": {"username": 1, "password": PASSWORD},
+    "username as array": {"username": [], "password": PASSWORD},
+    "short username": {"username": "ca", "password": PASSWORD},
+    "long username": {"username": "x" * 65, "password": PASSWORD},
+    "very long username": {"username": "x" * 300, "password": PASSWORD},
+    "username with a blank": {"username": "car ol", "password": PASSWORD},
+    "username with NUL": {"username": "car\x00ol", "password": PASSWORD},
+    "username that cannot be seen": {"username": "car\u200bol", "password": PASSWORD},
+    "short password": {"username": "carol", "password": "1234567"},
+    "long password": {"username": "carol", "password": "x" * 129},
+    "common password": {"username": "carol", "password": "password123"},
+    "password as username": {"username": "caroline", "password": "Caroline"},
+    "password as number": {"username": "carol", "password": 12345678},
+    "no email address": {"username": "carol", "password": PASSWORD, "email": "carol"},
+    "email with NUL": {"username": "carol", "password": PASSWORD, "email": "a\x00@example.com"},
+    "email too long": {"username": "carol", "password": PASSWORD, "email": "a" * 250 + "@example.com"},
+    "email as number": {"username": "carol", "password": PASSWORD, "email": 1},
+    "name too long": {"username": "carol", "password": PASSWORD, "name": "x" * 101},
+    "name with a line feed": {"username": "carol", "password": PASSWORD, "name": "a\nb"},
+    "own id": {"username": "carol", "password": PASSWORD, "id": "u-1"},
+    "several faults": {"username": "", "password": 1, "email": "x", "y": 1, "z": 2},
+    "taken username": BOB,
+    "taken username in capitals": {**BOB, "username": "BOB"},
+    "taken username in wide letters": {**BOB, "username": "\uff42\uff4f\uff42"},
+    "taken email": {"username": "carol", "password": PASSWORD, "email": "bob@EXAMPLE.com"},
+    "twice username, last short": '{"username":"carol","username":"x","password":"correct horse"}',
+}
+REGISTERING = [
+    Case("POST /register: all members", "POST", "/register", {**BOB, "name": " Bob ", "email": "Bob@example.com"}),
+    Case(
+        "POST /register: blank name and email",
+        "POST",
+        "/register",
+        {**BOB, "username": "dave", "name": "", "email": ""},
+    ),
+    Case("POST /register: null", "POST", "/register", {**BOB, "username": "erin", "name": None, "email": None}),
+    Case(
+        "POST /register: Unicode", "POST", "/register", {**BOB, "username": "Z\u00fcrich\u212b", "name": "\U0001f600"}
+    ),
+    Case(
+        "POST /register: charset",
+        "POST",
+        "/register",
+        {**BOB, "username": "frank"},
+        "",
+        {"Content-Type": "application/json; charset=utf-8"},
+    ),
+    Case(
+        "POST /register: problem+json",
+        "POST",
+        "/register",
+        {**BOB, "username": "grace"},
+        "",
+        {"Content-Type": "application/problem+json"},
+    ),
+    Case(
+        "POST /register: text/plain",
+        "POST",
+        "/register",
+        {**BOB, "username": "heidi"},
+        "",
+        {"Content-Type": "text/plain"},
+    ),
+    Case("POST /register: garbage token", "POST", "/register", {**BOB, "username": "ivan"}, "foreign"),
+    Case("POST /register: query is not looked at", "POST", "/register?a=1&a=2", {**BOB, "username": "judy"}),
+    *(Case(f"POST /register: {name}", "POST", "/register", body) for name, body in REGISTRATIONS.items()),
+]
+LOGINS = {
+    "wrong password": {**LOGIN, "password": "wrong"},
+    "unknown user": {**LOGIN, "username": "nobody"},
+    "username of one letter": {**LOGIN, "username": "x"},
+    "username too long": {**LOGIN, "username": "x" * 257},
+    "password too long": {**LOGIN, "password": "x" * 129},
+    "no password": {"username": "alice"},
+    "no username": {"password": PASSWORD},
+    "blank both": {"username": "", "password": ""},
+    "password of null": {**LOGIN, "password": None},
+    "password as number": {**LOGIN, "password": 1},
+    "unknown member": {**LOGIN, "remember": True},
+    "NUL in username": {**LOGIN, "username": "alice\x00"},
+    "NUL in password": {**LOGIN, "password": "\x00"},
+    "twice password, last wrong": '{"username":"alice","password":"correct horse","password":"wrong"}',
+}
+SIGNING_IN = [
+    *SIGN_UP,
+    Case("POST /login: username in capitals", "POST", "/login", {**LOGIN, "username": "ALICE"}, "", CHROME),
+    Case("POST /login: charset", "POST", "/login", LOGIN, "", {"Content-Type": "application/json; charset=utf-8"}),
+    Case("POST /login: text/plain", "POST", "/login", LOGIN, "", {"Content-Type": "text/plain"}),
+    Case("POST /login: long user agent", "POST", "/login", LOGIN, "", {"User-Agent": "x" * 300}),
+    Case(
+        "POST /login: twice password, last right",
+        "POST",
+        "/login",
+        '{"username":"alice","password":"wrong","password":"correct horse"}',
+    ),
+    *(Case(f"POST /login: {name}", "POST", "/login", body) for name, body in LOGINS.items()),
+    Case(
+        "POST /token/refresh",
+        "POST",
+        "/token/refresh",
+        {"refresh_token": "$alice_refresh"},
+        save="next=refresh_token,renewed=token",
+    ),
+    Case("GET /profile: old token", "GET", "/profile", None, "alice"),
+    Case("GET /profile: new token", "GET", "/profile", None, "renewed"),
+    Case("GET /sessions: several", "GET", "/sessions", None, "alice"),
+    Case("POST /token/refresh: spent", "POST", "/token/refresh", {"refresh_token": "$alice_refresh"}),
+    Case("POST /token/refresh: its successor", "POST", "/token/refresh", {"refresh_token": "$next"}),
+    Case("GET /profile: session ended by reuse", "GET", "/profile", None, "renewed"),
+    Case("POST /token/refresh: unknown", "POST", "/token/refresh", {"refresh_token": "x"}),
+    Case("POST /token/refresh: too long", "POST", "/token/refresh", {"refresh_token": "x" * 257}),
+    Case("POST /token/refresh: number", "POST", "/token/refresh", {"refresh_token": 1}),
+    Case("POST /token/refresh: NUL", "POST", "/token/refresh", {"refresh_token": "\x00"}),
+    Case("POST /token/refresh: unknown member", "POST", "/token/refresh", {"refresh_token": "x", "y": 1}),
+    Case(
+        "POST /token/refresh: text/plain",
+        "POST",
+        "/token/refresh",
+        {"refresh_token": "x"},
+        "",
+        {"Content-Type": "text/plain"},
+    ),
+]
+
+
+def _login(name: str) -> Case:
+    return Case(f"POST /login: for {name}", "POST", "/login", LOGIN, "", CHROME, f"{name}=token")
+
+
+ENDED_EVERYWHERE = [
+    Case(f"{method} {path}: ended session", method, path, REFUSED_BODY.get(path) if method != "GET" else None, "third")
+    for method, path in SIGNED_IN
+]
+SESSIONS = [
+    *SIGN_UP,
+    _login("second"),
+    _login("third"),
+    Case("GET /sessions", "GET", "/sessions", None, "alice", save=""),
+    Case("HEAD /sessions", "HEAD", "/sessions", None, "alice"),
+    Case("GET /sessions: with body", "GET", "/sessions", "{", "alice"),
+    Case("GET /sessions: If-None-Match", "GET", "/sessions", None, "alice", {"If-None-Match": "*"}),
+    Case("POST /logout", "POST", "/logout", None, "third"),
+    Case("POST /logout: again", "POST", "/logout", None, "third"),
+    *ENDED_EVERYWHERE,
+    _login("fourth"),
+    Case("POST /logout: body is not looked at", "POST", "/logout", "{", "fourth", {"Content-Type": "text/plain"}),
+    _login("fifth"),
+    Case("POST /logout: body over the limit", "POST", "/logout", "x" * 70_000, "fifth"),
+    *(
+        Case(f"DELETE {path}", "DELETE", path, None, "alice")
+        for path in (
+            "/sessions/none",
+            "/sessions/%20",
+            "/sessions/%00",
+            "/sessions/%ff",
+            "/sessions/a%2Fb",
+            "/sessions/none/",
+            "/sessions//none",
+            "/sessions/none?a=1",
+        )
+    ),
+    Case(shown(f"DELETE /sessions/{'x' * 101}"), "DELETE", f"/sessions/{'x' * 101}", None, "alice"),
+    Case("DELETE /sessions/none: with body", "DELETE", "/sessions/none", "{", "alice"),
+    Case("DELETE /sessions", "DELETE", "/sessions", None, "alice"),
+    Case("DELETE /sessions: again, with body", "DELETE", "/sessions", "{", "alice"),
+    Case("GET /sessions: one left", "GET", "/sessions", None, "alice"),
+    Case("GET /profile: session ended by another", "GET", "/profile", None, "second"),
+    Case("GET /ended-sessions", "GET", "/ended-sessions", None, "service"),
+    Case("HEAD /ended-sessions", "HEAD", "/ended-sessions", None, "service"),
+    Case("GET /ended-sessions: with body", "GET", "/ended-sessions", "{", "service"),
+    *(
+        Case(f"GET /ended-sessions?{query}", "GET", f"/ended-sessions?{query}", None, "service")
+        for query in (
+            "after=0",
+            "after=1",
+            "after=1000",
+            "after=-1",
+            "after=",
+            "after=x",
+            "after=%31",
+            "after=1.0",
+            "after=9223372036854775807",
+            "after=9223372036854775808",
+            "after=1&after=0",
+            "after=%ff",
+            "after=1%00",
+            "limit=1",
+            "limit=1&after=1",
+            "limit=0",
+            "limit=1000",
+            "limit=1001",
+            "limit=",
+            "unknown=1",
+        )
+    ),
+    # An odd way to learn a session's id: the feed names it as the caller of the next case does.
+    Case("POST /login: for its id", "POST", "/login", LOGIN, save="last=token"),
+    Case("DELETE /sessions/<id>: bad id of a good session", "DELETE", "/sessions/S-0", None, "last"),
+]
+CHANGES = {
+    "name": {"name": "Alicia"},
+    "all members": {"name": "A", "email": "a@example.com", "phone": "+49 30 1234567", "shipping_address": ADDRESS},
+    "address with recipient": {"shipping_address": {**ADDRESS, "recipient": " \u00dcber "}},
+    "blank name and email": {"name": "", "email": ""},
+    "null": {"name": None, "email": None, "phone": None, "shipping_address": None},
+    "back again": {"name": "Alice", "email": "Alice@example.com"},
+    "nothing": {},
+    "username": {"username": "bob"},
+    "id": {"id": "u-1"},
+    "taken email": {"email": "BOB@example.com"},
+    "no email address": {"email": "x"},
+    "phone of letters": {"phone": "abc"},
+    "blank phone": {"phone": ""},
+    "phone with NUL": {"phone": "123\x00"},
+    "name too long": {"name": "x" * 101},
+    "name as number": {"name": 1},
+    "address as text": {"shipping_address": "home"},
+    "empty address": {"shipping_address": {}},
+    "address of blanks": {"shipping_address": dict.fromkeys(ADDRESS, " ")},
+    "unknown member of the address": {"shipping_address": {**ADDRESS, "x": 1}},
+    "several faults": {"name": 1, "phone": "x", "shipping_address": {"country": "de"}},
+}
+NEW = "amber-station-77"
+PROFILE = [
+    *SIGN_UP,
+    Case("POST /register: bob", "POST", "/register", {**BOB, "email": "bob@example.com"}),
+    Case("GET /profile", "GET", "/profile", None, "alice"),
+    Case("HEAD /profile", "HEAD", "/profile", None, "alice"),
+    Case("GET /profile: with body", "GET", "/profile", "{", "alice"),
+    Case("GET /profile: unknown parameter", "GET", "/profile?a=1&a=%ff", None, "alice"),
+    Case("GET /profile: If-None-Match", "GET", "/profile", None, "alice", {"If-None-Match": "*"}),
+    Case("GET /profile: small scheme", "GET", "/profile", headers={"Authorization": "bearer $alice"}),
+    *(Case(f"PATCH /profile: {name}", "PATCH", "/profile", body, "alice") for name, body in CHANGES.items()),
+    Case("PATCH /profile: text/plain", "PATCH", "/profile", {"name": "x"}, "alice", {"Content-Type": "text/plain"}),
+    Case(
+        "PATCH /profile: merge-patch+json",
+        "PATCH",
+        "/profile",
+        {"name": "Alice"},
+        "alice",
+        {"Content-Type": "application/merge-patch+json"},
+    ),
+    Case("GET /profile: changed", "GET", "/profile", None, "alice"),
+    Case("GET /profile/export", "GET", "/profile/export", None, "alice"),
+    Case("HEAD /profile/export", "HEAD", "/profile/export", None, "alice"),
+    Case("GET /profile/export: with body", "GET", "/profile/export", "{", "alice"),
+    *(
+        Case(f"POST /profile/password: {name}", "POST", "/profile/password", body, "alice")
+        for name, body in {
+            "wrong": {"current_password": "wrong", "new_password": NEW},
+            "no current": {"new_password": NEW},
+            "blank new": {"current_password": PASSWORD, "new_password": ""},
+            "short new": {"current_password": PASSWORD, "new_password": "1234567"},
+            "common new": {"current_password": PASSWORD, "new_password": "password123"},
+            "new as username": {"current_password": PASSWORD, "new_password": "alice@example.com"},
+            "unknown member": {"current_password": PASSWORD, "new_password": NEW, "x": 1},
+            "changed": {"current_password": PASSWORD, "new_password": NEW},
+            "old password": {"current_password": PASSWORD, "new_password": NEW},
+        }.items()
+    ),
+    Case("GET /profile: after the new password", "GET", "/profile", None, "alice"),
+    Case("POST /login: old password", "POST", "/login", LOGIN),
+    Case("POST /login: new password", "POST", "/login", {**LOGIN, "password": NEW}, save="later=token"),
+    Case("DELETE /profile: wrong password", "DELETE", "/profile", {"password": "wrong"}, "alice"),
+    Case("DELETE /profile: blank password", "DELETE", "/profile", {"password": ""}, "alice"),
+    Case(
+        "DELETE /profile: text/plain", "DELETE", "/profile", {"password": NEW}, "alice", {"Content-Type": "text/plain"}
+    ),
+    Case("DELETE /profile", "DELETE", "/profile", {"password": NEW}, "alice"),
+    Case("DELETE /profile: again", "DELETE", "/profile", {"password": NEW}, "alice"),
+    Case("GET /profile: deleted", "GET", "/profile", None, "alice"),
+    Case("GET /sessions: deleted", "GET", "/sessions", None, "later"),
+    Case("POST /login: deleted", "POST", "/login", {**LOGIN, "password": NEW}),
+    Case("POST /register: name of a deleted account", "POST", "/register", ALICE),
+    Case("GET /ended-sessions: after the deletion", "GET", "/ended-sessions", None, "service"),
+]
+HOME = "192.0.2.1"
+THROTTLING = [
+    *(
+        Case(f"POST {path}: {name} from one address", "POST", path, body, caller, address=HOME)
+        for path, body, caller in (
+            ("/register", {**BOB, "username": "x"}, ""),
+            ("/register", BOB, ""),
+            ("/login", {**BOB, "password": "wrong"}, ""),
+            ("/token/refresh", {"refresh_token": "x"}, ""),
+        )
+        for name in (f"first {len(str(body))}", f"second {len(str(body))}", f"third {len(str(body))}")
+    ),
+    Case("POST /login: another address", "POST", "/login", BOB, address="192.0.2.2", save="bob=token"),
+    Case("POST /login: IPv6", "POST", "/login", BOB, address="2001:db8::1"),
+    *(
+        Case(
+            f"POST /profile/password: {number}",
+            "POST",
+            "/profile/password",
+            {"current_password": "wrong", "new_password": NEW},
+            "bob",
+            address=HOME,
+        )
+        for number in ("first", "second", "third")
+    ),
+    Case("DELETE /profile: after them", "DELETE", "/profile", {"password": PASSWORD}, "bob", address=HOME),
+]
+REQUEST_IDS = [
+    Case(f"{method} {path}: X-Request-ID {name}", method, path, None, caller, {"X-Request-ID": sent})
+    for method, path, caller in (("GET", "/profile", "alice"), ("POST", "/login", ""), ("GET", "/healthz", ""))
+    for name, sent in {
+        "harmless": "abc-123_DEF.4",
+        "blank": "",
+        "with a blank": "a b",
+        "with quotes": '"><script>',
+        "not ASCII": "\u00fc",
+        "long": "x" * 129,
+    }.items()
+]
+
+
+GOOD_BODY = {
+    ("POST", "/register"): BOB,
+    ("POST", "/login"): LOGIN,
+    ("POST", "/token/refresh"): {"refresh_token": "x"},
+    ("PATCH", "/profile"): {"name": "Alice"},
+    ("DELETE", "/profile"): {"password": PASSWORD},
+    ("POST", "/profile/password"): {"current_password": PASSWORD, "new_password": NEW},
+}
+
+
+def _body(method: str, path: str) -> object:
+    return REFUSED_BODY.get(path) if method in {"POST", "PATCH", "DELETE"} else None
+
+
+def _signed_up(name: str, world: str, cases: list[Case]) -> Group:
+    return Group(name, world, [*SIGN_UP, *cases])
+
+
+GROUPS = [
+    Group("registration", "plain", REGISTERING),
+    Group("signing in", "plain", SIGNING_IN),
+    Group("sessions", "plain", SESSIONS),
+    Group("profile", "plain", PROFILE),
+    Group("throttling", "strict", THROTTLING),
+    Group(
+        "keys",
+        "plain",
+        [
+            Case(f"{method} /.well-known/jwks.json{query}", method, f"/.well-known/jwks.json{query}")
+            for method in ("GET", "HEAD", "OPTIONS")
+            for query in ("", "?a=1")
+        ]
+        + [
+            Case(
+                "GET /.well-known/jwks.json: If-None-Match",
+                "GET",
+                "/.well-known/jwks.json",
+                headers={"If-None-Match": "*"},
+            ),
+            Case("GET /.well-known/jwks.json: with body", "GET", "/.well-known/jwks.json", "{"),
+            Case("GET /.well-known%2Fjwks.json", "GET", "/.well-known%2Fjwks.json"),
+        ],
+    ),
+    # Logging out and deleting sessions are left out: their first case would end the session of all others.
+    _signed_up(
+        "spellings",
+        "plain",
+        [
+            case
+            for method, path, caller in ROUTES
+            if path != "/logout" and (method, path) != ("DELETE", "/sessions")
+            for case in spellings(method, path, caller, _body(method, path))
+        ],
+    ),
+    _signed_up(
+        "methods", "plain", [case for path, allowed in PATHS.items() for case in wrong_methods(path, allowed, "alice")]
+    ),
+    Group(
+        "methods without token",
+        "plain",
+        [
+            case
+            for path in ("/profile", "/sessions", "/logout", "/ended-sessions")
+            for case in wrong_methods(path, PATHS[path])
+        ],
+    ),
+    _signed_up(
+        "bodies",
+        "plain",
+        [
+            case
+            for method, path, caller in (
+                ("POST", "/register", ""),
+                ("POST", "/login", ""),
+                ("POST", "/token/refresh", ""),
+                ("PATCH", "/profile", "alice"),
+                ("POST", "/profile/password", "alice"),
+                ("DELETE", "/profile", "alice"),
+                ("DELETE", "/sessions/s-0", "alice"),
+            )
+            for case in bodies(method, path, caller)
+        ],
+    ),
+    Group(
+        "bodies without token",
+        "plain",
+        [
+            case
+            for method, path in (("PATCH", "/profile"), ("POST", "/logout"), ("DELETE", "/profile"))
+            for case in bodies(method, path, "", ("no body", "not JSON", "object as text/plain", "over the limit"))
+        ],
+    ),
+    # Logging out comes last: it ends the session.
+    _signed_up(
+        "tokens",
+        "plain",
+        [
+            case
+            for method, path in (*SERVICES, *SIGNED_IN[1:], SIGNED_IN[0])
+            for case in tokens(method, path, _body(method, path))
+        ],
+    ),
+    _signed_up(
+        "tokens elsewhere",
+        "plain",
+        [
+            Case("GET /profile: token in the query", "GET", "/profile?access_token=$alice"),
+            Case("GET /profile: token in a cookie", "GET", "/profile", headers={"Cookie": "token=$alice"}),
+            Case("GET /profile: service credential", "GET", "/profile", None, "service"),
+            Case("GET /ended-sessions: token of a user", "GET", "/ended-sessions", None, "alice"),
+            Case("GET /profile: token of nobody", "GET", "/profile", None, "bob"),
+            Case("PATCH /profile: token of nobody", "PATCH", "/profile", {"name": "x"}, "bob"),
+            Case(
+                "POST /profile/password: token of nobody",
+                "POST",
+                "/profile/password",
+                {"current_password": PASSWORD, "new_password": NEW},
+                "bob",
+            ),
+            Case("DELETE /sessions/s-0: token of nobody", "DELETE", "/sessions/s-0", None, "bob"),
+        ],
+    ),
+    Group(
+        "unknown paths",
+        "plain",
+        [
+            Case(f"{method} {path}: no such path", method, path)
+            for path in ("/", "/nothing", "/%ff", "/%00", "/profile/nothing", "/sessions/a/b")
+            for method in ("GET", "HEAD", "OPTIONS", "POST", "DELETE")
+        ],
+    ),
+    _signed_up("request ids", "plain", REQUEST_IDS),
+    Group(
+        "pages",
+        "plain",
+        [
+            *(Case(f"{m} {p}", m, p) for p in PAGES for m in ("GET", "HEAD", "OPTIONS")),
+            *(Case(f"{m} {p}", m, p) for _, p in PROBES for m in ("GET", "HEAD", "OPTIONS")),
+        ],
+    ),
+    _signed_up(
+        "origins",
+        "cors",
+        [
+            *(
+                case
+                for method, path, caller in ROUTES
+                if path not in {"/logout", "/sessions"}
+                for case in origins(method, path, caller, _body(method, path))
+            ),
+            *(case for case in origins("GET", "/sessions", "alice")),
+            Case("POST /login: allowed origin, signed in", "POST", "/login", LOGIN, "", {**ALLOWED}),
+            Case("POST /login: foreign origin, signed in", "POST", "/login", LOGIN, "", {**FOREIGN}),
+            Case("GET /profile: allowed origin, no token", "GET", "/profile", headers={**ALLOWED}),
+            Case("GET /nothing: allowed origin", "GET", "/nothing", headers={**ALLOWED}),
+            Case("PUT /profile: allowed origin", "PUT", "/profile", headers={**ALLOWED}),
+            Case(
+                "OPTIONS /logout: preflight",
+                "OPTIONS",
+                "/logout",
+                headers={**ALLOWED, "Access-Control-Request-Method": "POST"},
+            ),
+            Case("POST /logout: allowed origin", "POST", "/logout", None, "alice", {**ALLOWED}),
+        ],
+    ),
+    *(
+        Group(
+            name,
+            world,
+            [
+                Case(f"{method} {path}", method, path, GOOD_BODY.get((method, path)), caller)
+                for method, path, caller in (*ROUTES, ("HEAD", "/profile", "alice"))
+            ],
+        )
+        for name, world in (("database away", "away"), ("unexpected failure", "broken"))
+    ),
+]
