@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog migration schema test bench bench-report bench-compare chaos e2e-containers check format deps deps-check openapi tools charts charts-check golden fork scan
+.PHONY: help setup up reset catalog migration schema test bench bench-report bench-compare chaos e2e-containers check format deps deps-check openapi tools charts charts-check golden golden-answers fork scan
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16

@@ -38,29 +38,6 @@ def items(*lines: tuple[str, int]) -> dict[str, Any]:
     return {"items": [{"product_id": product_id, "qty": qty} for product_id, qty in lines]}
 
 
-def test_parallel_buyers_never_buy_more_than_there_is(
-    app: Flask, stock: Callable[..., None], left: Callable[[str], int]
-) -> None:
-    stock(p1=20)
-    answers = all_at_once(
-        app, [("/orders", bearer(f"u-{number}", f"user{number}"), items(("p1", 1))) for number in range(64)]
-    )
-    assert Counter(answer.status_code for answer in answers) == {201: 20, 409: 44}
-    assert left("p1") == 0
-
-
-def test_parallel_requests_with_one_key_make_one_order_with_one_answer(
-    app: Flask, stock: Callable[..., None], left: Callable[[str], int], db: Database
-) -> None:
-    stock(p1=100)
-    answers = all_at_once(app, [("/orders", ALICE | {"Idempotency-Key": "k"}, items(("p1", 2)))] * 64)
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.data for answer in answers}) == 1
-    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
-    assert left("p1") == 98
-    assert db.fetch_one("SELECT count(*) FROM orders")[0] == 1  # type: ignore[index]
-
-
 def test_orders_for_the_same_products_in_opposite_order_never_deadlock(
     app: Flask, stock: Callable[..., None], left: Callable[[str], int]
 ) -> None:

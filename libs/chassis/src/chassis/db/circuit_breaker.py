@@ -7,11 +7,13 @@ from time import monotonic
 
 from chassis.problems import Unavailable
 
+RETRY_SECONDS = 1.0
+
 
 class CircuitBreaker:
     """Refuse calls to a server that timed out, but for one trial at a time.
 
-    Without it, every thread would wait out its own deadline. A trial that reports nothing ends after `trial_seconds`.
+    Without it, every thread would wait out its own deadline. A trial without an answer ends after `trial_seconds`.
     """
 
     def __init__(self, trial_seconds: float) -> None:
@@ -34,6 +36,12 @@ class CircuitBreaker:
         self._open = False
 
     def record_timeout(self) -> None:
-        """Open the circuit: the server did not answer in time. The next caller may try at once."""
+        """Open the circuit: the server did not answer in time. The next call is the trial.
+
+        Calls that were sent before the trial time out together: each of them must not allow another trial at once.
+        """
         with self._lock:
-            self._open, self._trial_ends_at = True, 0.0
+            if self._open:
+                self._trial_ends_at = min(self._trial_ends_at, monotonic() + RETRY_SECONDS)
+            else:
+                self._open, self._trial_ends_at = True, 0.0

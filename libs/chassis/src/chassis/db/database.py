@@ -187,7 +187,7 @@ class Database:
 def as_problem(failure: Exception) -> Unavailable | None:
     """Log a failure of the database that may pass and return it as Unavailable; None: a bug of ours, and a 500."""
     if isinstance(failure, PoolTimeout):
-        log.warning("database_pool_exhausted")
+        log.warning("database_pool_timeout")
         return Unavailable()
     if not isinstance(failure, psycopg.Error):
         return None
