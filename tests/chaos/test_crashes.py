@@ -1,4 +1,4 @@
-"""kill -9 of a worker, of a service, of PostgreSQL and of everything, several times, under 32 buyers."""
+"""kill -9 of a worker, of a service and of PostgreSQL, several times, under 32 buyers."""
 
 from __future__ import annotations
 
@@ -25,17 +25,10 @@ def kill_postgresql(environment: Environment) -> None:
     environment.shop.postgres.kill()
 
 
-def kill_everything(environment: Environment) -> None:
-    kill_postgresql(environment)
-    for server in environment.servers:
-        server.kill()
-
-
 FAULTS: dict[str, tuple[Callable[[Environment], None], int, float]] = {
     "kill -9 of a worker": (kill_a_worker, 8, 1),
     "kill -9 of a service": (kill_a_service, 4, 1),
     "kill -9 of PostgreSQL": (kill_postgresql, 4, 2),
-    "kill -9 of everything": (kill_everything, 2, 2),
 }
 
 
