@@ -56,3 +56,14 @@ def test_every_signed_in_route_is_documented_as_such(service: str) -> None:
     }
     served = {f"{method} {rule}" for method, rule in routes(app)} - OPERATIONS
     assert documented == {route: route not in PUBLIC[service] for route in served}
+
+
+@pytest.mark.parametrize("service", MAKERS)
+def test_every_json_endpoint_is_served_by_the_dispatcher_alone(service: str) -> None:
+    app = MAKERS[service]()
+    json_routes = [(method, rule) for method, rule in routes(app) if f"{method} {rule}" not in OPERATIONS]
+    assert len(json_routes) == len(set(json_routes))
+    for method, rule in json_routes:
+        path = rule.replace("<", "").replace(">", "")
+        with app.test_request_context(path, method=method), pytest.raises(AssertionError, match="past its dispatcher"):
+            app.dispatch_request()

@@ -56,3 +56,11 @@ def test_no_json_route_is_left_to_flask(start: Callable[..., Api]) -> None:
     assert app.test_client().get("/x").status_code == 204
     with app.test_request_context("/x"), pytest.raises(AssertionError, match="past its dispatcher"):
         app.dispatch_request()
+
+
+def test_a_route_that_is_declared_twice_is_refused_at_start(start: Callable[..., Api]) -> None:
+    first, second = public("first", __name__), public("second", __name__)
+    first.get("/x")(show)
+    second.get("/x")(show_list)
+    with pytest.raises(UnsafeRoute, match="GET /x is declared 2 times"):
+        start(first, second)

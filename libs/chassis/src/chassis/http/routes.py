@@ -6,7 +6,8 @@ A route that would not be safe as it is declared raises UnsafeRoute, and the ser
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from inspect import unwrap
 from typing import Any, NamedTuple, NoReturn, get_type_hints
 
@@ -53,6 +54,7 @@ class RouteTable:
 
     def __init__(self, app: Api) -> None:
         routes = list(_routes(app))
+        _refuse_duplicates((method, route.rule) for method, route in routes if method != "OPTIONS")
         self._exact = {(method, route.rule): route for method, route in routes if "<" not in route.rule}
         self._patterns = [(method, _pattern(route.rule), route) for method, route in routes if "<" in route.rule]
         self.caches = [route.cache for _, route in routes if route.cache]
@@ -67,6 +69,12 @@ class RouteTable:
             if route_method == method and (match := pattern.fullmatch(path)):
                 return route, match.groupdict()
         return None, {}
+
+
+def _refuse_duplicates(declared: Iterable[tuple[str, str]]) -> None:
+    for (method, rule), count in Counter(declared).items():
+        if count > 1:
+            raise UnsafeRoute(f"{method} {rule} is declared {count} times; one of them would never be called")
 
 
 def _pattern(rule: str) -> re.Pattern[str]:
