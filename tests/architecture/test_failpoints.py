@@ -16,7 +16,7 @@ def points_of(file: Path) -> list[str]:
     return [argument.value for call in reached for argument in call.args if isinstance(argument, ast.Constant)]
 
 
-def test_every_failpoint_is_reached_once_and_covered_by_the_suite_of_faults() -> None:
+def test_every_failpoint_is_reached_once_and_covered_by_make_chaos() -> None:
     product = [*(ROOT / "services").glob("*/*_service/**/*.py"), *(ROOT / "libs/chassis/src").rglob("*.py")]
     reached = sorted(point for file in product for point in points_of(file))
     assert reached == sorted(POINTS)

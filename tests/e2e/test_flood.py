@@ -40,7 +40,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]
 
 
 @pytest.mark.parametrize("service", [UNTHROTTLED], indirect=True)
-def test_while_every_place_for_hashing_is_taken_the_service_answers_and_refuses_what_is_too_much(
+def test_service_responds_while_all_hashing_slots_are_taken(
     service: Service,
 ) -> None:
     # given
@@ -71,7 +71,7 @@ def test_while_every_place_for_hashing_is_taken_the_service_answers_and_refuses_
     assert set(refusals) == {(401, None), (503, "1")}
 
 
-def test_guesses_at_ever_new_accounts_from_one_address_are_soon_refused_however_many_come_at_once(
+def test_parallel_guesses_at_many_accounts_are_refused(
     service: Service,
 ) -> None:
     # given

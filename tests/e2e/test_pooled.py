@@ -117,7 +117,7 @@ def test_a_customer_orders_reads_cancels_and_is_erased_in_both_services(shop: Sh
     assert soon(lambda: ask(shop, "order_service", named) == [(0,)])
 
 
-def test_32_buyers_at_once_share_few_connections_and_buy_exactly_the_10_there_are(shop: Shop) -> None:
+def test_32_buyers_share_few_connections_and_buy_exactly_10_units(shop: Shop) -> None:
     with ThreadPoolExecutor(32) as pool:
         buyers = [bearer(f"u-{number}", f"buyer{number}") for number in range(32)]
         answers = list(pool.map(lambda buyer: order(shop, buyer, "p2"), buyers))
@@ -143,7 +143,7 @@ def _setting(url: str, name: str) -> str:
         return str(database.fetch_one("SELECT current_setting(%(name)s) AS value", {"name": name}).value)
 
 
-def test_while_postgresql_is_away_the_answer_is_a_quick_503_and_then_all_is_well(shop: Shop) -> None:
+def test_outage_of_postgresql_is_a_quick_503_then_recovery(shop: Shop) -> None:
     assert shop.postgres is not None
     shop.postgres.kill()
     began = time.monotonic()

@@ -48,7 +48,7 @@ def members(answer: httpx.Response, *names: str) -> dict[str, Any]:
     return {name: answer.json()[name] for name in names}
 
 
-def test_a_customer_registers_signs_in_orders_and_reads_back_and_a_stranger_finds_nothing(shop: Shop) -> None:
+def test_customer_orders_and_reads_back_and_another_gets_404(shop: Shop) -> None:
     user, order = shop.user.url, shop.order.url
     alice = {"username": "alice", "name": "Alice", "email": "alice@example.org"}
 

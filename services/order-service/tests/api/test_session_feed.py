@@ -58,9 +58,7 @@ def following(app: Flask, follower: Follower) -> Iterator[FlaskClient]:
     app.services.has_ended = before
 
 
-def test_a_token_of_an_ended_session_is_refused_and_another_of_the_same_customer_is_not(
-    following: FlaskClient, feed: Feed, follower: Follower
-) -> None:
+def test_only_the_token_of_the_ended_session_is_refused(following: FlaskClient, feed: Feed, follower: Follower) -> None:
     feed.ended(session_id="s-phone")
     follower.step()
     assert following.get("/orders", headers=PHONE).json["error"] == "invalid token"  # type: ignore[index]
@@ -74,7 +72,7 @@ def test_the_feed_is_followed_to_its_end_over_many_pages(feed: Feed, follower: F
     assert all(follower.has_ended(f"s-{number}") for number in range(7))
 
 
-def test_what_was_learned_stands_while_user_service_is_away_and_after_a_restart(
+def test_ended_sessions_are_kept_during_an_outage_and_after_a_restart(
     db: Database, feed: Feed, follower: Follower
 ) -> None:
     feed.ended(session_id="s-phone")
@@ -181,7 +179,7 @@ def lonely(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
         app.__exit__(None, None, None)
 
 
-def test_on_news_that_is_too_old_no_order_is_placed_but_everything_else_goes_on(
+def test_stale_feed_refuses_new_orders_and_nothing_else(
     app: Flask, stock: Callable[..., None], lonely: Callable[[int], FlaskClient]
 ) -> None:
     stock(p1=5)

@@ -68,7 +68,7 @@ def test_a_registration_that_is_not_right_is_refused_and_stores_nothing(
     assert run("SELECT count(*) FROM users") == [(0,)]
 
 
-def test_a_username_that_is_slow_to_normalise_is_refused_without_normalising_it(
+def test_username_slow_to_normalise_is_refused_before_that(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given

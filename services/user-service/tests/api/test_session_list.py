@@ -20,7 +20,7 @@ def listed(client: FlaskClient, who: Headers) -> Any:
     return answer.json
 
 
-def test_a_customer_sees_each_session_with_its_device_and_which_is_this_one(
+def test_session_list_shows_devices_and_the_current_session(
     client: FlaskClient, alice: Headers, sign_in: Callable[..., Headers]
 ) -> None:
     phone = sign_in("alice", **{"User-Agent": "Phone/1"})

@@ -71,9 +71,7 @@ def test_the_tables_are_what_the_migrations_make(url: str) -> None:
         ("(username_digest, username) VALUES ('x', 'alice')", "users_can_sign_in"),
     ],
 )
-def test_the_database_itself_refuses_an_account_that_is_neither_usable_nor_erased(
-    url: str, row: str, constraint: str
-) -> None:
+def test_database_refuses_an_account_neither_usable_nor_erased(url: str, row: str, constraint: str) -> None:
     migrate(url)
     with psycopg.connect(url) as connection, pytest.raises(psycopg.errors.CheckViolation, match=constraint):
         connection.execute(f"INSERT INTO users {row}")
