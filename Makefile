@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog test bench bench-report bench-compare chaos e2e-containers check format deps deps-check openapi tools charts charts-check golden fork scan
+.PHONY: help setup up reset catalog migration schema test bench bench-report bench-compare chaos e2e-containers check format deps deps-check openapi tools charts charts-check golden golden-answers fork scan
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,12 @@ reset: $(READY) ## stop the embedded PostgreSQL and delete its data
 catalog: $(READY) ## import a catalogue into the running shop: make catalog FILE=products.csv
 	@test -n "$(FILE)" || { echo "make: say which file: make catalog FILE=products.csv" >&2; exit 2; }
 	@$(BIN)/localshop catalog "$(FILE)"
+
+migration: $(READY) ## start a migration: make migration SERVICE=order-service NAME=add_discounts
+	@$(BIN)/python tools/migration.py "$(SERVICE)" "$(NAME)"
+
+schema: $(READY) ## write services/*/migrations/schema.sql again, from a database that the migrations have made
+	@UPDATE_SCHEMA=1 $(BIN)/python -m pytest -q tests/migrations/test_schema.py
 
 test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-up brings along (TESTS=... for some of them)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)

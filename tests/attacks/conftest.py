@@ -16,10 +16,8 @@ from chassis.testing.http import closing
 from chassis.testing.postgres import empty, migrated_database, operating
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
-from order_service.catalog.tables import metadata as order_tables
 from order_service.settings import Settings as OrderSettings
 from user_service.accounts.passwords import Passwords
-from user_service.sessions.tables import metadata as user_tables
 from user_service.settings import Settings as UserSettings
 
 from .documents import Operation
@@ -72,8 +70,8 @@ def apps(
     user_app: Flask, order_app: Flask, order_database: str, operators: tuple[Database, Database]
 ) -> dict[str, Flask]:
     """Return both apps, with one product on the shelf and no customer."""
-    for database, tables in zip(operators, (user_tables, order_tables), strict=True):
-        empty(database, tables)
+    for database in operators:
+        empty(database)
     order_app.wsgi_app.clear_caches()  # type: ignore[attr-defined]
     importer.write(order_database, [Product("p1", "Product", "", "Things", 1000, "EUR", STOCK)])
     return {"user-service": user_app, "order-service": order_app}

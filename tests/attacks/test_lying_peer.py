@@ -21,10 +21,10 @@ from jwt.algorithms import OKPAlgorithm
 import order_service
 from chassis import service_client
 from chassis.auth.jwks import RemoteKeys
-from chassis.auth.jwt import JwtSigner
-from chassis.auth.tokens import Caller
+from chassis.auth.jwt import JwtSigner, JwtVerifier
+from chassis.auth.tokens import CachingVerifier, Caller
 from chassis.service_client import ServiceCallFailed, ServiceClient
-from chassis.testing.postgres import closing
+from chassis.testing.http import closing
 from order_service.sessions.follower import Follower
 from order_service.settings import Settings
 
@@ -254,11 +254,15 @@ def test_token_of_a_withdrawn_key_is_refused_after_a_minute(
     order_client: FlaskClient, attacker: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = signed(KEY)
+    services = order_client.application.services  # type: ignore[attr-defined]
+    now = [time.time()]
+    verifier = JwtVerifier(services.keys, issuer="b2c-user-service", audience="b2c-shop")
+    monkeypatch.setattr(services, "tokens", CachingVerifier(verifier, clock=lambda: now[0]))
     assert order_client.get("/orders", headers=headers).status_code == 200
-    app = order_client.application
     attacker.respond = answers(orjson.dumps({"keys": [jwk(FOREIGN_KEY, "k-2")]}))
-    app.services.keys.refresh()
-    monkeypatch.setattr("chassis.auth.tokens.CACHED_SECONDS", -1)
+    services.keys.refresh()
+    assert order_client.get("/orders", headers=headers).status_code == 200
+    now[0] += 61
     assert order_client.get("/orders", headers=headers).status_code == 401
 
 

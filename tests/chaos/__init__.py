@@ -1,1 +1,1 @@
-"""Faults against real processes, with the books checked after each: `make chaos`."""
+"""Faults against real processes, with the invariants checked after each: `make chaos`."""

@@ -7,9 +7,9 @@ from types import FrameType
 
 import pytest
 
+from chaos.environment import Environment
 from chaos.report import Outcome, table
 from chaos.trust import trusting
-from chaos.world import World
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
 
@@ -46,7 +46,7 @@ def budget(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def shared_world(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def shared_environment(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """Run one shop for all faults that leave it as they found it: two workers a service."""
     user_port, order_port = free_ports()
     environment = trusting(tmp_path_factory.mktemp("trust"))
@@ -54,14 +54,14 @@ def shared_world(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathF
         fresh_folder() as data,
         Shop(data, user_port=user_port, order_port=order_port, environment=environment) as shop,
     ):
-        yield World(shop, pytestconfig.stash[OUTCOMES])
+        yield Environment(shop, pytestconfig.stash[OUTCOMES])
 
 
 @pytest.fixture
-def world(shared_world: World) -> World:
-    shared_world.settle()
-    shared_world.moments.clear()
-    return shared_world
+def environment(shared_environment: Environment) -> Environment:
+    shared_environment.settle()
+    shared_environment.moments.clear()
+    return shared_environment
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

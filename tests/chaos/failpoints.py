@@ -1,7 +1,8 @@
-"""All failpoints of the services, and what a customer must be doing for the process to come by each."""
+"""All failpoints of the services, and the customer action that makes a process reach each."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 
 
@@ -10,28 +11,52 @@ class Deed(StrEnum):
     CANCEL = "cancelling one"
     REFRESH = "refreshing a token"
     ERASE = "deleting an account"
+    ACCOUNT = "any other change of an account"
 
 
-POINTS = {
-    "place.before": Deed.PLACE,
-    "place.after": Deed.PLACE,
-    "cancel.before": Deed.CANCEL,
-    "cancel.after": Deed.CANCEL,
-    "refresh.before": Deed.REFRESH,
-    "refresh.after": Deed.REFRESH,
-    # user-service: one transaction of two writes
-    "erase.before": Deed.ERASE,
-    "erase.claimed": Deed.ERASE,
-    "erase.ended": Deed.ERASE,
-    "erase.after": Deed.ERASE,
-    # order-service, when it hears of it: one transaction of several writes
-    "learn.before": Deed.ERASE,
-    "learn.remembered": Deed.ERASE,
-    "learn.noted": Deed.ERASE,
-    "learn.erased": Deed.ERASE,
-    "learn.advanced": Deed.ERASE,
-    "learn.after": Deed.ERASE,
+ALONE = {
+    "place_order": Deed.PLACE,
+    "cancel_order": Deed.CANCEL,
+    "refresh_session": Deed.REFRESH,
+    "register_user": Deed.ACCOUNT,
+    "open_session": Deed.ACCOUNT,
+    "upgrade_password_hash": Deed.ACCOUNT,
+    "sign_out": Deed.ACCOUNT,
+    "end_session": Deed.ACCOUNT,
+    "end_other_sessions": Deed.ACCOUNT,
+    "change_profile": Deed.ACCOUNT,
 }
+"""Statements that are a transaction of their own."""
+
+TOGETHER = {
+    "delete_account": ["erase_user", "end_all_sessions"],
+    "change_password": ["set_password", "end_sessions_of_old_password"],
+    # in order-service, which follows the session feed
+    "learn_endings": [
+        "remember_ended_sessions",
+        "forget_ended_sessions",
+        "note_erased_buyers",
+        "erase_orders",
+        "advance_session_feed",
+    ],
+    "erase_late_orders": ["note_erased_buyers", "erase_orders"],
+}
+"""Transactions of several statements."""
+
+
+def _points() -> Iterator[tuple[str, Deed]]:
+    """Yield each point and its deed; within a transaction, before a statement is after the one before it."""
+    for name, deed in ALONE.items():
+        yield from ((f"{name}.before", deed), (f"{name}.after", deed))
+    for transaction, statements in TOGETHER.items():
+        deed = Deed.ACCOUNT if transaction == "change_password" else Deed.ERASE
+        yield f"{statements[0]}.before", deed
+        yield from ((f"{statement}.after", deed) for statement in statements)
+        yield f"{transaction}.committed", deed
+
+
+POINTS = dict(_points())
+STATEMENTS = {point.partition(".")[0] for point in POINTS if not point.endswith(".committed")}
 
 
 def of(*deeds: Deed) -> list[str]:

@@ -1,4 +1,4 @@
-"""kill -9 of a worker, of a whole service and of PostgreSQL, again and again, under 32 buyers."""
+"""kill -9 of a worker, of a service and of PostgreSQL, several times, under 32 buyers."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from chaos.world import World
+from chaos.environment import Environment
 
 
-def kill_a_worker(world: World) -> None:
-    workers = [worker for server in world.servers for worker in server.workers()]
+def kill_a_worker(environment: Environment) -> None:
+    workers = [worker for server in environment.servers for worker in server.workers()]
     if workers:
-        world.random.choice(workers).kill()
+        environment.random.choice(workers).kill()
 
 
-def kill_a_service(world: World) -> None:
-    world.random.choice(world.servers).kill()
+def kill_a_service(environment: Environment) -> None:
+    environment.random.choice(environment.servers).kill()
 
 
-def kill_postgresql(world: World) -> None:
-    assert world.shop.postgres is not None
-    world.shop.postgres.kill()
+def kill_postgresql(environment: Environment) -> None:
+    assert environment.shop.postgres is not None
+    environment.shop.postgres.kill()
 
 
-FAULTS: dict[str, tuple[Callable[[World], None], int, float]] = {
+FAULTS: dict[str, tuple[Callable[[Environment], None], int, float]] = {
     "kill -9 of a worker": (kill_a_worker, 8, 1),
     "kill -9 of a service": (kill_a_service, 4, 1),
     "kill -9 of PostgreSQL": (kill_postgresql, 4, 2),
@@ -34,22 +34,22 @@ FAULTS: dict[str, tuple[Callable[[World], None], int, float]] = {
 
 @pytest.mark.budget(60)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_nothing_acknowledged_is_lost_or_doubled_by(fault: str, world: World) -> None:
+def test_no_acknowledged_order_is_lost_or_duplicated_by(fault: str, environment: Environment) -> None:
     kill, times, seconds_between = FAULTS[fault]
-    books = world.books()
-    with world.buyers(32) as buyers:
-        world.tend(2)
+    invariants = environment.invariants()
+    with environment.load(32) as load:
+        environment.tend(2)
         for _ in range(times):
-            with_suppressed_race(kill, world)
-            world.mark()
-            world.tend(seconds_between)
-            world.settle()
-    world.close(f"{fault}, {times} times", books, buyers)
+            with_suppressed_race(kill, environment)
+            environment.mark()
+            environment.tend(seconds_between)
+            environment.settle()
+    environment.close(f"{fault}, {times} times", invariants, load)
 
 
-def with_suppressed_race(kill: Callable[[World], None], world: World) -> None:
+def with_suppressed_race(kill: Callable[[Environment], None], environment: Environment) -> None:
     """Kill; a process that ended by itself a moment before is as dead as the others."""
     try:
-        kill(world)
+        kill(environment)
     except psutil.NoSuchProcess:
-        world.revive()
+        environment.revive()

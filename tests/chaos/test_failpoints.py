@@ -1,18 +1,22 @@
-"""A crash before and after each write: whatever was half done is done or undone, and never done twice."""
+"""Crash before and after each write: a write that was cut short is done or undone, and never done twice."""
 
 from __future__ import annotations
 
+import base64
+import json
 import time
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 
 from chaos import failpoints
 from chaos.balancer import Errand
+from chaos.environment import PASSWORD, Environment, bearer, open_session
 from chaos.failpoints import Deed
 from chaos.report import Outcome
 from chaos.wire import Answer, Line, Unanswered
-from chaos.world import PASSWORD, World, bearer, open_session
 
 SHIP_TO = {"recipient": "Rosa", "street": "Elm 1", "city": "Bonn", "postal_code": "53111", "country": "DE"}
 TWO_WAYS_ON = """
@@ -27,7 +31,7 @@ SELECT count(*) FROM orders WHERE buyer_id = %s AND num_nonnulls(buyer_name, shi
 """
 
 
-def insist(world: World, line: Line, errand: Errand) -> Answer:
+def insist(environment: Environment, line: Line, errand: Errand) -> Answer:
     """Ask until there is an answer that is not 503; start again meanwhile whatever has ended."""
     while True:
         try:
@@ -36,74 +40,139 @@ def insist(world: World, line: Line, errand: Errand) -> Answer:
                 return answer
         except Unanswered:
             pass
-        world.tend(0.1)
+        environment.tend(0.1)
 
 
 @pytest.mark.budget(40)
 @pytest.mark.parametrize("point", failpoints.of(Deed.PLACE, Deed.CANCEL))
-def test_orders_survive_a_crash_at(point: str, world: World) -> None:
-    books = world.books()
-    armed = world.arm(point)
-    with world.buyers(4) as buyers:
-        world.tend_until(lambda: not armed.exists())
-        world.mark()
-        world.tend(1)
-    world.close(f"crash at {point}", books, buyers)
+def test_orders_survive_a_crash_at(point: str, environment: Environment) -> None:
+    invariants = environment.invariants()
+    armed = environment.arm(point)
+    with environment.load(4) as load:
+        environment.tend_until(lambda: not armed.exists())
+        environment.mark()
+        environment.tend(1)
+    environment.close(f"crash at {point}", invariants, load)
 
 
 @pytest.mark.budget(40)
 @pytest.mark.parametrize("point", failpoints.of(Deed.REFRESH))
-def test_a_session_never_goes_on_two_ways_after_a_crash_at(point: str, world: World) -> None:
-    session = open_session(world.shop, point)
-    line = Line([world.shop.user.port])
+def test_a_session_never_goes_on_two_ways_after_a_crash_at(point: str, environment: Environment) -> None:
+    session = open_session(environment.shop, point)
+    line = Line([environment.shop.user.port])
     body = {"refresh_token": session["refresh_token"]}
 
-    armed = world.arm(point)
+    armed = environment.arm(point)
     with pytest.raises(Unanswered):
         line.ask("POST", "/token/refresh", body)
     assert not armed.exists()
     crashed_at = time.monotonic()
-    again = insist(world, line, ("POST", "/token/refresh", body, {}))
+    again = insist(environment, line, ("POST", "/token/refresh", body, {}))
     line.hang_up()
 
     # Before the write nothing had happened. After it the token was used, and a second use ends the session.
-    assert again.status == {"refresh.before": 200, "refresh.after": 401}[point]
-    with psycopg.connect(world.shop.user.database_url) as connection:
+    assert again.status == {"refresh_session.before": 200, "refresh_session.after": 401}[point]
+    with psycopg.connect(environment.shop.user.database_url) as connection:
         assert connection.execute(TWO_WAYS_ON).fetchall() == []
-    world.outcomes.append(Outcome(f"crash at {point}", 2, 1, 0, 0, time.monotonic() - crashed_at))
+    environment.outcomes.append(Outcome(f"crash at {point}", 2, 1, 0, 0, time.monotonic() - crashed_at))
 
 
 @pytest.mark.budget(60)
 @pytest.mark.parametrize("point", failpoints.of(Deed.ERASE))
-def test_an_account_is_erased_in_both_services_whatever_crashes_at(point: str, world: World) -> None:
+def test_an_account_is_erased_in_both_services_whatever_crashes_at(point: str, environment: Environment) -> None:
     # given a customer with an order
-    books = world.books()
-    customer = bearer(open_session(world.shop, point))
-    shop, users = Line(world.ports), Line([world.shop.user.port])
+    invariants = environment.invariants()
+    customer = bearer(open_session(environment.shop, point))
+    shop, users = Line(environment.ports), Line([environment.shop.user.port])
     order = {"items": [{"product_id": "p1"}], "ship_to": SHIP_TO}
-    user_id = insist(world, users, ("GET", "/profile", None, customer)).json["id"]
-    insist(world, shop, ("POST", "/orders", order, customer | {"Idempotency-Key": point}))
+    user_id = insist(environment, users, ("GET", "/profile", None, customer)).json["id"]
+    insist(environment, shop, ("POST", "/orders", order, customer | {"Idempotency-Key": point}))
 
     # when the account is deleted, and a process crashes on the way
-    armed = world.arm(point)
-    deleted = insist(world, users, ("DELETE", "/profile", {"password": PASSWORD}, customer))
-    world.tend_until(lambda: not armed.exists())
+    armed = environment.arm(point)
+    deleted = insist(environment, users, ("DELETE", "/profile", {"password": PASSWORD}, customer))
+    environment.tend_until(lambda: not armed.exists())
     crashed_at = time.monotonic()
 
     # then it is gone, as far as anybody can see (401: the first request had done it, and nobody heard)
     assert deleted.status in {204, 401}
-    world.tend_until(lambda: personal_data(world, user_id) == 0)
-    with psycopg.connect(world.shop.user.database_url) as connection:
+    environment.tend_until(lambda: personal_data(environment, user_id) == 0)
+    with psycopg.connect(environment.shop.user.database_url) as connection:
         assert connection.execute(ERASED_UNSAID).fetchall() == []
-    with world.buyers(1) as buyers:
-        world.tend_until(lambda: len(buyers.acknowledged) > 0)
-    outcome = world.close(f"crash at {point}", books, buyers)
-    world.outcomes[-1] = outcome._replace(recovery_seconds=time.monotonic() - crashed_at)
+    with environment.load(1) as load:
+        environment.tend_until(lambda: len(load.acknowledged) > 0)
+    outcome = environment.close(f"crash at {point}", invariants, load)
+    environment.outcomes[-1] = outcome._replace(recovery_seconds=time.monotonic() - crashed_at)
     for line in (shop, users):
         line.hang_up()
 
 
-def personal_data(world: World, user_id: str) -> int:
-    with psycopg.connect(world.shop.order.database_url) as connection:
+class Change(NamedTuple):
+    """A request that changes an account, and the status of its repetition after a crash before and after the write."""
+
+    method: str
+    path: str
+    body: Any
+    before: int
+    after: int
+
+
+NEW_PASSWORD = {"current_password": PASSWORD, "new_password": "amber-lantern-77"}
+CHANGES = {
+    "register_user": Change("POST", "/register", {"username": "{fresh}", "password": PASSWORD}, 201, 409),
+    "open_session": Change("POST", "/login", {"username": "{name}", "password": PASSWORD}, 200, 200),
+    "upgrade_password_hash": Change("POST", "/login", {"username": "{name}", "password": PASSWORD}, 200, 200),
+    "sign_out": Change("POST", "/logout", None, 204, 401),
+    "end_session": Change("DELETE", "/sessions/{other}", None, 204, 404),
+    "end_other_sessions": Change("DELETE", "/sessions", None, 204, 204),
+    "change_profile": Change("PATCH", "/profile", {"name": "Rosa"}, 200, 200),
+    # one transaction: nothing is written until it is committed
+    "set_password": Change("POST", "/profile/password", NEW_PASSWORD, 204, 204),
+    "end_sessions_of_old_password": Change("POST", "/profile/password", NEW_PASSWORD, 204, 204),
+    "change_password": Change("POST", "/profile/password", NEW_PASSWORD, 204, 403),
+}
+
+
+@pytest.mark.budget(40)
+@pytest.mark.parametrize("point", failpoints.of(Deed.ACCOUNT))
+def test_an_account_is_changed_once_after_a_crash_at(point: str, environment: Environment) -> None:
+    name, _, moment = point.partition(".")
+    change, username = CHANGES[name], point.replace(".", "-")
+    customer = bearer(open_session(environment.shop, username))
+    other = session_id(open_session(environment.shop, username))
+    make_hash_outdated(environment, username)
+    filled = {"{name}": username, "{fresh}": f"fresh-{username}", "{other}": other}
+    body = change.body and {member: filled.get(text, text) for member, text in change.body.items()}
+    errand: Errand = (change.method, change.path.replace("{other}", other), body, customer)
+
+    armed = environment.arm(point)
+    line = Line([environment.shop.user.port])
+    with pytest.raises(Unanswered):
+        line.ask(*errand)
+    assert not armed.exists()
+    crashed_at = time.monotonic()
+    again = insist(environment, line, errand)
+    line.hang_up()
+
+    assert again.status == (change.before if moment == "before" else change.after)
+    with psycopg.connect(environment.shop.user.database_url) as connection:
+        assert connection.execute(TWO_WAYS_ON).fetchall() == []
+    environment.outcomes.append(Outcome(f"crash at {point}", 2, 1, 0, 0, time.monotonic() - crashed_at))
+
+
+def personal_data(environment: Environment, user_id: str) -> int:
+    with psycopg.connect(environment.shop.order.database_url) as connection:
         row = connection.execute(PERSONAL, (user_id,)).fetchone()
     return int(row[0]) if row else -1
+
+
+def session_id(tokens: dict[str, str]) -> str:
+    claims = tokens["token"].split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(claims + "=="))["sid"])
+
+
+def make_hash_outdated(environment: Environment, username: str) -> None:
+    """Let the next sign-in find a hash that was made with other parameters than today's."""
+    outdated = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    with psycopg.connect(environment.shop.user.database_url) as connection:
+        connection.execute("UPDATE users SET password_hash = %s WHERE username = %s", (outdated, username))

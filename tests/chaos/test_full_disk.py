@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from chaos.environment import Environment
 from chaos.trust import trusting
-from chaos.world import World
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
 
@@ -46,7 +46,7 @@ def fill(folder: Path) -> Path:
 
 
 @pytest.fixture
-def cramped(world: World, tmp_path: Path) -> Iterator[World]:
+def cramped(environment: Environment, tmp_path: Path) -> Iterator[Environment]:
     """Run another shop, with its data on a small volume and its logs elsewhere."""
     user_port, order_port = free_ports()
     with fresh_folder() as data:
@@ -55,20 +55,20 @@ def cramped(world: World, tmp_path: Path) -> Iterator[World]:
             logs = data.with_name("logs")
             logs.mkdir()
             (data / "logs").symlink_to(logs)
-            environment = {**trusting(tmp_path), "WORKERS": "1"}
-            with Shop(data, user_port=user_port, order_port=order_port, environment=environment) as shop:
-                yield World(shop, world.outcomes)
+            settings = {**trusting(tmp_path), "WORKERS": "1"}
+            with Shop(data, user_port=user_port, order_port=order_port, environment=settings) as shop:
+                yield Environment(shop, environment.outcomes)
 
 
 @pytest.mark.budget(100)
-def test_a_full_disk_is_a_clear_503_and_does_no_damage(cramped: World) -> None:
-    books = cramped.books()
+def test_full_disk_is_answered_with_503_and_damages_nothing(cramped: Environment) -> None:
+    invariants = cramped.invariants()
     postgres_data = cramped.shop.data / "postgres"
-    with cramped.buyers(8) as buyers:
+    with cramped.load(8) as load:
         cramped.tend(2)
-        before = len(buyers.heard)
+        before = len(load.heard)
         ballast = fill(cramped.shop.data)
-        cramped.tend_until(lambda: 503 in {heard.status for heard in buyers.heard[before:]})
+        cramped.tend_until(lambda: 503 in {heard.status for heard in load.heard[before:]})
         cramped.tend(3)
         room_while_full = shutil.disk_usage(postgres_data).free
         ballast.unlink()
@@ -77,6 +77,6 @@ def test_a_full_disk_is_a_clear_503_and_does_no_damage(cramped: World) -> None:
         cramped.tend(3)
 
     assert room_while_full < MIB
-    refusals = {(heard.status, heard.retry_after) for heard in buyers.heard if heard.status not in {200, 201}}
+    refusals = {(heard.status, heard.retry_after) for heard in load.heard if heard.status not in {200, 201}}
     assert refusals == {(503, "1")}
-    cramped.close("disk full", books, buyers)
+    cramped.close("disk full", invariants, load)

@@ -9,19 +9,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chaos.buyers import Buyers
+from chaos.environment import Environment, bearer, open_session
+from chaos.load import Load
 from chaos.trust import rotate
 from chaos.wire import Line, Unanswered
-from chaos.world import World, bearer, open_session
 
 OUTAGE_SECONDS = 60
 ROTATIONS = 20
 
 
-def refused(world: World, who: dict[str, str]) -> bool:
+def refused(environment: Environment, who: dict[str, str]) -> bool:
     """Tell whether every worker of order-service refuses this caller, as far as ten connections can tell."""
     for _ in range(10):
-        line = Line(world.ports)
+        line = Line(environment.ports)
         status = line.ask("GET", "/orders", None, who).status
         line.hang_up()
         if status != 401:
@@ -30,41 +30,41 @@ def refused(world: World, who: dict[str, str]) -> bool:
 
 
 @pytest.mark.budget(120)
-def test_orders_go_on_without_user_service_and_ended_sessions_stay_ended(world: World) -> None:
-    books = world.books()
-    gone = bearer(open_session(world.shop, "leaver"))
-    httpx.post(f"{world.shop.user.url}/logout", headers=gone).raise_for_status()
-    world.tend_until(lambda: refused(world, gone), patience=10)
+def test_orders_continue_and_ended_sessions_stay_ended_in_an_outage(environment: Environment) -> None:
+    invariants = environment.invariants()
+    gone = bearer(open_session(environment.shop, "leaver"))
+    httpx.post(f"{environment.shop.user.url}/logout", headers=gone).raise_for_status()
+    environment.tend_until(lambda: refused(environment, gone), patience=10)
 
-    with world.buyers(8) as buyers:
-        world.shop.user.kill()
+    with environment.load(8) as load:
+        environment.shop.user.kill()
         began = time.monotonic()
         let_in, silences = 0, []
         while time.monotonic() < began + OUTAGE_SECONDS:
-            before = len(buyers.acknowledged)
+            before = len(load.acknowledged)
             time.sleep(5)
-            silences.append(len(buyers.acknowledged) == before)
-            let_in += not refused(world, gone)
-        world.mark()
-        world.settle()
-        world.tend(2)
+            silences.append(len(load.acknowledged) == before)
+            let_in += not refused(environment, gone)
+        environment.mark()
+        environment.settle()
+        environment.tend(2)
 
     assert let_in == 0
     assert not any(silences)
-    assert {heard.status for heard in buyers.heard} <= {200, 201}
-    assert refused(world, gone)
-    world.close(f"user-service gone for {OUTAGE_SECONDS} s", books, buyers)
+    assert {heard.status for heard in load.heard} <= {200, 201}
+    assert refused(environment, gone)
+    environment.close(f"user-service gone for {OUTAGE_SECONDS} s", invariants, load)
 
 
 class Refreshers:
     """Customers who fetch new tokens all the time and use each at once, at both services."""
 
-    def __init__(self, world: World, number: int) -> None:
+    def __init__(self, environment: Environment, number: int) -> None:
         self.sent = 0
         self.wrong: list[str] = []
-        self._world = world
+        self._environment = environment
         self._over = threading.Event()
-        sessions = [open_session(world.shop, f"refresher{place}") for place in range(number)]
+        sessions = [open_session(environment.shop, f"refresher{place}") for place in range(number)]
         self._threads = [threading.Thread(target=self._run, args=(session,)) for session in sessions]
 
     def __enter__(self) -> Refreshers:
@@ -78,7 +78,7 @@ class Refreshers:
             thread.join()
 
     def _run(self, session: dict[str, str]) -> None:
-        users, orders = Line([self._world.shop.user.port]), Line(self._world.ports)
+        users, orders = Line([self._environment.shop.user.port]), Line(self._environment.ports)
         while not self._over.wait(0.4) and not self.wrong:
             try:
                 session = self._refresh(users, session)
@@ -108,20 +108,20 @@ class Refreshers:
 
 
 @pytest.mark.budget(90)
-def test_twenty_key_rotations_under_load_cause_not_one_wrong_401(world: World) -> None:
-    books = world.books()
-    key_file = Path(world.setting("TOKEN_KEYS_FILE"))
-    with Refreshers(world, 4) as refreshers, world.buyers(4) as buyers:
+def test_twenty_key_rotations_under_load_cause_no_wrong_401(environment: Environment) -> None:
+    invariants = environment.invariants()
+    key_file = Path(environment.setting("TOKEN_KEYS_FILE"))
+    with Refreshers(environment, 4) as refreshers, environment.load(4) as load:
         for _ in range(ROTATIONS):
             rotate(key_file)
-            world.tend(1)
+            environment.tend(1)
 
     assert refreshers.wrong == []
-    assert statuses(buyers) <= {200, 201}
+    assert statuses(load) <= {200, 201}
     assert refreshers.sent > ROTATIONS
-    outcome = world.close(f"{ROTATIONS} key rotations", books, buyers)
-    world.outcomes[-1] = outcome._replace(sent=outcome.sent + refreshers.sent)
+    outcome = environment.close(f"{ROTATIONS} key rotations", invariants, load)
+    environment.outcomes[-1] = outcome._replace(sent=outcome.sent + refreshers.sent)
 
 
-def statuses(buyers: Buyers) -> set[int]:
-    return {heard.status for heard in buyers.heard}
+def statuses(load: Load) -> set[int]:
+    return {heard.status for heard in load.heard}

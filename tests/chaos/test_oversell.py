@@ -1,4 +1,4 @@
-"""Two servers of four workers each, 64 buyers, few units, and a kill -9 in every round."""
+"""Two servers of four workers each, 64 load, few units, and a kill -9 in every round."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import psutil
 import psycopg
 import pytest
 
-from chaos.books import compare
+from chaos.environment import Environment, restock
+from chaos.invariants import compare
 from chaos.report import Outcome
-from chaos.world import World, restock
 from localshop.testing import free_ports
 
 ROUNDS = 50
@@ -37,56 +37,56 @@ def shelf(connection: psycopg.Connection) -> Shelf:
 
 
 @pytest.fixture
-def crowd(world: World) -> Iterator[World]:
+def two_servers(environment: Environment) -> Iterator[Environment]:
     """Run order-service as two servers of four workers each."""
-    usual = world.shop.order.environment
-    world.restart(world.shop.order, WORKERS="4")
-    twin = world.shop.order.twin(free_ports()[0])
+    usual = environment.shop.order.environment
+    environment.restart(environment.shop.order, WORKERS="4")
+    twin = environment.shop.order.twin(free_ports()[0])
     try:
         twin.start()
-        world.orders.append(twin)
-        yield world
+        environment.orders.append(twin)
+        yield environment
     finally:
-        world.orders[:] = [world.shop.order]
+        environment.orders[:] = [environment.shop.order]
         twin.kill()
-        world.shop.order.environment = usual
-        world.restart(world.shop.order)
+        environment.shop.order.environment = usual
+        environment.restart(environment.shop.order)
 
 
-def strike(world: World, number: int) -> None:
+def strike(environment: Environment, number: int) -> None:
     """Kill -9 a worker; every tenth time a whole server."""
-    server = world.random.choice(world.orders)
+    server = environment.random.choice(environment.orders)
     if number % 10 == 9:
         return server.kill()
     with suppress(psutil.NoSuchProcess, IndexError):  # it has just ended by itself, and is being started again
-        world.random.choice(server.workers()).kill()
+        environment.random.choice(server.workers()).kill()
     return None
 
 
-def fight(world: World, number: int) -> Outcome:
-    """Let 64 buyers fight for a few units while processes die; check what they got against the books."""
-    units = world.random.randint(5, 30)
-    restock(world.shop.order.database_url, [SCARCE], units)
-    with psycopg.connect(world.shop.order.database_url, autocommit=True) as connection:
+def fight(environment: Environment, number: int) -> Outcome:
+    """Let 64 buyers fight for a few units while processes die; check what they got against the database."""
+    units = environment.random.randint(5, 30)
+    restock(environment.shop.order.database_url, [SCARCE], units)
+    with psycopg.connect(environment.shop.order.database_url, autocommit=True) as connection:
         before = shelf(connection)
-        with world.buyers(BUYERS, [SCARCE]) as buyers:
-            world.tend(0.2)
-            strike(world, number)
-            world.tend(0.4)
-            buyers.close()
-            world.tend_until(buyers.have_final_answers, patience=60)
+        with environment.load(BUYERS, [SCARCE]) as load:
+            environment.tend(0.2)
+            strike(environment, number)
+            environment.tend(0.4)
+            load.close()
+            environment.tend_until(load.have_final_answers, patience=60)
         after = shelf(connection)
-        lost, duplicated, findings = compare(connection, buyers)
-    assert world.bugs() == []
+        lost, duplicated, findings = compare(connection, load)
+    assert environment.bugs() == []
     assert findings[:20] == []
     assert after.sold - before.sold <= units
     assert after.stock + after.sold == units + before.sold
-    return Outcome("", buyers.sent, len(buyers.acknowledged), lost, duplicated, None)
+    return Outcome("", load.sent, len(load.acknowledged), lost, duplicated, None)
 
 
 @pytest.mark.budget(240)
-def test_64_buyers_at_eight_workers_never_buy_more_than_there_is_whoever_is_killed(crowd: World) -> None:
-    rounds = [fight(crowd, number) for number in range(ROUNDS)]
+def test_64_buyers_at_eight_workers_never_oversell_despite_kill_9(two_servers: Environment) -> None:
+    rounds = [fight(two_servers, number) for number in range(ROUNDS)]
 
     whole = Outcome(
         f"oversell, {ROUNDS} rounds of kill -9",
@@ -96,6 +96,6 @@ def test_64_buyers_at_eight_workers_never_buy_more_than_there_is_whoever_is_kill
         sum(each.duplicated for each in rounds),
         None,
     )
-    crowd.outcomes.append(whole)
+    two_servers.outcomes.append(whole)
     assert (whole.lost, whole.duplicated) == (0, 0)
     assert whole.acknowledged > ROUNDS

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from chaos.balancer import Endpoints, Errand, RetrylessClients
+from chaos.environment import Environment
 from chaos.report import Outcome
-from chaos.world import World
 from localshop.service import Service
 from localshop.testing import free_ports
 
@@ -67,36 +67,36 @@ def replace_oldest(*fleets: Fleet) -> list[int | None]:
 
 
 @pytest.mark.budget(100)
-def test_no_request_fails_while_both_services_are_restarted(world: World) -> None:
-    (customer, *_) = world.customers
+def test_no_request_fails_while_both_services_are_restarted(environment: Environment) -> None:
+    (customer, *_) = environment.customers
     ordering: Errand = ("POST", "/orders", {"items": [{"product_id": "p1"}]}, customer)
     reading: Errand = ("GET", "/profile", None, customer)
-    before = orders_written(world)
+    before = orders_written(environment)
     with (
-        fleet(world.shop.user) as users,
-        fleet(world.shop.order) as orders,
+        fleet(environment.shop.user) as users,
+        fleet(environment.shop.order) as orders,
         Endpoints(users.ports) as user_endpoints,
         Endpoints(orders.ports) as order_endpoints,
         RetrylessClients(user_endpoints, [reading], 200, CLIENTS) as readers,
-        RetrylessClients(order_endpoints, [ordering], 201, CLIENTS) as buyers,
+        RetrylessClients(order_endpoints, [ordering], 201, CLIENTS) as load,
     ):
         exit_codes = [replace_oldest(users, orders) for _ in range(SERVERS)]
 
     assert readers.failures == []
-    assert buyers.failures == []
+    assert load.failures == []
     assert exit_codes == [[0, 0]] * SERVERS
-    acknowledged = {answer.json["order_id"] for answer in buyers.acknowledged}
-    written = orders_written(world) - before
+    acknowledged = {answer.json["order_id"] for answer in load.acknowledged}
+    written = orders_written(environment) - before
     lost, too_many = acknowledged - written, written - acknowledged
-    sent = readers.sent + buyers.sent
-    world.outcomes.append(
+    sent = readers.sent + load.sent
+    environment.outcomes.append(
         Outcome("SIGTERM, each server in turn, no retries", sent, len(acknowledged), len(lost), len(too_many), None)
     )
     assert (len(lost), len(too_many)) == (0, 0)
-    assert len(acknowledged) == buyers.sent > 100
+    assert len(acknowledged) == load.sent > 100
 
 
-def orders_written(world: World) -> set[str]:
-    with psycopg.connect(world.shop.order.database_url) as connection:
+def orders_written(environment: Environment) -> set[str]:
+    with psycopg.connect(environment.shop.order.database_url) as connection:
         rows = connection.execute("SELECT 'o-' || replace(id::text, '-', '') FROM orders").fetchall()
     return {order_id for (order_id,) in rows}

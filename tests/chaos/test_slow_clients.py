@@ -1,72 +1,113 @@
-"""Clients that send a byte a second must not occupy the workers for others."""
+"""Slow clients at HAProxy: they never hold a thread of a service."""
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from statistics import median
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from chaos.world import World
+from chaos.environment import PRODUCTS, Environment
+from chaos.load import Load
+from chaos.proxy import Proxy, program
+from chaos.wire import Line
 
-SLOW_CLIENTS = 200
-BODY = 4000
+pytestmark = pytest.mark.skipif(program() is None, reason="HAProxy is not installed: apt-get install haproxy")
+
+ATTACK_SECONDS = 6  # at least; HAProxy ends an incomplete request after 10
+HEAD = b"POST /orders HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n\r\n"
+READ = b"GET /products?limit=100 HTTP/1.1\r\nHost: shop\r\n\r\n"
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """Return a frame of HTTP/2."""
+    return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
+
+
+def http_2_requests(count: int) -> bytes:
+    """Return the start of an HTTP/2 connection with POST requests whose bodies never come."""
+    preface, settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, b"")
+    headers = b"\x83\x86\x04\x07/orders\x01\x04shop"  # HPACK: POST, http, path and host
+    return preface + settings + b"".join(frame(1, 4, 2 * number + 1, headers) for number in range(count))
+
+
+class Attack(NamedTuple):
+    """So many connections send `start` at once, then `drip` each second, and read nothing."""
+
+    connections: int
+    start: bytes
+    drip: bytes
+
+
+ATTACKS = {
+    "600 dripping bodies": Attack(600, HEAD + b"{", b" "),
+    "300 slow headers": Attack(300, b"POST /orders HTTP/1.1\r\nHost: shop\r\nX-Slow: ", b"x"),
+    "100 slow readers": Attack(100, READ * 100, b""),
+    "3 connections of 190 HTTP/2 streams": Attack(3, http_2_requests(190), frame(6, 0, 0, bytes(8))),
+}
 
 
 @contextmanager
-def slow_clients(port: int, path: str) -> Iterator[list[socket.socket]]:
-    """Keep requests arriving, a byte a second each."""
-    head = f"POST {path} HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: {BODY}\r\n\r\n"
-    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(SLOW_CLIENTS)]
-    for client in clients:
-        client.sendall(head.encode() + b"{")
+def under(attack: Attack, port: int) -> Iterator[list[socket.socket]]:
+    """Keep the connections of an attack open and dripping."""
+    attackers = [connect(port) for _ in range(attack.connections)]
     over = threading.Event()
-    dripping = threading.Thread(target=_drip, args=(clients, over))
+    dripping = threading.Thread(target=drip, args=(attackers, attack, over))
     dripping.start()
     try:
-        yield clients
+        yield attackers
     finally:
         over.set()
         dripping.join()
-        for client in clients:
-            client.close()
+        for attacker in attackers:
+            attacker.close()
 
 
-def _drip(clients: list[socket.socket], over: threading.Event) -> None:
-    while not over.wait(1):
-        for client in clients:
+def connect(port: int) -> socket.socket:
+    attacker = socket.socket()
+    attacker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    attacker.connect(("127.0.0.1", port))
+    attacker.setblocking(False)
+    return attacker
+
+
+def drip(attackers: list[socket.socket], attack: Attack, over: threading.Event) -> None:
+    data = attack.start
+    while True:
+        for attacker in attackers:
             with suppress(OSError):
-                client.sendall(b" ")
-
-
-def is_hung_up(client: socket.socket) -> bool:
-    client.setblocking(False)
-    try:
-        return client.recv(1, socket.MSG_PEEK) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+                attacker.send(data)
+        data = attack.drip
+        if over.wait(1):
+            return
 
 
 @pytest.mark.budget(60)
-def test_200_slow_clients_leave_the_workers_to_others(world: World) -> None:
-    books = world.books()
-    with world.buyers(8) as alone:
-        world.tend(4)
-    usual = median(heard.seconds for heard in alone.heard)
+@pytest.mark.parametrize("name", ATTACKS)
+def test_slow_clients_are_disconnected_and_others_are_served(
+    name: str, environment: Environment, tmp_path: Path
+) -> None:
+    invariants = environment.invariants()
+    others: list[int] = []
+    with (
+        Proxy(environment.shop, tmp_path) as proxy,
+        under(ATTACKS[name], proxy.order_port) as attackers,
+        Load([proxy.order_port], environment.customers, 8, PRODUCTS) as load,
+    ):
+        enough = time.monotonic() + ATTACK_SECONDS
+        ports = {attacker.getsockname()[1] for attacker in attackers}
+        while time.monotonic() < enough or ports & proxy.client_ports():
+            line = Line([proxy.order_port])
+            others += [line.ask("GET", path).status for path in ("/healthz", "/readyz", "/products?limit=3")]
+            line.hang_up()
+            time.sleep(0.2)
 
-    with slow_clients(world.shop.order.port, "/orders") as clients:
-        with world.buyers(8) as buyers:
-            world.tend(6)
-        slow = median(heard.seconds for heard in buyers.heard)
-        assert sum(map(is_hung_up, clients)) == 0
-        world.tend_until(lambda: all(map(is_hung_up, clients)))
-
-    assert {heard.status for heard in buyers.heard} <= {200, 201}
-    assert buyers.unanswered == 0
-    assert slow < 5 * usual + 0.05
-    world.close(f"{SLOW_CLIENTS} slow clients", books, buyers)
+    assert set(others) == {200}
+    assert {heard.status for heard in load.heard} <= {200, 201}
+    assert load.unanswered == 0
+    environment.close(name, invariants, load)

@@ -18,7 +18,6 @@ def trusting(folder: Path) -> dict[str, str]:
         "TOKEN_KEYS_FILE": str(key_file),
         "SERVICE_CREDENTIAL": "a-credential-for-the-suite-of-faults-alone",
         "FAILPOINTS": str(failpoints),
-        "REQUEST_TIMEOUT_SECONDS": "12",
         "WORKERS": "2",
         "LOG_LEVEL": "WARNING",
     }

@@ -113,16 +113,14 @@ def sign_in(url: str, username: str) -> dict[str, str]:
 
 
 class Stack:
-    """One run of docker-compose.yml: `user` and `order` are its addresses, `balanced_...` those of the balancer."""
+    """One run of docker-compose.yml; `user` and `order` are the URLs of both services at its proxy."""
 
     def __init__(self, name: str, *profiles: str) -> None:
         self.name = name
         self.profiles = profiles
-        ports = [*free_ports(), *free_ports()]
-        names = ("USER_PORT", "ORDER_PORT", "BALANCED_USER_PORT", "BALANCED_ORDER_PORT")
-        self.environment = dict(zip(names, map(str, ports), strict=True))
-        urls = [f"http://127.0.0.1:{port}" for port in ports]
-        self.user, self.order, self.balanced_user, self.balanced_order = urls
+        ports = free_ports()
+        self.environment = dict(zip(("USER_PORT", "ORDER_PORT"), map(str, ports), strict=True))
+        self.user, self.order = (f"http://127.0.0.1:{port}" for port in ports)
 
     def __enter__(self) -> Self:
         with ExitStack() as undo:

@@ -3,7 +3,7 @@ ARG PYTHON_IMAGE
 
 FROM ${PYTHON_IMAGE} AS haproxy
 # hadolint ignore=DL3008
-RUN apt-get -o Acquire::Check-Valid-Until=false update -qq && apt-get install -qq --yes --no-install-recommends haproxy && rm -rf /var/lib/apt/lists/*
+RUN apt-get -o Acquire::Check-Valid-Until=false update -qq && apt-get install -qq --yes --no-install-recommends haproxy wget && rm -rf /var/lib/apt/lists/*
 
 FROM ${PYTHON_IMAGE} AS registry
 # hadolint ignore=DL3008

@@ -1,4 +1,4 @@
-"""What was acknowledged is still there after kill -9 of everything."""
+"""Acknowledged orders exist once after kill -9 of both services and of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KILL_AFTER = 80
 
 
 class Customer:
-    """Somebody who orders one p1 at a time and notes what the shop has acknowledged."""
+    """Orders one p1 at a time and records the acknowledged orders."""
 
     def __init__(self, shop: Shop, http: httpx.Client) -> None:
         self.acknowledged: dict[str, str] = {}
@@ -32,20 +32,20 @@ class Customer:
     def order(self, key: str) -> None:
         body = {"items": [{"product_id": "p1", "qty": 1}]}
         try:
-            answer = self.http.post("/orders", json=body, headers={"Idempotency-Key": key})
+            response = self.http.post("/orders", json=body, headers={"Idempotency-Key": key})
         except httpx.TransportError:
             return
-        if answer.status_code == httpx.codes.CREATED:
-            self.acknowledged[key] = answer.json()["order_id"]
+        if response.status_code == httpx.codes.CREATED:
+            self.acknowledged[key] = response.json()["order_id"]
 
     def stored_orders(self) -> Counter[str]:
-        """Return how often each order stands in the list of orders, all pages of it."""
+        """Return how often each order is in the list of orders, over all pages."""
         seen: Counter[str] = Counter()
         url: str | None = "/orders?limit=100"
         while url:
-            answer = self.http.get(url).raise_for_status()
-            seen.update(order["order_id"] for order in answer.json())
-            url = answer.links.get("next", {}).get("url")
+            response = self.http.get(url).raise_for_status()
+            seen.update(order["order_id"] for order in response.json())
+            url = response.links.get("next", {}).get("url")
         return seen
 
     def stock(self) -> int:
@@ -58,8 +58,8 @@ def customer(shop: Shop) -> Iterator[Customer]:
         yield Customer(shop, http)
 
 
-def test_acknowledged_orders_survive_kill_9_of_everything_once(shop: Shop, customer: Customer) -> None:
-    # given many orders under way
+def test_acknowledged_orders_survive_kill_9_of_everything(shop: Shop, customer: Customer) -> None:
+    # given many orders in flight
     stock = customer.stock()
     keys = [f"order-{number}" for number in range(ORDERS)]
     with ThreadPoolExecutor(BUYERS) as buyers:
@@ -67,20 +67,20 @@ def test_acknowledged_orders_survive_kill_9_of_everything_once(shop: Shop, custo
         while len(customer.acknowledged) < KILL_AFTER:
             time.sleep(0.005)
 
-        # when everything is killed in the middle, and started again
+        # when everything is killed, and started again
         shop.kill()
         list(buying)
     acknowledged = dict(customer.acknowledged)
     shop.start()
 
-    # then what was acknowledged is there, once, and at most what was in flight besides
+    # then acknowledged orders exist once; besides them only requests in flight may have been stored
     stored = customer.stored_orders()
     assert KILL_AFTER <= len(acknowledged) < ORDERS
     assert {order_id: stored[order_id] for order_id in acknowledged.values()} == dict.fromkeys(acknowledged.values(), 1)
     assert len(stored) <= len(acknowledged) + BUYERS
     assert customer.stock() == stock - len(stored)
 
-    # and asking again with the same keys completes the rest without ordering anything twice
+    # and repeating every request with its key orders nothing twice
     for key in keys:
         customer.order(key)
     assert acknowledged.items() <= customer.acknowledged.items()

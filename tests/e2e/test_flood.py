@@ -40,7 +40,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]
 
 
 @pytest.mark.parametrize("service", [UNTHROTTLED], indirect=True)
-def test_service_responds_while_all_hashing_slots_are_taken(
+def test_sign_ins_beyond_the_hashing_slots_get_503_and_others_go_on(
     service: Service,
 ) -> None:
     # given
@@ -71,7 +71,7 @@ def test_service_responds_while_all_hashing_slots_are_taken(
     assert set(refusals) == {(401, None), (503, "1")}
 
 
-def test_parallel_guesses_at_many_accounts_are_refused(
+def test_many_guesses_at_once_from_one_address_are_soon_refused(
     service: Service,
 ) -> None:
     # given
@@ -87,14 +87,15 @@ def test_parallel_guesses_at_many_accounts_are_refused(
     with ThreadPoolExecutor(ATTACKERS) as attackers:
         answers = list(itertools.chain(*attackers.map(attack, range(ATTACKERS))))
     # then
-    assert {answer.status_code for answer in answers} == {401, 429}
+    statuses = {answer.status_code for answer in answers}
+    assert {401, 429} <= statuses <= {401, 429, 503}  # 503: more than may wait for a hash at once
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers if answer.status_code == 429)
     hashed = sum(answer.status_code == 401 for answer in answers)
     assert hashed < 100  # the free ones, and after each delay as many as come at once
     assert httpx.post(f"{service.url}/login", json=ACCOUNT).status_code == 200
 
 
-def test_the_server_does_not_name_itself(service: Service) -> None:
+def test_server_does_not_name_itself(service: Service) -> None:
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
         connection.sendall(b"GET /nowhere HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
         head = b"".join(iter(lambda: connection.recv(4096), b"")).partition(b"\r\n\r\n")[0].decode().lower()

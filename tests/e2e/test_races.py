@@ -1,4 +1,4 @@
-"""Several server processes, one database: nothing that a single process could keep for itself."""
+"""Races between server processes that share one database."""
 
 from __future__ import annotations
 
@@ -70,5 +70,6 @@ def test_64_requests_with_one_key_at_two_servers_make_one_order(urls: list[str])
         answers = list(pool.map(lambda number: buy(urls, number, "p2", headers), range(64)))
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
+    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
     assert len(httpx.get(f"{urls[1]}/orders", headers=headers).json()) == 1
     assert left(urls, "p2") == 999

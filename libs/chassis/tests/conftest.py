@@ -18,7 +18,7 @@ from chassis.http.api import Query, Shape, public, signed_in
 from chassis.http.openapi import Api, api, responses
 from chassis.http.responses import JsonResponse, json_response
 from chassis.problems import Conflict
-from chassis.server import shutdown as drain
+from chassis.server import shutdown
 from chassis.settings import Settings
 from chassis.testing.postgres import fresh_database
 
@@ -74,11 +74,11 @@ def settings() -> Iterator[ToySettings]:
 
 
 @pytest.fixture
-def drain_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def shutdown_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return what a server prepares for its workers; ask for it before they are made."""
-    file = tmp_path / "draining"
-    monkeypatch.setenv(drain.DRAIN_FILE, str(file))  # as prepare() does, and taken back afterwards
-    drain.prepare(file)
+    file = tmp_path / "shutdown"
+    monkeypatch.setenv(shutdown.FLAG_FILE, str(file))  # as prepare() does, and undone afterwards
+    shutdown.prepare(file)
     return file
 
 

@@ -15,19 +15,19 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from chassis.app import open_database
-from chassis.db.database import Database
+from chassis.db.database import Database, as_problem
+from chassis.db.pool import PoolTimeout
+from chassis.problems import Unavailable
 from chassis.settings import Settings
 
 
-def test_a_constraint_decides_and_its_name_becomes_a_problem(client: FlaskClient) -> None:
+def test_a_violated_constraint_becomes_its_problem(client: FlaskClient) -> None:
     assert client.post("/things", json={"name": "a"}).status_code == 201
     answer = client.post("/things", json={"name": "a"})
     assert (answer.status_code, answer.json["error"]) == (409, "taken")  # type: ignore[index]
 
 
-def test_connections_that_the_server_closed_are_replaced_without_a_failed_request(
-    client: FlaskClient, settings: Settings
-) -> None:
+def test_connections_closed_by_the_server_are_replaced(client: FlaskClient, settings: Settings) -> None:
     client.get("/sql?run=SELECT 1")
     with psycopg.connect(settings.database_url, autocommit=True) as other:
         other.execute(
@@ -38,9 +38,7 @@ def test_connections_that_the_server_closed_are_replaced_without_a_failed_reques
 
 
 @pytest.mark.parametrize(("wanted", "kept"), [(True, 1), (False, 0)])
-def test_statements_are_prepared_unless_a_pooler_could_not_keep_them(
-    settings: Settings, wanted: bool, kept: int
-) -> None:
+def test_statements_are_prepared_unless_switched_off(settings: Settings, wanted: bool, kept: int) -> None:
     prepared = "SELECT count(*) FROM pg_prepared_statements"
     with closing(open_database(settings.model_copy(update={"database_prepared_statements": wanted}))) as database:
         assert [database.fetch_one(prepared).count for _ in range(3)][-1] == kept
@@ -55,7 +53,7 @@ def test_statements_are_prepared_unless_a_pooler_could_not_keep_them(
         pytest.param("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$", id="deadlock"),
     ],
 )
-def test_what_passes_is_answered_503_with_retry_after(client: FlaskClient, statement: str) -> None:
+def test_a_passing_failure_is_answered_503_with_retry_after(client: FlaskClient, statement: str) -> None:
     answer = client.get("/sql", query_string={"run": statement})
     assert answer.status_code == 503
     assert answer.json is not None
@@ -64,7 +62,7 @@ def test_what_passes_is_answered_503_with_retry_after(client: FlaskClient, state
     assert client.get("/sql?run=SELECT 1").status_code == 200
 
 
-def test_a_wrong_statement_is_our_bug_and_a_500(client: FlaskClient) -> None:
+def test_a_wrong_statement_is_answered_500(client: FlaskClient) -> None:
     assert client.get("/sql?run=SELECT nonsense").status_code == 500
 
 
@@ -79,7 +77,7 @@ def paused(database: Database) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def test_a_paused_database_costs_a_request_its_deadline_and_no_more(app: Flask) -> None:
+def test_a_paused_database_costs_a_request_its_deadline(app: Flask) -> None:
     with paused(app.services.database):
         began = time.monotonic()
         assert app.test_client().get("/sql?run=SELECT 1").status_code == 503
@@ -87,7 +85,7 @@ def test_a_paused_database_costs_a_request_its_deadline_and_no_more(app: Flask) 
     assert app.test_client().get("/sql?run=SELECT 1").status_code == 200
 
 
-def test_a_server_that_accepts_and_says_nothing_is_given_up_on(settings: Settings) -> None:
+def test_a_server_that_accepts_and_stays_silent_times_out(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         database = Database(f"postgresql://127.0.0.1:{silent.getsockname()[1]}/x")
         began = time.monotonic()
@@ -96,7 +94,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_on(settings: Setting
         assert time.monotonic() - began < 5
 
 
-def test_a_transaction_is_taken_back_whole(app: Flask) -> None:
+def test_a_failed_transaction_is_rolled_back(app: Flask) -> None:
     database: Database = app.services.database
 
     def fail() -> None:
@@ -109,15 +107,15 @@ def test_a_transaction_is_taken_back_whole(app: Flask) -> None:
     assert database.fetch_all("SELECT * FROM things") == []
 
 
-def test_those_who_come_after_a_silent_database_was_noticed_hear_so_at_once(app: Flask) -> None:
+def test_while_one_call_tries_a_silent_database_others_fail_at_once(app: Flask) -> None:
     database: Database = app.services.database
     with paused(database), ThreadPoolExecutor(2) as pool:
         assert app.test_client().get("/sql?run=SELECT 1").status_code == 503
-        database._breaker.enter()  # somebody is trying
+        database._breaker.check()  # this is the trial
         began = time.monotonic()
         answers = list(pool.map(lambda _: app.test_client().get("/sql?run=SELECT 1").status_code, range(20)))
         assert (set(answers), time.monotonic() - began < 1) == ({503}, True)
-        database._breaker.gave_up()
+        database._breaker.record_answer()
     assert app.test_client().get("/sql?run=SELECT 1").status_code == 200
 
 
@@ -125,19 +123,19 @@ INSERT = "INSERT INTO things VALUES (%(name)s) RETURNING name, pg_current_xact_i
 
 
 def insert_together(database: Database, *names: str) -> list[Any]:
-    """Insert each name from a thread of its own, all but the first while that one is being inserted."""
-    with ThreadPoolExecutor(len(names)) as people, database.transaction() as other:  # holds up the first
+    """Insert each name from a thread of its own, all but the first while that one waits."""
+    with ThreadPoolExecutor(len(names)) as threads, database.transaction() as other:  # holds up the first
         other.execute("LOCK TABLE things IN EXCLUSIVE MODE")
-        futures = [people.submit(database.fetch_one_batched, "things", INSERT, {"name": names[0]})]
-        while not database._crowd._waiting:
+        futures = [threads.submit(database.fetch_one_batched, "things", INSERT, {"name": names[0]})]
+        while not database._batcher._groups:
             pass
-        futures += [people.submit(database.fetch_one_batched, "things", INSERT, {"name": name}) for name in names[1:]]
-        while len(database._crowd._waiting["things"]) < len(names) - 1:
+        futures += [threads.submit(database.fetch_one_batched, "things", INSERT, {"name": name}) for name in names[1:]]
+        while len(database._batcher._groups["things"].waiting) < len(names) - 1:
             pass
     return [future.exception() or future.result() for future in futures]
 
 
-def test_a_crowd_is_answered_in_one_transaction(app: Flask) -> None:
+def test_waiting_calls_run_in_one_transaction(app: Flask) -> None:
     database: Database = app.services.database
     first, *others = insert_together(database, "a", "b", "c", "d")
     assert [row.name for row in (first, *others)] == ["a", "b", "c", "d"]
@@ -145,7 +143,7 @@ def test_a_crowd_is_answered_in_one_transaction(app: Flask) -> None:
     assert first.transaction != others[0].transaction
 
 
-def test_one_of_a_crowd_that_is_refused_is_refused_alone(app: Flask) -> None:
+def test_a_refused_call_does_not_fail_its_batch(app: Flask) -> None:
     database: Database = app.services.database
     first, good, twin = insert_together(database, "a", "b", "a")
     assert (first.name, good.name) == ("a", "b")
@@ -153,10 +151,55 @@ def test_one_of_a_crowd_that_is_refused_is_refused_alone(app: Flask) -> None:
     assert sorted(row.name for row in database.fetch_all("SELECT name FROM things")) == ["a", "b"]
 
 
-def test_a_crowd_whose_connection_is_lost_hears_so_and_nothing_is_tried_again(app: Flask) -> None:
+def test_a_batch_whose_connection_is_lost_is_not_retried(app: Flask) -> None:
     database: Database = app.services.database
     database.fetch_one("INSERT INTO things VALUES ('tried') RETURNING name")
     die = "SELECT pg_terminate_backend(pg_backend_pid())"
     with pytest.raises(psycopg.OperationalError):
-        database._all_first([(INSERT, {"name": "a"}), (die, {}), (INSERT, {"name": "b"})])
+        database._run_batch([(INSERT, {"name": "a"}), (die, {}), (INSERT, {"name": "b"})])
     assert [row.name for row in database.fetch_all("SELECT name FROM things")] == ["tried"]
+
+
+def test_a_batch_waits_briefly_for_a_lock_and_changes_nothing(app: Flask, settings: Settings) -> None:
+    with closing(Database(settings.database_url)) as database:
+        with database.transaction() as other:
+            other.execute("LOCK TABLE things IN EXCLUSIVE MODE")
+            with pytest.raises(Unavailable):
+                database._run_batch([(INSERT, {"name": "a"}), (INSERT, {"name": "b"})])
+        assert database.fetch_all("SELECT name FROM things") == []
+        waits = database._run_batch([("SELECT current_setting('lock_timeout') AS wait", {})] * 2)
+        assert [row.wait for row in waits] == ["500ms", "500ms"]
+
+
+def test_options_of_the_database_url_are_kept_beside_ours(settings: Settings) -> None:
+    url = settings.database_url + "&options=-c%20search_path%3Dshop"
+    with closing(Database(url, statement_timeout_ms=1234)) as database:
+        row = database.fetch_one(
+            "SELECT current_setting('search_path') AS path, current_setting('statement_timeout') AS ms"
+        )
+    assert tuple(row) == ("shop", "1234ms")
+
+
+def test_calls_run_alone_stop_at_a_failure_of_the_database(app: Flask) -> None:
+    database: Database = app.services.database
+    calls = [(INSERT, {"name": "a"}), ("SELECT pg_terminate_backend(pg_backend_pid())", {}), (INSERT, {"name": "b"})]
+    first, *rest = database._run_each(calls)
+    assert first.name == "a"
+    assert {type(failure) for failure in rest} == {psycopg.errors.AdminShutdown}
+    assert [row.name for row in database.fetch_all("SELECT name FROM things")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "passes"),
+    [
+        (PoolTimeout(), True),
+        (psycopg.OperationalError("no server there"), True),
+        (psycopg.errors.DiskFull(), True),
+        (psycopg.errors.UndefinedColumn(), False),
+        (psycopg.InterfaceError(), False),
+        (KeyError(), False),
+    ],
+)
+def test_a_passing_failure_of_the_database_is_unavailable(failure: Exception, passes: bool) -> None:
+    problem = as_problem(failure)
+    assert type(problem) is (Unavailable if passes else type(None))

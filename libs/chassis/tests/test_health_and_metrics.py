@@ -1,3 +1,5 @@
+"""/healthz, /readyz and /metrics."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,25 +8,25 @@ import psycopg
 from flask import Flask
 from flask.testing import FlaskClient
 
-from chassis.server import shutdown as drain
+from chassis.server import shutdown
 from chassis.server.health import health, schema_check
 from chassis.settings import Settings
 
 
-def test_healthz_says_who_is_alive_and_where(client: FlaskClient) -> None:
+def test_healthz_names_service_and_environment(client: FlaskClient) -> None:
     assert client.get("/healthz").json == {"status": "ok", "service": "toy-service", "env": "local"}
 
 
-def test_ready_until_shutdown_begins(drain_file: Path, app: Flask) -> None:
+def test_readyz_fails_once_shutdown_has_begun(shutdown_flag: Path, app: Flask) -> None:
     client = app.test_client()
     assert client.get("/readyz").status_code == 200
-    drain.begin(drain_file)
+    shutdown.begin(shutdown_flag)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json["checks"]) == (503, {"shutdown": "begun"})  # type: ignore[index]
     assert client.get("/healthz").status_code == 200
 
 
-def test_not_ready_says_which_check_fails(client: FlaskClient, app: Flask) -> None:
+def test_readyz_names_the_check_that_fails(client: FlaskClient, app: Flask) -> None:
     other = Flask("other")
     other.register_blueprint(health("other", "local", {"database": lambda: "ok", "schema": lambda: "too old"}))
     from chassis.http.error_handlers import handle_errors
@@ -36,7 +38,7 @@ def test_not_ready_says_which_check_fails(client: FlaskClient, app: Flask) -> No
     assert answer.json["checks"] == {"database": "ok", "schema": "too old"}
 
 
-def test_the_schema_must_be_at_the_last_script_or_newer(app: Flask, settings: Settings, tmp_path: Path) -> None:
+def test_schema_must_be_at_the_last_script_or_newer(app: Flask, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "versions").mkdir()
     (tmp_path / "versions" / "0002_second.py").touch()
     (tmp_path / "versions" / "0001_first.py").touch()
@@ -55,11 +57,11 @@ def test_the_schema_must_be_at_the_last_script_or_newer(app: Flask, settings: Se
         connection.execute("DROP TABLE alembic_version")
 
 
-def test_requests_are_counted_by_route_template_not_by_url(client: FlaskClient) -> None:
+def test_requests_are_counted_by_route_template(client: FlaskClient, settings: Settings) -> None:
     client.get("/sql?run=SELECT 42")
     client.get("/no/such/page")
     scraped = client.get("/metrics").text
     assert 'route="/sql"' in scraped
     assert 'route="(none)"' in scraped
     assert "SELECT 42" not in scraped
-    assert "database_pool_size 16.0" in scraped
+    assert f"database_pool_size {settings.database_pool_size}.0" in scraped

@@ -20,7 +20,7 @@ def pid(connection: psycopg.Connection) -> int:
     return connection.info.backend_pid
 
 
-def test_the_connection_used_last_is_lent_first(pool: Pool[psycopg.Connection]) -> None:
+def test_the_connection_used_last_is_reused_first(pool: Pool[psycopg.Connection]) -> None:
     with pool.connection() as first, pool.connection() as second:
         last = pid(first)
         assert pid(second) != last
@@ -29,7 +29,7 @@ def test_the_connection_used_last_is_lent_first(pool: Pool[psycopg.Connection]) 
             assert pid(again) == last
 
 
-def test_no_more_are_lent_than_there_are_until_one_comes_back(pool: Pool[psycopg.Connection]) -> None:
+def test_a_full_pool_raises_pool_timeout_until_one_is_returned(pool: Pool[psycopg.Connection]) -> None:
     with pool.connection():
         with pool.connection(), pytest.raises(PoolTimeout), pool.connection():
             pass
@@ -37,7 +37,7 @@ def test_no_more_are_lent_than_there_are_until_one_comes_back(pool: Pool[psycopg
             assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_what_fails_to_connect_costs_no_place() -> None:
+def test_a_failed_connection_gives_its_slot_back() -> None:
     nowhere = Pool(lambda: psycopg.connect("postgresql://127.0.0.1:1/nowhere"), 1, wait_seconds=0.05)
     for _ in range(3):
         with pytest.raises(psycopg.OperationalError), nowhere.connection():
@@ -45,9 +45,7 @@ def test_what_fails_to_connect_costs_no_place() -> None:
 
 
 @pytest.mark.parametrize("left", ["BEGIN", "SELECT pg_terminate_backend(pg_backend_pid())"])
-def test_a_connection_that_was_lost_or_left_in_the_middle_of_something_is_not_lent_again(
-    pool: Pool[psycopg.Connection], left: str
-) -> None:
+def test_a_lost_or_unfinished_connection_is_not_reused(pool: Pool[psycopg.Connection], left: str) -> None:
     with pool.connection() as connection:
         spoilt = pid(connection)
         try:
@@ -57,3 +55,12 @@ def test_a_connection_that_was_lost_or_left_in_the_middle_of_something_is_not_le
     with pool.connection() as other:
         assert pid(other) != spoilt
         assert other.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_connection_past_its_lifetime_is_replaced(settings: Settings) -> None:
+    pool = Pool(lambda: psycopg.connect(settings.database_url), 1, wait_seconds=0.05, max_lifetime=0)
+    with pool.connection() as first:
+        pass
+    with pool.connection() as second:
+        assert second is not first
+    assert first.closed

@@ -7,14 +7,9 @@ from pathlib import Path
 
 import click
 
-from chassis.db import migrations
-from chassis.server.health import newest
+from chassis.db.cli import database_url, migrate_command
 from order_service import MIGRATIONS
 from order_service.catalog import importer
-
-database_url = click.option(
-    "--database-url", envvar="DATABASE_URL", required=True, help="libpq URL; default: $DATABASE_URL."
-)
 
 
 @click.group()
@@ -22,20 +17,7 @@ def cli() -> None:
     """Work on order-service's database."""
 
 
-@cli.command()
-@database_url
-@click.option("--down-to", metavar="REVISION", help="Go back to this revision instead, for instance -1.")
-@click.option("--app-role", envvar="APP_ROLE", help="Let this role, as which the service runs, read and write rows.")
-def migrate(database_url: str, down_to: str | None, app_role: str | None) -> None:
-    """Bring the database schema to what this version of the code needs."""
-    try:
-        if down_to:
-            migrations.downgrade(database_url, MIGRATIONS, down_to)
-        else:
-            migrations.upgrade(database_url, MIGRATIONS, app_role=app_role)
-    except migrations.BadRole as refusal:
-        sys.exit(f"APP_ROLE={refusal}")
-    click.echo(f"order-service: schema is at {down_to or newest(MIGRATIONS)}")
+cli.add_command(migrate_command("order-service", MIGRATIONS))
 
 
 @cli.command()

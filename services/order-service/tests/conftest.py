@@ -13,7 +13,6 @@ from chassis.testing.postgres import empty, migrated_database, operating
 from order_service import MIGRATIONS, create_app
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
-from order_service.catalog.tables import metadata
 from order_service.settings import Settings
 
 ALICE, BOB = bearer("u-alice", "alice"), bearer("u-bob", "bob")
@@ -40,7 +39,7 @@ def whole_app(settings: Settings) -> Iterator[Flask]:
 
 @pytest.fixture
 def app(whole_app: Flask, operator: Database) -> Flask:
-    empty(operator, metadata)
+    empty(operator)
     whole_app.wsgi_app.clear_caches()  # type: ignore[attr-defined]
     return whole_app
 

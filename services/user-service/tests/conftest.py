@@ -13,7 +13,6 @@ from chassis.rate_limit.limiter import RateLimiter
 from chassis.testing.postgres import empty, migrated_database, operating
 from user_service import MIGRATIONS, create_app
 from user_service.accounts.passwords import Passwords
-from user_service.sessions.tables import metadata
 from user_service.settings import Settings
 
 PASSWORD = "correct horse"
@@ -42,7 +41,7 @@ def whole_app(settings: Settings) -> Iterator[Flask]:
 
 @pytest.fixture
 def app(whole_app: Flask, operator: Database) -> Flask:
-    empty(operator, metadata)
+    empty(operator)
     whole_app.services.passwords = Passwords(QUICK)
     whole_app.services.rate_limiter = RateLimiter("memory://", per_address=600)
     return whole_app

@@ -12,7 +12,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOCAL_SECRET = "local-only-secret-never-use-this-elsewhere"
 SHORTEST_SECRET = 32
-THREADS = 32  # of the server, per worker
+THREADS = 8  # requests that a worker serves at a time
+DATABASE_POOL_SIZE = THREADS  # with fewer, requests would wait for a connection while they hold a thread
 Network = IPv4Network | IPv6Network
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
@@ -39,7 +40,7 @@ class Settings(BaseSettings):
 
     app_env: Literal["local", "dev", "stage", "prod"] = "local"
     database_url: str = Field(pattern=r"^postgres(ql)?://", description="libpq URL of this service's own database")
-    database_pool_size: int = Field(default=16, ge=1, le=200)
+    database_pool_size: int = Field(default=DATABASE_POOL_SIZE, ge=1, le=200)
     database_statement_timeout_ms: int = Field(default=5000, ge=100, le=60_000)
     database_prepared_statements: bool = True  # not through a pooler that gives each transaction any connection
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -10,7 +10,6 @@ from psycopg.errors import LockNotAvailable
 
 from chassis.context import Caller
 from chassis.db.database import Database, Row
-from chassis.db.failpoints import reach
 from chassis.problems import NotFound, Unavailable
 from order_service.orders import rules, statements
 from order_service.orders.queries import order_key
@@ -49,14 +48,12 @@ def place_order(
 
 
 def _place(db: Database, parameters: dict[str, Any]) -> Row:
-    reach("place.before")
     try:
         row = db.fetch_one_batched(frozenset(parameters["product_ids"]), statements.PLACE, parameters)
     except LockNotAvailable as failure:
         if parameters["key"]:
             raise rules.StillInFlight from failure
         raise
-    reach("place.after")
     assert row is not None  # noqa: S101 - the statement selects exactly one row
     return row
 
@@ -70,9 +67,7 @@ def _replay(row: Row, fingerprint: bytes | None) -> Placed:
 def cancel_order(db: Database, *, buyer_id: str, order_id: str) -> str:
     """Cancel the caller's order and put its goods back; return its document."""
     order = {"id": order_key(order_id), "buyer_id": buyer_id, "cancellable": list(rules.CANCELLABLE)}
-    reach("cancel.before")
     row = db.fetch_one(statements.CANCEL, order)
-    reach("cancel.after")
     if row is None:
         raise NotFound
     if row.document is None:

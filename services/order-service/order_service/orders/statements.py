@@ -7,6 +7,7 @@ is locked first, and everything else is decided from what the lock returned.
 
 from __future__ import annotations
 
+from chassis.db.statement import Statement
 from order_service.orders import documents
 
 EARLIER = f"""
@@ -16,7 +17,7 @@ FROM orders o WHERE buyer_id = %(buyer_id)s AND idempotency_key = %(key)s
 
 # The arrays stand behind a SELECT so that the planner does not count what is in them: a plan for two products looked
 # so much cheaper to it than one for any number that it planned each order anew, for longer than the order takes.
-PLACE = f"""
+PLACE = Statement(f"""-- place_order
 WITH asked AS (
     SELECT * FROM unnest((SELECT CAST(%(product_ids)s AS text[])), (SELECT CAST(%(quantities)s AS integer[])))
         WITH ORDINALITY AS a(product_id, qty, line)
@@ -62,9 +63,9 @@ SELECT {documents.ORDER_ID} AS order_id, o.receipt,
            (SELECT json_object_agg(id, json_build_array(stock, currency)) FROM shelf)
        END AS shelf
 FROM (VALUES (1)) AS always LEFT JOIN claim AS o ON TRUE
-"""
+""")
 
-CANCEL = f"""
+CANCEL = Statement(f"""-- cancel_order
 WITH target AS (
     SELECT id, status FROM orders WHERE id = %(id)s AND buyer_id = %(buyer_id)s FOR NO KEY UPDATE
 ),
@@ -87,4 +88,4 @@ returned AS (
     WHERE products.id = product_id AND products.id IN (SELECT id FROM shelf)
 )
 SELECT status, (SELECT {documents.order()} FROM o) AS document FROM target
-"""
+""")

@@ -13,7 +13,7 @@ from flask import Flask
 from chassis.db.database import Database
 from chassis.testing.budgets import effort
 
-PROFILE_CALLS = 114
+PROFILE_CALLS = 44
 PROFILE_STATEMENTS = 1
 LOGIN_STATEMENTS = 2
 

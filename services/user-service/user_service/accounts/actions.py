@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from chassis.db.database import Database, Row, constraints
+from chassis.db.statement import Statement
 from user_service.accounts import rules
 from user_service.accounts.passwords import Passwords
 
-REGISTER = """
+REGISTER = Statement("""-- register_user
 INSERT INTO users (username, username_digest, password_hash, name, email, email_key)
 VALUES (%(username)s, %(username_digest)s, %(password_hash)s, %(name)s, %(email)s, %(email_key)s)
 RETURNING id, username, name, email
-"""
+""")
 
 
 def register(

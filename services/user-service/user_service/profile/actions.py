@@ -6,39 +6,39 @@ from collections.abc import Iterable
 from typing import Any
 
 from psycopg import Connection
-from psycopg.sql import SQL, Composed, Identifier, Placeholder
+from psycopg.sql import SQL, Identifier, Placeholder
 
 from chassis.context import Caller
 from chassis.db.database import Database, Row, constraints
-from chassis.db.failpoints import reach
+from chassis.db.statement import Statement
 from chassis.problems import InvalidToken
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import TAKEN, email_key, refuse_weak
 from user_service.profile import queries
 from user_service.profile.rules import WrongPassword
 
-CHANGE = SQL("""
+CHANGE = SQL("""-- change_profile
 UPDATE users SET {}
 FROM sessions live
 WHERE users.id = %(user_id)s AND live.id = %(session_id)s AND live.user_id = users.id AND live.ended_at IS NULL
 RETURNING users.id, username, name, email, phone, shipping_address
 """)
-SET_PASSWORD = """
+SET_PASSWORD = Statement("""-- set_password
 UPDATE users SET password_hash = %(password_hash)s, password_changed_at = clock_timestamp()
 WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s RETURNING id
-"""
-END_OTHERS = """
+""")
+END_OTHERS = Statement("""-- end_sessions_of_old_password
 UPDATE sessions SET ended_at = now() WHERE user_id = %(user_id)s AND id <> %(session_id)s AND ended_at IS NULL
-"""
-ERASE = """
+""")
+ERASE = Statement("""-- erase_user
 UPDATE users
 SET deleted_at = now(), username = NULL, password_hash = NULL, name = NULL, email = NULL, email_key = NULL,
     phone = NULL, shipping_address = NULL
 WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s RETURNING id
-"""
-END_ALL = """
+""")
+END_ALL = Statement("""-- end_all_sessions
 UPDATE sessions SET ended_at = coalesce(ended_at, now()), user_agent = NULL WHERE user_id = %(user_id)s
-"""
+""")
 
 
 def change_profile(db: Database, *, caller: Caller, changes: dict[str, Any]) -> dict[str, Any]:
@@ -52,8 +52,9 @@ def change_profile(db: Database, *, caller: Caller, changes: dict[str, Any]) -> 
     return queries.profile_of(row)
 
 
-def _changing(columns: Iterable[str]) -> Composed:
-    return CHANGE.format(SQL(", ").join(SQL("{} = {}").format(Identifier(name), Placeholder(name)) for name in columns))
+def _changing(columns: Iterable[str]) -> Statement:
+    assignments = [SQL("{} = {}").format(Identifier(name), Placeholder(name)) for name in columns]
+    return Statement(CHANGE.format(SQL(", ").join(assignments)).as_string())
 
 
 def change_password(db: Database, passwords: Passwords, *, caller: Caller, current: str, new: str) -> None:
@@ -61,7 +62,7 @@ def change_password(db: Database, passwords: Passwords, *, caller: Caller, curre
     known = _confirmed(db, passwords, caller, current)
     refuse_weak(new, username=known.username, email=known.email)
     password_hash = passwords.hash(new)
-    with db.transaction() as connection:
+    with db.transaction("change_password") as connection:
         _claim(connection, SET_PASSWORD, caller, known, password_hash=password_hash)
         connection.execute(END_OTHERS, {"user_id": caller.user_id, "session_id": caller.session_id})
 
@@ -69,13 +70,9 @@ def change_password(db: Database, passwords: Passwords, *, caller: Caller, curre
 def delete_account(db: Database, passwords: Passwords, *, caller: Caller, password: str) -> None:
     """Erase what is held on the caller and end all sessions; only the username stays reserved."""
     known = _confirmed(db, passwords, caller, password)
-    reach("erase.before")
-    with db.transaction() as connection:
+    with db.transaction("delete_account") as connection:
         _claim(connection, ERASE, caller, known)
-        reach("erase.claimed")
         connection.execute(END_ALL, {"user_id": caller.user_id})
-        reach("erase.ended")
-    reach("erase.after")
 
 
 def _confirmed(db: Database, passwords: Passwords, caller: Caller, password: str) -> Row:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from chassis.context import Caller
 from chassis.db.database import Database, Row
-from chassis.db.failpoints import reach
 from chassis.problems import InvalidToken, NotFound
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import username_digest
@@ -69,9 +68,7 @@ def refresh(db: Database, *, refresh_token: str, lifetime: int) -> Opened:
     """
     successor = secrets.token_urlsafe(32)
     tokens = {"presented": _digest(refresh_token), "next": _digest(successor), "lifetime": lifetime}
-    reach("refresh.before")
     session = db.fetch_one(statements.REFRESH, tokens)
-    reach("refresh.after")
     if session is None:
         raise InvalidRefreshToken
     if session.ended_at is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from chassis.db.statement import Statement
+
 FIND_USER = """
 SELECT id, username, password_hash, password_changed_at FROM users WHERE username_digest = %(digest)s
 """
 
 # FOR SHARE looks again after waiting for a password change or a deletion: a session that was
 # granted to the old password must not open after that change has ended all sessions.
-OPEN = """
+OPEN = Statement("""-- open_session
 WITH owner AS (
     SELECT id FROM users WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s FOR SHARE
 ),
@@ -24,15 +26,15 @@ first_token AS (
     INSERT INTO refresh_tokens (digest, session_id) SELECT %(digest)s, id FROM session
 )
 SELECT id FROM session
-"""
+""")
 
-REHASH = """
+REHASH = Statement("""-- upgrade_password_hash
 UPDATE users SET password_hash = %(new)s WHERE id = %(user_id)s AND password_hash = %(old)s RETURNING id
-"""
+""")
 
 # Counting the uses is what decides: of two requests with one token the second waits for the first
 # one's row lock and then counts to two, on whichever process it runs.
-REFRESH = """
+REFRESH = Statement("""-- refresh_session
 WITH presented AS (
     UPDATE refresh_tokens SET uses = uses + 1 WHERE digest = %(presented)s RETURNING session_id, uses
 ),
@@ -52,30 +54,30 @@ forgotten AS (
     WHERE session_id = session.id AND uses > 0 AND created_at < now() - make_interval(secs => %(lifetime)s)
 )
 SELECT session.id, user_id, username, session.ended_at FROM session JOIN users ON users.id = user_id
-"""
+""")
 
 _CALLER_IS_SIGNED_IN = """
     EXISTS (SELECT FROM sessions WHERE id = %(session_id)s AND user_id = %(user_id)s AND ended_at IS NULL)
 """
 
-END_ONE = f"""
+END_ONE = Statement(f"""-- end_session
 WITH ended AS (
     UPDATE sessions SET ended_at = now()
     WHERE id = %(ending)s AND user_id = %(user_id)s AND ended_at IS NULL AND {_CALLER_IS_SIGNED_IN}
     RETURNING id
 )
 SELECT {_CALLER_IS_SIGNED_IN} AS signed_in, EXISTS (SELECT FROM ended) AS found
-"""
+""")
 
-END_OTHERS = f"""
+END_OTHERS = Statement(f"""-- end_other_sessions
 WITH ended AS (
     UPDATE sessions SET ended_at = now()
     WHERE id <> %(session_id)s AND user_id = %(user_id)s AND ended_at IS NULL AND {_CALLER_IS_SIGNED_IN}
 )
 SELECT {_CALLER_IS_SIGNED_IN} AS signed_in
-"""
+""")
 
-END = """
+END = Statement("""-- sign_out
 UPDATE sessions SET ended_at = now()
 WHERE id = %(session_id)s AND user_id = %(user_id)s AND ended_at IS NULL RETURNING id
-"""
+""")

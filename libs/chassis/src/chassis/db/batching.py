@@ -1,78 +1,132 @@
-"""Those who want the same thing at the same time get it together, instead of one after the other."""
+"""Batch concurrent calls that share a key."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
+from time import monotonic
 from typing import Generic, TypeVar
 
-W = TypeVar("W")
-A = TypeVar("A")
+from chassis.problems import Unavailable
+
+C = TypeVar("C")
+R = TypeVar("R")
+E = TypeVar("E", bound=Exception)
 
 LARGEST_BATCH = 16
-"""How many are asked for at once: a crowd must not keep others from the thing for long."""
+WAIT_SECONDS = 10.0
+"""How long a call waits for its result at most; longer than the database's own deadlines."""
+PATIENT_CALLS = 2
+"""How many calls of one key may wait that long: fewer than a worker has threads, so that other keys are served."""
+BRIEF_SECONDS = 0.25
+"""How old the running batch of a key may be before its other waiting calls are refused."""
 
 
-class _Wish(Generic[W, A]):
-    def __init__(self, wish: W) -> None:
-        self.wish = wish
-        self.answered = False
-        self.answer: A | Exception
-        self.turn = Lock()
-        self.turn.acquire()  # whoever answers, or says that it is this one's turn to ask, lets go of it
+class _Call(Generic[C, R]):
+    """A caller's argument, and its result once there is one."""
+
+    def __init__(self, argument: C) -> None:
+        self.argument = argument
+        self.done = False
+        self.result: R | Exception
+        self.woken = Lock()
+        self.woken.acquire()  # released once: with the result, or to make this call the leader
+
+    def finish(self, result: R | Exception) -> None:
+        self.result, self.done = result, True
+        self.woken.release()
 
 
-class Batcher(Generic[W, A]):
-    """The first to want something asks at once; who comes meanwhile waits, and then one asks for all who wait.
+class _Group(Generic[C, R]):
+    """The calls of one key that wait for the running batch to end."""
 
-    `ask` takes wishes and returns an answer for each, in their order; an answer may be the exception to raise. What it
-    raises itself is the answer to all, those included who still wait.
+    def __init__(self) -> None:
+        self.waiting: deque[_Call[C, R]] = deque()
+        self.batch_began = monotonic()
+
+    def take(self, most: int) -> list[_Call[C, R]]:
+        return [self.waiting.popleft() for _ in range(min(len(self.waiting), most))]
+
+
+class Batcher(Generic[C, R]):
+    """Run the first call of a key at once; run calls that arrive meanwhile together, in the next batch.
+
+    `run_batch` returns one result per call, in order; a result that is an exception is raised to its caller. An
+    exception that `run_batch` raises is raised to every caller of the key, those of the next batch included.
+    Each caller gets an exception instance of its own. Unavailable: the call waited too long.
     """
 
-    def __init__(self, ask: Callable[[Sequence[W]], Sequence[A | Exception]]) -> None:
-        self._ask = ask
+    def __init__(self, run_batch: Callable[[Sequence[C]], Sequence[R | Exception]]) -> None:
+        self._run_batch = run_batch
         self._lock = Lock()
-        self._waiting: dict[Hashable, deque[_Wish[W, A]]] = {}
+        self._groups: dict[Hashable, _Group[C, R]] = {}
 
-    def get(self, thing: Hashable, wish: W) -> A:
-        mine: _Wish[W, A] = _Wish(wish)
+    def get(self, key: Hashable, argument: C) -> R:
+        mine: _Call[C, R] = _Call(argument)
         with self._lock:
-            waiting = self._waiting.get(thing)
-            if waiting is None:
-                self._waiting[thing] = deque()
+            group = self._groups.get(key)
+            leads = group is None
+            if group is None:
+                group = self._groups[key] = _Group()
             else:
-                waiting.append(mine)
-        if waiting is not None:
-            mine.turn.acquire()
-        if not mine.answered:
-            self._lead(thing, mine)
-        if isinstance(mine.answer, Exception):
-            raise mine.answer
-        return mine.answer
+                group.waiting.append(mine)
+        if not leads:
+            self._wait(group, mine)
+        if not mine.done:
+            self._lead(key, group, mine)
+        if isinstance(mine.result, Exception):
+            raise mine.result
+        return mine.result
 
-    def _lead(self, thing: Hashable, mine: _Wish[W, A]) -> None:
-        together = [mine, *self._take(thing, LARGEST_BATCH - 1)]
+    def _wait(self, group: _Group[C, R], mine: _Call[C, R]) -> None:
+        """Wait for the result, or for this call's turn to lead; raise Unavailable when that takes too long."""
+        give_up_at = monotonic() + WAIT_SECONDS
+        while True:
+            with self._lock:
+                queued = mine in group.waiting
+                patient = not queued or group.waiting.index(mine) < PATIENT_CALLS
+                ends_at = give_up_at if patient else min(give_up_at, group.batch_began + BRIEF_SECONDS)
+                left = ends_at - monotonic()
+                if left <= 0:
+                    if mine.woken.acquire(blocking=False):
+                        return
+                    if queued:
+                        group.waiting.remove(mine)
+                    raise Unavailable
+            if mine.woken.acquire(timeout=left):
+                return
+
+    def _lead(self, key: Hashable, group: _Group[C, R], mine: _Call[C, R]) -> None:
+        """Run a batch, deliver its results, and make the next waiting call the leader."""
+        with self._lock:
+            batch = [mine, *group.take(LARGEST_BATCH - 1)]
+            group.batch_began = monotonic()
+        results: Sequence[R | Exception] = [Unavailable()] * len(batch)  # for the others, if this thread is interrupted
         try:
-            answers: Sequence[A | Exception] = self._ask([one.wish for one in together])
+            results = self._run_batch([call.argument for call in batch])
+            if len(results) != len(batch):
+                raise RuntimeError(f"run_batch returned {len(results)} results for {len(batch)} calls")  # noqa: TRY301
         except Exception as failure:
-            together += self._take(thing)  # who has waited for so long need not find out in turn
-            answers = [failure] * len(together)
-        for one, answer in zip(together, answers, strict=True):
-            one.answer, one.answered = answer, True
-            one.turn.release()
-        self._pass_on(thing)
+            with self._lock:
+                batch += group.take(len(group.waiting))
+            results = [failure] * len(batch)
+        finally:
+            for call, result in zip(batch, results, strict=True):
+                call.finish(_copy(result) if isinstance(result, Exception) and call is not mine else result)
+            with self._lock:
+                if group.waiting:
+                    group.waiting.popleft().woken.release()
+                else:
+                    del self._groups[key]
 
-    def _take(self, thing: Hashable, most: int | None = None) -> list[_Wish[W, A]]:
-        with self._lock:
-            waiting = self._waiting[thing]
-            return [waiting.popleft() for _ in range(len(waiting) if most is None else min(len(waiting), most))]
 
-    def _pass_on(self, thing: Hashable) -> None:
-        """Let the next who waits ask; forget the thing when nobody does."""
-        with self._lock:
-            waiting = self._waiting[thing]
-            if waiting:
-                waiting.popleft().turn.release()
-            else:
-                del self._waiting[thing]
+def _copy(failure: E) -> E:
+    """Return an instance for another thread: raising one instance in several mixes their tracebacks."""
+    try:
+        copy = type(failure).__new__(type(failure), *failure.args)
+    except TypeError:  # a compiled class without a constructor: better the same instance than none
+        return failure
+    copy.__dict__.update(failure.__dict__)
+    copy.__cause__ = failure
+    return copy

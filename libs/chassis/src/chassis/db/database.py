@@ -1,7 +1,7 @@
 """PostgreSQL: one pool per process, one AUTOCOMMIT statement per request where one statement is enough.
 
-A statement that the server does not answer in time is given up on this side too, so that a paused
-database costs a request its deadline and never a thread; those that come after hear so at once.
+A statement that the server does not answer in time is given up on this side too: a paused database costs one request
+its deadline, and no thread for longer. Meanwhile the circuit breaker refuses the requests after it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from typing import Any, TypeAlias
 
 import psycopg
 from psycopg.abc import PQGen, QueryNoTemplate
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import JsonbDumper
 
+from chassis.db import failpoints
 from chassis.db.batching import Batcher
 from chassis.db.circuit_breaker import CircuitBreaker
 from chassis.db.pool import Pool, PoolTimeout
@@ -26,11 +28,14 @@ log = logging.getLogger(__name__)
 Row: TypeAlias = Any
 """A named tuple of what the statement selects."""
 
-Wish: TypeAlias = tuple[QueryNoTemplate, Mapping[str, Any]]
+Call: TypeAlias = tuple[QueryNoTemplate, Mapping[str, Any]]
+"""A statement and its parameters."""
 
 CONNECT_SECONDS = 2
 POOL_WAIT_SECONDS = 2
 LOCK_WAIT_MS = 2000
+BATCH_LOCK_WAIT_MS = 500
+"""A batch holds a thread per call: it must not wait for a lock as long as one call may."""
 IDLE_IN_TRANSACTION_MS = 10_000
 
 # SQLSTATE classes in which the same request may succeed later: connection lost, transaction rolled back by the
@@ -41,31 +46,33 @@ _PASSING = ("08", "40", "53", "55", "57", "58")
 class DeadlineConnection(psycopg.Connection[Any]):
     """A connection that gives up on a server that has stopped answering.
 
-    One statement after the other is asked on one cursor: making a new one for each cost a tenth of a small request.
+    `shared_cursor` runs one statement after the other: a cursor for each took a tenth of the time of a small request.
     """
 
     deadline_seconds: float
     breaker: CircuitBreaker
-    asking: psycopg.Cursor[Any]
+    shared_cursor: psycopg.Cursor[Any]
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
         try:
             answer = super().wait(gen, interval=interval, timeout=timeout or self.deadline_seconds)
         except psycopg.errors._WaitTimeout as late:
-            self.breaker.gave_up()
+            self.breaker.record_timeout()
             self.pgconn.finish()
             raise psycopg.OperationalError("the database did not answer in time") from late
         except psycopg.Error as refusal:
-            if refusal.sqlstate:  # otherwise it is our own side that speaks, of a connection that is gone
-                self.breaker.answered()
+            if refusal.sqlstate:  # No SQLSTATE: the client library failed, not the server.
+                self.breaker.record_answer()
             raise
-        self.breaker.answered()
+        self.breaker.record_answer()
         return answer
 
 
-def _is_of_one(failure: psycopg.Error) -> bool:
-    """Tell whether a statement was refused for itself, or chosen as a deadlock's victim: its transaction has not
-    happened, and others may fare better. Any other failure is the database's."""
+def _concerns_one_call(failure: psycopg.Error) -> bool:
+    """Tell whether the server refused this statement, or chose it as a deadlock's victim; other calls may succeed.
+
+    Any other failure concerns the database, and so every call.
+    """
     refused = failure.sqlstate is not None and not isinstance(failure, psycopg.OperationalError)
     return refused or isinstance(failure, psycopg.errors.DeadlockDetected)
 
@@ -80,102 +87,105 @@ class Database:
         self, url: str, *, pool_size: int = 16, statement_timeout_ms: int = 5000, prepared_statements: bool = True
     ) -> None:
         self._url = url
+        self._options = (
+            f"{conninfo_to_dict(url).get('options') or ''} "
+            f"-c statement_timeout={statement_timeout_ms} -c lock_timeout={LOCK_WAIT_MS} "
+            f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS} -c timezone=UTC"
+        )
         self._prepare_threshold = 0 if prepared_statements else None  # after how many uses; None: never
-        self._statement_timeout_ms = statement_timeout_ms
         self._deadline_seconds = statement_timeout_ms / 1000 + 1
         self._breaker = CircuitBreaker(trial_seconds=CONNECT_SECONDS + self._deadline_seconds)
         self._pool = Pool(self._connect, pool_size, POOL_WAIT_SECONDS)
-        self._crowd = Batcher(self._all_first)
+        self._batcher = Batcher(self._run_batch)
 
     def _connect(self) -> DeadlineConnection:
-        options = (
-            f"-c statement_timeout={self._statement_timeout_ms} -c lock_timeout={LOCK_WAIT_MS} "
-            f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS} -c timezone=UTC"
-        )
         try:
             connection = DeadlineConnection.connect(
                 self._url,
                 connect_timeout=CONNECT_SECONDS,
-                options=options,
+                options=self._options,
                 autocommit=True,
                 prepare_threshold=self._prepare_threshold,
                 row_factory=namedtuple_row,
+                cursor_factory=failpoints.CURSOR,
             )
         except psycopg.errors.ConnectionTimeout:
-            self._breaker.gave_up()
+            self._breaker.record_timeout()
             raise
         connection.deadline_seconds, connection.breaker = self._deadline_seconds, self._breaker
         connection.adapters.register_dumper(dict, JsonbDumper)
-        connection.asking = connection.cursor()
+        connection.shared_cursor = connection.cursor()
         return connection
 
-    def _lend(self) -> AbstractContextManager[DeadlineConnection]:
-        """Lend a connection on which each statement is its own transaction."""
-        self._breaker.enter()
+    def _connection(self) -> AbstractContextManager[DeadlineConnection]:
+        """Yield a connection on which each statement is its own transaction."""
+        self._breaker.check()
         return self._pool.connection()
 
     def fetch_one(self, statement: QueryNoTemplate, parameters: Mapping[str, Any] | None = None) -> Row:
         """Run one statement in its own transaction; return its first row, or None."""
-        with self._lend() as connection:
-            return connection.asking.execute(statement, parameters).fetchone()
+        with self._connection() as connection:
+            return connection.shared_cursor.execute(statement, parameters).fetchone()
 
     def fetch_all(self, statement: QueryNoTemplate, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Run one statement in its own transaction; return all its rows."""
-        with self._lend() as connection:
-            return connection.asking.execute(statement, parameters).fetchall()
+        with self._connection() as connection:
+            return connection.shared_cursor.execute(statement, parameters).fetchall()
 
-    def fetch_one_batched(self, thing: Hashable, statement: QueryNoTemplate, parameters: Mapping[str, Any]) -> Row:
-        """Do as `fetch_one`, together with all in this process who wait for the same rows: one transaction for all.
+    def fetch_one_batched(self, key: Hashable, statement: QueryNoTemplate, parameters: Mapping[str, Any]) -> Row:
+        """Run as `fetch_one` does, but in one transaction with the calls of this process that wait for the same rows.
 
-        `thing` names the rows that the statement locks: the same for the same rows in the same order.
+        `key` names the rows that the statement locks: the same for the same rows in the same order.
         """
-        return self._crowd.get(thing, (statement, parameters))
+        return self._batcher.get(key, (statement, parameters))
 
-    def _all_first(self, wishes: Sequence[Wish]) -> Sequence[Row | Exception]:
+    def _run_batch(self, calls: Sequence[Call]) -> Sequence[Row | Exception]:
+        """Run one call alone, more in one transaction; when that is refused for one of them, run each alone."""
         try:
-            return self._together(wishes) if len(wishes) > 1 else [self.fetch_one(*wishes[0])]
+            return self._run_together(calls) if len(calls) > 1 else [self.fetch_one(*calls[0])]
+        except psycopg.errors.LockNotAvailable as failure:
+            if len(calls) > 1:
+                raise Unavailable from failure
+            raise
         except psycopg.Error as failure:
-            if not _is_of_one(failure):
+            if not _concerns_one_call(failure):
                 raise
-            return [self._alone(wish) for wish in wishes] if len(wishes) > 1 else [failure]
+            return self._run_each(calls) if len(calls) > 1 else [failure]
 
-    def _together(self, wishes: Sequence[Wish]) -> Sequence[Row]:
-        with self._lend() as connection:
+    def _run_together(self, calls: Sequence[Call]) -> Sequence[Row]:
+        with self._connection() as connection:
             with connection.pipeline(), connection.transaction():
-                cursors = [connection.execute(*wish) for wish in wishes]
+                connection.execute(f"SET LOCAL lock_timeout = {BATCH_LOCK_WAIT_MS}")
+                cursors = [connection.execute(*call) for call in calls]
             return [cursor.fetchone() for cursor in cursors]
 
-    def _alone(self, wish: Wish) -> Row | Exception:
-        try:
-            return self.fetch_one(*wish)
-        except Exception as failure:
-            return failure
+    def _run_each(self, calls: Sequence[Call]) -> Sequence[Row | Exception]:
+        """Run each call alone, until the database itself fails: that failure is the result of the rest."""
+        results: list[Row | Exception] = []
+        for call in calls:
+            try:
+                results.append(self.fetch_one(*call))
+            except Exception as failure:
+                if not isinstance(failure, psycopg.Error) or not _concerns_one_call(failure):
+                    return results + [failure] * (len(calls) - len(results))
+                results.append(failure)
+        return results
 
     @contextmanager
-    def transaction(self) -> Iterator[DeadlineConnection]:
-        """Run several statements as one; an exception takes all of them back."""
-        with self._lend() as connection, connection.transaction():
-            yield connection
+    def transaction(self, name: str = "transaction") -> Iterator[DeadlineConnection]:
+        """Run several statements as one; an exception takes all of them back. `<name>.committed` is a failpoint."""
+        with self._connection() as connection:
+            with connection.transaction():
+                yield connection
+            failpoints.reach(f"{name}.committed")
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the idle connections."""
         self._pool.close()
 
 
-@contextmanager
-def constraints(problems: Mapping[str, type[Problem]]) -> Iterator[None]:
-    """Let the constraint decide, and translate its name into a Problem."""
-    try:
-        yield
-    except psycopg.IntegrityError as violation:
-        name = violation.diag.constraint_name or ""
-        if name in problems:
-            raise problems[name]() from violation
-        raise
-
-
-def as_problem(failure: Exception) -> Problem | None:
-    """Return Unavailable when the database cannot be used now; None for what is a fault of our own."""
+def as_problem(failure: Exception) -> Unavailable | None:
+    """Log a failure of the database that may pass and return it as Unavailable; None: a bug of ours, and a 500."""
     if isinstance(failure, PoolTimeout):
         log.warning("database_pool_timeout")
         return Unavailable()
@@ -187,3 +197,15 @@ def as_problem(failure: Exception) -> Problem | None:
         return None
     log.warning("database_unavailable", extra={"sqlstate": state, "failure": str(failure).strip()})
     return Unavailable()
+
+
+@contextmanager
+def constraints(problems: Mapping[str, type[Problem]]) -> Iterator[None]:
+    """Translate the name of a violated constraint into its Problem."""
+    try:
+        yield
+    except psycopg.IntegrityError as violation:
+        name = violation.diag.constraint_name or ""
+        if name in problems:
+            raise problems[name]() from violation
+        raise

@@ -1,4 +1,4 @@
-"""Migrations: numbered Alembic scripts, applied by one runner at a time, giving up quickly on a lock."""
+"""Numbered Alembic migrations: one runner at a time, with a short lock timeout."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 import psycopg
 from alembic import command, context
 from alembic.config import Config
-from sqlalchemy import Connection, MetaData, NullPool, create_engine, text
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, NullPool, create_engine, text
 
 ADVISORY_LOCK = 0x62326320  # "b2c "
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "60s"
 
-
-# The role that the service runs as changes rows. Tables belong to the role that migrates, and so does the record of
-# the migrations; what later migrations make is given at once.
+# The role that the service runs as changes rows. The role that migrates owns the tables and the record of migrations.
+# Default privileges give the service its rights on the tables of later migrations.
 RIGHTS = """
 GRANT USAGE ON SCHEMA public TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
@@ -30,20 +30,26 @@ class BadRole(Exception):
     """The role that the service shall run as cannot be given its rights."""
 
 
-def upgrade(url: str, scripts: Path, revision: str = "head", *, app_role: str | None = None) -> None:
-    """Bring the database at `url` up to `revision`, usable by `app_role`; a second runner waits for the first."""
+def upgrade(url: str, scripts: Path, revision: str = "head", *, app_role: str | None = None) -> str | None:
+    """Upgrade the database to `revision` and let `app_role` use it; return its revision. Runners wait in turn."""
     with _locked(url) as connection:
         if app_role:
             _require_another(connection, app_role)
         command.upgrade(_config(scripts, connection), revision)
         if app_role:
             _grant(connection, app_role)
+        return _revision(connection)
 
 
-def downgrade(url: str, scripts: Path, revision: str) -> None:
-    """Take the database at `url` back to `revision`, for instance "-1"."""
+def downgrade(url: str, scripts: Path, revision: str) -> str | None:
+    """Downgrade the database to `revision`, for instance "-1"; return its revision, None before the first."""
     with _locked(url) as connection:
         command.downgrade(_config(scripts, connection), revision)
+        return _revision(connection)
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _require_another(connection: Connection, app_role: str) -> None:
@@ -69,16 +75,16 @@ def _locked(url: str) -> Iterator[Connection]:
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
         connection.commit()
-        yield connection  # closing it gives the lock back, whatever happened
+        yield connection  # closing the connection releases the lock
 
 
-def run_env(metadata: MetaData) -> None:
-    """Do what Alembic asks of a service's migrations/env.py."""
+def run_env() -> None:
+    """Run the migrations: the body of a service's migrations/env.py."""
     connection: Connection = context.config.attributes["connection"]
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
     connection.commit()
-    context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
+    context.configure(connection=connection, transaction_per_migration=True)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -1,12 +1,14 @@
-"""Connections that are there already: as many as the database allows this process, the warmest first."""
+"""A bounded LIFO connection pool."""
 
 from __future__ import annotations
 
+import random
 import select
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Generic, TypeVar
 
 import psycopg
@@ -16,65 +18,76 @@ from chassis.telemetry.metrics import DATABASE_CONNECTIONS_IN_USE, DATABASE_POOL
 
 C = TypeVar("C", bound=psycopg.Connection)
 
+MAX_LIFETIME_SECONDS = 1800.0
+"""A server process keeps memory for each table that it has seen; an old connection also pins an old DNS answer."""
+
 
 class PoolTimeout(Exception):
-    """All connections are at work, and none came back in time."""
+    """All connections are in use, and none was returned in time."""
 
 
 class Pool(Generic[C]):
-    """Lends at most `size` connections at a time; each is made by whoever needs it first, and kept."""
+    """Keep up to `size` connections, each opened when it is first needed.
 
-    def __init__(self, connect: Callable[[], C], size: int, wait_seconds: float) -> None:
+    A connection older than `max_lifetime` seconds, give or take a tenth, is closed when it is returned.
+    """
+
+    def __init__(
+        self, connect: Callable[[], C], size: int, wait_seconds: float, max_lifetime: float = MAX_LIFETIME_SECONDS
+    ) -> None:
         self._connect = connect
         self._wait_seconds = wait_seconds
-        self._idle: deque[C] = deque()
-        self._permits: SimpleQueue[None] = SimpleQueue()
+        self._max_lifetime = max_lifetime
+        self._idle: deque[tuple[C, float]] = deque()  # with the time at which each is too old
+        self._slots: SimpleQueue[None] = SimpleQueue()
         for _ in range(size):
-            self._permits.put(None)
+            self._slots.put(None)
         DATABASE_POOL_SIZE.set(size)
 
     @contextmanager
     def connection(self) -> Iterator[C]:
-        """Lend a connection; raise PoolTimeout, or what connecting raises."""
+        """Yield a connection; raise PoolTimeout, or the error of connecting."""
         try:
-            self._permits.get(timeout=self._wait_seconds)
+            self._slots.get(timeout=self._wait_seconds)
         except Empty:
             raise PoolTimeout from None
         DATABASE_CONNECTIONS_IN_USE.inc()
         try:
-            connection = self._take()
+            connection, expires_at = self._take()
             try:
                 yield connection
             finally:
-                self._put_back(connection)
+                self._put_back(connection, expires_at)
         finally:
             DATABASE_CONNECTIONS_IN_USE.dec()
-            self._permits.put(None)
+            self._slots.put(None)
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the idle connections."""
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
 
-    def _take(self) -> C:
+    def _take(self) -> tuple[C, float]:
         while self._idle:
-            connection = self._idle.pop()
-            if not _has_news(connection):
-                return connection
+            connection, expires_at = self._idle.pop()
+            if not _is_closed_by_server(connection):
+                return connection, expires_at
             connection.close()
-        return self._connect()
+        # The jitter keeps connections that were opened together from being closed together.
+        return self._connect(), monotonic() + self._max_lifetime * random.uniform(0.9, 1.1)  # noqa: S311
 
-    def _put_back(self, connection: C) -> None:
-        if connection.pgconn.transaction_status == TransactionStatus.IDLE:
-            self._idle.append(connection)
+    def _put_back(self, connection: C, expires_at: float) -> None:
+        is_idle = connection.pgconn.transaction_status == TransactionStatus.IDLE  # not lost, nor in a transaction
+        if is_idle and monotonic() < expires_at:
+            self._idle.append((connection, expires_at))
         else:
-            connection.close()  # lost, or left in the middle of something
+            connection.close()
 
 
-def _has_news(connection: psycopg.Connection) -> bool:
-    """Tell whether an idle connection's socket is readable: its server can only have said goodbye.
+def _is_closed_by_server(connection: psycopg.Connection) -> bool:
+    """Tell whether an idle connection's socket is readable: the server can only have closed it.
 
-    Asking the socket costs half a microsecond, asking the server a round trip.
+    Polling the socket takes half a microsecond, a query a round trip.
     """
     poll = select.poll()
     poll.register(connection.pgconn.socket, select.POLLIN)

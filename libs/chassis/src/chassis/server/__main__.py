@@ -1,8 +1,8 @@
 """Serve `app:app` of the working directory with granian: `python -m chassis.server`.
 
-SIGTERM and SIGINT: /readyz turns 503 at once and every answer asks its client to reconnect elsewhere; requests are
-served for DRAIN_SECONDS more so that load balancers can look away; then the listening socket closes, what is in
-flight is finished, and the process ends.
+On SIGTERM or SIGINT /readyz turns 503 at once and each response closes its connection. The server goes on for
+DRAIN_SECONDS, so that load balancers can choose another server; then it closes its listening socket, finishes the
+requests in flight, and exits.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ import signal
 import sys
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings
-from werkzeug.utils import import_string
 
-from chassis.server import shutdown as drain
+from chassis.server import shutdown, worker
+from chassis.server.slots import SPARE_THREADS
 from chassis.settings import THREADS
 from chassis.telemetry.logging import configuration
 
@@ -34,15 +35,14 @@ class ServerSettings(BaseSettings):
     workers: int = Field(default=1, ge=1, le=64)
     threads: int = Field(default=THREADS, ge=1, le=64)
     drain_seconds: float = Field(default=0, ge=0, le=300)
-    request_timeout_seconds: float = Field(default=30, ge=10, le=3600)  # above what an answer may take
     shutdown_timeout_seconds: int = Field(default=20, ge=1, le=300)
     app_env: str = "local"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    service_name: str = Field(default_factory=lambda: Path.cwd().name)  # in an image every service lies in /app
+    service_name: str = Field(default_factory=lambda: Path.cwd().name)  # images set it: there each folder is /app
 
 
-# More than the keep-alive connections of any load balancer in front: below their number, accepting stalls.
 BACKPRESSURE = 2048
+"""Connections per worker: more than any load balancer keeps alive. At this number the server stops accepting."""
 
 
 def server(settings: ServerSettings) -> MPServer:
@@ -52,7 +52,8 @@ def server(settings: ServerSettings) -> MPServer:
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=settings.workers,
-        blocking_threads=settings.threads,
+        http=HTTPModes.http1,
+        blocking_threads=settings.threads + SPARE_THREADS,
         backpressure=BACKPRESSURE,
         respawn_failed_workers=True,
         workers_kill_timeout=settings.shutdown_timeout_seconds,
@@ -61,16 +62,11 @@ def server(settings: ServerSettings) -> MPServer:
     )
 
 
-def load(target: str) -> Any:
-    """Load the application in a worker process."""
-    return import_string(target)
-
-
-def drain_on_signal(granian: MPServer, drain_file: Path, seconds: float) -> None:
-    """Say that shutdown has begun, keep serving for `seconds`, then stop."""
+def stop_on_signal(granian: MPServer, flag: Path, seconds: float) -> None:
+    """On SIGTERM or SIGINT begin the shutdown, serve for `seconds` more, then stop."""
 
     def begin(*_: Any) -> None:
-        drain.begin(drain_file)
+        shutdown.begin(flag)
         signal.signal(signal.SIGINT, granian.signal_handler_interrupt)  # a second Ctrl-C does not wait
         threading.Timer(seconds, granian.signal_handler_interrupt).start()
 
@@ -84,17 +80,17 @@ def main() -> None:
     except ValidationError as failure:
         sys.exit("\n".join(f"{'_'.join(map(str, f['loc'])).upper()}: {f['msg']}" for f in failure.errors()))
     with tempfile.TemporaryDirectory(prefix="chassis-") as scratch:
-        drain_file = Path(scratch, "draining")
-        drain.prepare(drain_file)
-        # One arena of memory for all threads: each of its own would keep a remainder. Workers read this as they start.
+        flag = Path(scratch, "shutdown")
+        shutdown.prepare(flag)
+        # One arena of memory for all threads: an arena per thread keeps more memory. Workers read this at their start.
         os.environ.setdefault("MALLOC_ARENA_MAX", "1")
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = scratch
-        # The metrics library reads that when it is first imported, which in this process it has been already:
-        # a forked worker would inherit the metrics of a single process.
+        # This process has imported the metrics library before the variable was set. A forked worker would inherit
+        # that state; a spawned one imports the library again.
         multiprocessing.set_start_method("spawn")
         granian = server(settings)
-        granian.on_startup(lambda: drain_on_signal(granian, drain_file, settings.drain_seconds))
-        granian.serve(target_loader=load)
+        granian.on_startup(lambda: stop_on_signal(granian, flag, settings.drain_seconds))
+        granian.serve(target_loader=partial(worker.load, slots=settings.threads))
 
 
 if __name__ == "__main__":

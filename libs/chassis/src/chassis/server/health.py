@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from chassis.db.database import Database
 from chassis.db.pool import PoolTimeout
 from chassis.problems import Unavailable
-from chassis.server import shutdown as drain
+from chassis.server import shutdown
 from chassis.telemetry.metrics import exposition
 
 
@@ -49,7 +49,7 @@ def newest(scripts: Path) -> str:
 
 def health(service: str, env: str, checks: dict[str, Check], details: Details = dict) -> Blueprint:
     blueprint = Blueprint("health", __name__)
-    draining = drain.watch()
+    shutdown_has_begun = shutdown.watch()
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
@@ -59,7 +59,7 @@ def health(service: str, env: str, checks: dict[str, Check], details: Details = 
     @blueprint.get("/readyz")
     def readyz() -> Response:
         """Ready to serve: every check passes and shutdown has not begun."""
-        results = {"shutdown": "begun"} if draining() else {name: check() for name, check in checks.items()}
+        results = {"shutdown": "begun"} if shutdown_has_begun() else {name: check() for name, check in checks.items()}
         if any(result != "ok" for result in results.values()):
             raise NotReady(checks=results, details=details())
         return jsonify(status="ready", service=service, checks=results, details=details())

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from chaos.buyers import Buyers
+from chaos.load import Load
 
 UNITS = """
 SELECT p.id, p.stock + coalesce(sum(l.qty) FILTER (WHERE o.status = 'placed'), 0)
@@ -49,18 +49,18 @@ class Audit(NamedTuple):
     findings: list[str]
 
 
-class Books:
-    """The books of order-service, opened before a fault and audited after it."""
+class Invariants:
+    """The invariants of order-service: read before a fault, audited after it."""
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
         with psycopg.connect(database_url) as connection:
             self._opening: Units = dict(connection.execute(UNITS).fetchall())
 
-    def audit(self, buyers: Buyers) -> Audit:
-        """Compare what buyers were told with what is written; every buyer must have a final answer by now."""
+    def audit(self, load: Load) -> Audit:
+        """Compare what buyers were told with the database; every buyer must have a final answer by now."""
         with psycopg.connect(self._url) as connection:
-            lost, duplicated, findings = compare(connection, buyers)
+            lost, duplicated, findings = compare(connection, load)
             return Audit(lost, duplicated, [*findings, *self._inconsistencies(connection)])
 
     def _inconsistencies(self, connection: psycopg.Connection) -> list[str]:
@@ -70,13 +70,13 @@ class Books:
         return [f"{what}: {rows}" for what, rows in found.items() if rows]
 
 
-def compare(connection: psycopg.Connection, buyers: Buyers) -> Audit:
+def compare(connection: psycopg.Connection, load: Load) -> Audit:
     """Compare what these buyers were told with the orders that carry their keys."""
-    written = connection.execute(ORDERS_OF_RUN, (buyers.run,)).fetchall()
-    lost = set(buyers.acknowledged.items()) - {(key, order_id) for key, order_id, _ in written}
-    too_many = [order_id for key, order_id, _ in written if buyers.acknowledged.get(key) != order_id]
-    findings = list(buyers.surprises)
+    written = connection.execute(ORDERS_OF_RUN, (load.run,)).fetchall()
+    lost = set(load.acknowledged.items()) - {(key, order_id) for key, order_id, _ in written}
+    too_many = [order_id for key, order_id, _ in written if load.acknowledged.get(key) != order_id]
+    findings = list(load.surprises)
     cancelled = {order_id for _, order_id, status in written if status == "cancelled"}
-    if cancelled != buyers.cancelled:
-        findings.append(f"cancelled otherwise than acknowledged: {sorted(cancelled ^ buyers.cancelled)}")
+    if cancelled != load.cancelled:
+        findings.append(f"cancelled otherwise than acknowledged: {sorted(cancelled ^ load.cancelled)}")
     return Audit(len(lost), len(too_many), findings)

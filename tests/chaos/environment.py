@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import psycopg
 
-from chaos.books import Books
-from chaos.buyers import Buyers
+from chaos.invariants import Invariants
+from chaos.load import Load
 from chaos.report import Outcome
 from localshop.service import Service
 from localshop.shop import Shop
@@ -21,7 +21,7 @@ PLENTY = 1_000_000
 PASSWORD = "violet-harbour-42"
 
 
-class World:
+class Environment:
     """The shop under test. Everything that starts a process must run in the main thread: children end with theirs."""
 
     def __init__(self, shop: Shop, outcomes: list[Outcome]) -> None:
@@ -56,11 +56,11 @@ class World:
     def ports(self) -> list[int]:
         return [server.port for server in self.orders]
 
-    def buyers(self, count: int, products: Sequence[str] = PRODUCTS) -> Buyers:
-        return Buyers(self.ports, self.customers, count, products)
+    def load(self, count: int, products: Sequence[str] = PRODUCTS) -> Load:
+        return Load(self.ports, self.customers, count, products)
 
-    def books(self) -> Books:
-        return Books(self.shop.order.database_url)
+    def invariants(self) -> Invariants:
+        return Invariants(self.shop.order.database_url)
 
     def mark(self) -> None:
         """Note that a fault ends now: from here on, the recovery counts."""
@@ -99,12 +99,12 @@ class World:
         server.environment = {**(server.environment or {}), **environment}
         server.start()
 
-    def close(self, fault: str, books: Books, buyers: Buyers) -> Outcome:
-        """Audit the books after a fault and write the line of the report; fail on any finding."""
-        lost, duplicated, findings = books.audit(buyers)
-        recovery = [(buyers.orders_after(moment) or moment) - moment for moment in self.moments]
+    def close(self, fault: str, invariants: Invariants, load: Load) -> Outcome:
+        """Audit the invariants after a fault and write the line of the report; fail on any finding."""
+        lost, duplicated, findings = invariants.audit(load)
+        recovery = [(load.orders_after(moment) or moment) - moment for moment in self.moments]
         self.moments.clear()
-        outcome = Outcome(fault, buyers.sent, len(buyers.acknowledged), lost, duplicated, max(recovery, default=None))
+        outcome = Outcome(fault, load.sent, len(load.acknowledged), lost, duplicated, max(recovery, default=None))
         self.outcomes.append(outcome)
         assert self.bugs() == []
         assert findings[:20] == []

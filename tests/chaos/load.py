@@ -28,11 +28,11 @@ class Heard(NamedTuple):
     retry_after: str | None
 
 
-class Buyers:
-    """Customers who buy, replay and cancel in parallel while faults happen: `with Buyers(...) as buyers:`.
+class Load:
+    """Buyers who order, repeat orders and cancel in parallel while faults happen: `with Load(...) as load:`.
 
-    `acknowledged` and `cancelled` hold order ids, by idempotency key and as a set; `surprises` what no customer
-    may ever hear, such as a 500, a 401, or another answer to the same key.
+    `acknowledged` maps idempotency keys to order ids and `cancelled` holds order ids. `surprises` lists answers that
+    are never allowed: a 500, a 401, or another answer to the same key.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Buyers:
             for number in range(number)
         ]
 
-    def __enter__(self) -> Buyers:
+    def __enter__(self) -> Load:
         self._open.set()
         for thread in self._threads:
             thread.start()

@@ -1,0 +1,35 @@
+"""The `migrate` command of every service."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from chassis.db import migrations
+
+database_url = click.option(
+    "--database-url", envvar="DATABASE_URL", required=True, help="libpq URL; default: $DATABASE_URL."
+)
+
+
+def migrate_command(service: str, scripts: Path) -> click.Command:
+    """Return the command that applies a service's migrations."""
+
+    @click.command()
+    @database_url
+    @click.option("--down-to", metavar="REVISION", help="Go back to this revision instead, for instance -1.")
+    @click.option("--app-role", envvar="APP_ROLE", help="Let this role, as which the service runs, change rows.")
+    def migrate(database_url: str, down_to: str | None, app_role: str | None) -> None:
+        """Bring the database schema to the version that this code needs."""
+        try:
+            if down_to:
+                revision = migrations.downgrade(database_url, scripts, down_to)
+            else:
+                revision = migrations.upgrade(database_url, scripts, app_role=app_role)
+        except migrations.BadRole as refusal:
+            sys.exit(f"APP_ROLE={refusal}")
+        click.echo(f"{service}: schema is at {revision or 'base'}")
+
+    return migrate

@@ -1,0 +1,24 @@
+"""SQL with a name."""
+
+from __future__ import annotations
+
+import re
+
+_FIRST_LINE = re.compile(r"-- ([a-z_]+)\n")
+
+
+class Statement(str):
+    """A statement that changes something. Its first line is a comment with its name: `-- place_order`.
+
+    The name is a failpoint, and says in traces and in the database's own views what ran, without any value.
+    """
+
+    name: str
+
+    def __new__(cls, sql: str) -> Statement:
+        named = _FIRST_LINE.match(sql)
+        if named is None:
+            raise ValueError(f"the first line must be the statement's name, such as '-- place_order': {sql[:60]!r}")
+        statement = super().__new__(cls, sql)
+        statement.name = named[1]
+        return statement

@@ -1,0 +1,54 @@
+"""Keep threads free for probes when all others are stuck, for instance in a database that does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import orjson
+
+from chassis.http.security_headers import security_headers
+from chassis.problems import MEDIA_TYPE, Unavailable
+from chassis.server.shutdown import Application
+
+SPARE_THREADS = 2
+"""Threads of a worker beyond its slots: they answer probes, and refuse requests while every slot is stuck."""
+
+WAIT_SECONDS = 1.0
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+def limit_requests(app: Application, slots: int) -> Application:
+    """Wrap the application: it serves `slots` requests at a time, and any number of probes.
+
+    Requests wait for a slot. After one has waited for WAIT_SECONDS in vain, the slots are stuck: requests are refused
+    with 503 at once, until a slot comes free.
+    """
+    free: SimpleQueue[None] = SimpleQueue()  # a semaphore costs 7 microseconds a request, this half of one
+    for _ in range(slots):
+        free.put(None)
+    stuck = False
+
+    def wrapped(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        nonlocal stuck
+        if environ["PATH_INFO"] in _PROBES:
+            return app(environ, start_response)
+        try:
+            free.get(timeout=0 if stuck else WAIT_SECONDS)
+        except Empty:
+            stuck = True
+            return _refuse(start_response)
+        try:
+            return app(environ, start_response)
+        finally:
+            stuck = False
+            free.put(None)
+
+    return wrapped
+
+
+def _refuse(start_response: Any) -> Iterable[bytes]:
+    headers = [*Unavailable.headers, ("Content-Type", MEDIA_TYPE)]
+    start_response("503 Service Unavailable", [*headers, *security_headers(headers)])
+    return [orjson.dumps(Unavailable("too busy, try again").document())]

@@ -1,0 +1,101 @@
+-- What the migrations make. Written by `make schema`.
+
+CREATE FUNCTION public.note_ending() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+        BEGIN
+            PERFORM pg_advisory_xact_lock(hashtext('endings'));
+            IF TG_TABLE_NAME = 'sessions' THEN
+                INSERT INTO endings (session_id) VALUES (NEW.id);
+            ELSE
+                INSERT INTO endings (user_id) VALUES (NEW.id);
+            END IF;
+            DELETE FROM endings WHERE session_id IS NOT NULL AND at < now() - interval '2 days';
+            RETURN NULL;
+        END $$;
+
+CREATE TABLE public.endings (
+    version bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    session_id text,
+    user_id text,
+    CONSTRAINT endings_are_of_one_kind CHECK ((num_nonnulls(session_id, user_id) = 1))
+);
+
+ALTER TABLE public.endings ALTER COLUMN version ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.endings_version_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.refresh_tokens (
+    digest bytea NOT NULL,
+    session_id text NOT NULL,
+    uses integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.sessions (
+    id text DEFAULT ('s-'::text || replace((uuidv7())::text, '-'::text, ''::text)) NOT NULL,
+    user_id text NOT NULL,
+    user_agent text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone
+);
+
+CREATE TABLE public.users (
+    id text DEFAULT ('u-'::text || replace((uuidv7())::text, '-'::text, ''::text)) NOT NULL,
+    username_digest bytea NOT NULL,
+    username text,
+    password_hash text,
+    password_changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    name text,
+    email text,
+    email_key text,
+    phone text,
+    shipping_address jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT users_can_sign_in CHECK (((deleted_at IS NOT NULL) OR ((username IS NOT NULL) AND (password_hash IS NOT NULL)))),
+    CONSTRAINT users_deleted_means_erased CHECK (((deleted_at IS NULL) OR (num_nonnulls(username, password_hash, name, email, email_key, phone, shipping_address) = 0))),
+    CONSTRAINT users_email_has_its_key CHECK (((email IS NULL) = (email_key IS NULL)))
+);
+
+ALTER TABLE ONLY public.endings
+    ADD CONSTRAINT endings_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY public.refresh_tokens
+    ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (digest);
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_email_unique UNIQUE (email_key);
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_username_unique UNIQUE (username_digest);
+
+CREATE INDEX endings_by_time ON public.endings USING btree (at);
+
+CREATE INDEX refresh_tokens_by_session ON public.refresh_tokens USING btree (session_id);
+
+CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id);
+
+CREATE CONSTRAINT TRIGGER sessions_note_ending AFTER UPDATE ON public.sessions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.ended_at IS NULL) AND (new.ended_at IS NOT NULL))) EXECUTE FUNCTION public.note_ending();
+
+CREATE CONSTRAINT TRIGGER users_note_erasure AFTER UPDATE ON public.users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION public.note_ending();
+
+ALTER TABLE ONLY public.refresh_tokens
+    ADD CONSTRAINT refresh_tokens_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.sessions(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
