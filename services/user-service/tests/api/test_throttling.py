@@ -24,8 +24,8 @@ def login_from(client: FlaskClient) -> Call:
     """Sign in from an address: login_from("192.0.2.1", "alice")."""
 
     def login_from(address: str, username: str = "alice", password: str = "correct horse", **headers: str) -> Any:
-        body, peer = {"username": username, "password": password}, {"REMOTE_ADDR": address}
-        return client.post("/login", json=body, headers=headers, environ_overrides=peer)
+        body, address_of_client = {"username": username, "password": password}, {"REMOTE_ADDR": address}
+        return client.post("/login", json=body, headers=headers, environ_overrides=address_of_client)
 
     return login_from
 
