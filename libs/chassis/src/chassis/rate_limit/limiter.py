@@ -1,9 +1,9 @@
 """Throttle what an account and an address may try, before anything expensive is done about it.
 
 Four measures, from narrow to wide, so that an attacker delays nobody else (docs/adr/0016):
-the same account from the same address waits twice as long after each failure; so do all untrusted clients at an address where
-untrusted clients do nothing but fail; an account that fails a lot from everywhere waits, except where it is known; an address
-has a budget of attempts, and an account that is known there has one of its own.
+an account that fails from one address waits there, twice as long after each failure; untrusted clients wait at an
+address where only failures come from untrusted clients; an account that fails often from all addresses together
+waits, except where it is a trusted client; an address has a budget of attempts, a trusted client one of its own.
 """
 
 from __future__ import annotations
