@@ -137,13 +137,13 @@ DEFECTS = {
         PUBLISH,
         'cosign sign --yes "$IMAGE@$DIGEST"',
         'echo "$IMAGE@$DIGEST"',
-        f"{TESTS}/test_workflow_rules.py::test_only_what_was_scanned_attested_and_signed_is_handed_on_for_release",
+        f"{TESTS}/test_workflow_rules.py::test_only_scanned_attested_and_signed_images_are_released",
     ),
     "13 images are not scanned": Defect(
         PUBLISH,
         "--fail-on high",
         "",
-        f"{TESTS}/test_workflow_rules.py::test_only_what_was_scanned_attested_and_signed_is_handed_on_for_release",
+        f"{TESTS}/test_workflow_rules.py::test_only_scanned_attested_and_signed_images_are_released",
     ),
     "14 an action is not pinned": Defect(
         CI, "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "actions/checkout@v7", ZIZMOR

@@ -59,9 +59,7 @@ def shelf(order_app: Flask) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("path", PLACES)
-def test_every_answer_says_what_a_browser_may_do_with_it_and_nothing_of_what_made_it(
-    client: FlaskClient, path: str
-) -> None:
+def test_every_response_has_security_headers_and_no_server_name(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
     assert answer.headers.getlist("Server") == [""]
     assert answer.headers.getlist("X-Content-Type-Options") == ["nosniff"]
@@ -71,9 +69,7 @@ def test_every_answer_says_what_a_browser_may_do_with_it_and_nothing_of_what_mad
     assert not {"X-Powered-By", "Via", "Set-Cookie"} & set(answer.headers.keys())
 
 
-def test_private_answers_are_stored_by_nobody_and_those_with_an_etag_only_by_their_reader(
-    order_app: Flask, user_app: Flask
-) -> None:
+def test_private_responses_are_not_stored_by_shared_caches(order_app: Flask, user_app: Flask) -> None:
     orders = order_app.test_client().get("/orders", headers=bearer())
     again = order_app.test_client().get("/orders", headers=bearer() | {"If-None-Match": orders.headers["ETag"]})
     assert orders.headers["Cache-Control"] == again.headers["Cache-Control"] == "private, no-cache"
@@ -94,9 +90,7 @@ def test_a_page_from_memory_has_the_same_headers_also_as_304(shelf: Callable[...
 
 
 @pytest.mark.parametrize("page", ["/openapi/", "/openapi/swagger"])
-def test_a_documentation_page_may_run_what_it_holds_and_what_this_service_serves_and_nothing_else(
-    client: FlaskClient, page: str
-) -> None:
+def test_documentation_page_runs_only_its_own_scripts(client: FlaskClient, page: str) -> None:
     # given
     answer = client.get(page)
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
@@ -132,7 +126,7 @@ def test_an_origin_of_the_list_may_read_every_answer_and_another_none(client: Fl
 
 
 @pytest.mark.parametrize("first", [SHOP, OTHER, ""])
-def test_a_page_from_memory_is_shared_with_whom_it_is_for_whoever_read_it_first(
+def test_cached_response_has_the_cors_headers_of_its_own_request(
     order_app: Flask, shelf: Callable[..., Any], first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chassis.http.response_cache.FRESH_SECONDS", 60)
@@ -148,7 +142,7 @@ def test_a_page_from_memory_is_shared_with_whom_it_is_for_whoever_read_it_first(
 
 
 @pytest.mark.parametrize("path", ["/profile", "/orders", "/login"])
-def test_a_preflight_from_an_origin_of_the_list_is_answered_without_a_token(client: FlaskClient, path: str) -> None:
+def test_preflight_from_a_listed_origin_needs_no_token(client: FlaskClient, path: str) -> None:
     answer = client.options(path, headers={"Origin": SHOP, **PREFLIGHT})
     assert (answer.status_code, answer.data) == (204, b"")
     assert answer.headers[GRANT] == SHOP

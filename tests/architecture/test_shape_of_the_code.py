@@ -39,3 +39,16 @@ def test_the_door_imports_its_own_package_alone(service: str) -> None:
     package = service.replace("-", "_")
     imported = {node.module for node in ast.walk(ast.parse(door.read_text())) if isinstance(node, ast.ImportFrom)}
     assert imported == {package, f"{package}.settings"}
+
+
+def untyped_extensions(source: str) -> list[int]:
+    return [number for number, line in enumerate(source.splitlines(), 1) if "app.extensions[" in line]
+
+
+@pytest.mark.parametrize("file", PRODUCT, ids=lambda file: str(file.relative_to(ROOT)))
+def test_services_are_not_passed_in_app_extensions(file: Path) -> None:
+    assert untyped_extensions(file.read_text()) == []
+
+
+def test_use_of_app_extensions_is_found() -> None:
+    assert untyped_extensions('x = 1\napp.extensions["database"] = db') == [2]

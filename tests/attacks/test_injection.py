@@ -53,7 +53,7 @@ def test_a_request_id_that_is_not_harmless_is_not_reflected(apps: dict[str, Flas
         assert answer.headers["X-Request-ID"] != name
 
 
-def test_what_signs_in_from_a_strange_device_is_shown_without_what_controls_a_terminal(
+def test_device_name_is_shown_without_control_characters(
     apps: dict[str, Flask], sign_up: Callable[..., Headers]
 ) -> None:
     sign_up()

@@ -52,7 +52,7 @@ def test_a_member_that_is_not_the_clients_is_refused_by_name(
 
 
 @pytest.mark.parametrize("operation", [it for it in EVERY if it.body is None], ids=lambda it: it.name)
-def test_what_is_added_to_a_request_without_a_body_changes_nothing_about_whom_it_is_for(
+def test_extra_input_does_not_change_the_caller(
     apps: dict[str, Flask], sign_up: Callable[..., Headers], operation: Operation
 ) -> None:
     # given an order and a session of Alice's

@@ -129,7 +129,7 @@ def test_no_answer_sends_the_browser_to_another_host(service: Service, target: b
     assert b"location: //" not in head
 
 
-def test_after_all_that_every_line_of_the_log_is_json_and_none_reports_a_crash(shop: Shop) -> None:
+def test_log_has_only_json_lines_and_no_crash_after_the_attacks(shop: Shop) -> None:
     for service in shop.services:
         exchange(service, get(b'/%0a{"event":"forged"}', b'User-Agent: \x85{"event":"forged"}', b"X-Request-ID: {}"))
         lines = [orjson.loads(line) for line in Path(service.log).read_bytes().split(b"\n") if line.startswith(b"{")]

@@ -66,7 +66,7 @@ def dump(shop: Shop, database: str) -> str:
     return done.stdout
 
 
-def test_sessions_that_end_and_accounts_that_are_erased_reach_order_service(shop: Shop) -> None:
+def test_ended_sessions_and_erased_accounts_reach_order_service(shop: Shop) -> None:
     httpx.post(f"{shop.user.url}/register", json=ACCOUNT).raise_for_status()
     phone, laptop = sign_in(shop), sign_in(shop)
     assert [order(shop, who).status_code for who in (phone, laptop)] == [201, 201]

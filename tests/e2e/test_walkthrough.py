@@ -1,4 +1,4 @@
-"""A customer's way through the shop, and the commands that the shop and its README give to newcomers."""
+"""A customer's way through the shop, and the commands that the shop and its README give to new users."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def members(answer: httpx.Response, *names: str) -> dict[str, Any]:
     return {name: answer.json()[name] for name in names}
 
 
-def test_a_customer_registers_signs_in_orders_and_reads_back_and_a_stranger_finds_nothing(shop: Shop) -> None:
+def test_customer_orders_and_reads_back_and_another_gets_404(shop: Shop) -> None:
     user, order = shop.user.url, shop.order.url
     alice = {"username": "alice", "name": "Alice", "email": "alice@example.org"}
 
@@ -102,7 +102,7 @@ def commands_of_make_up(shop: Shop) -> str:
     return "\n".join(lines)
 
 
-def run_as_newcomer(commands: str, shop: Shop, folder: Path) -> str:
+def run_as_new_user(commands: str, shop: Shop, folder: Path) -> str:
     """Run shell commands that speak to 5001 and 5002 against the shop; return what they wrote."""
     here = commands.replace("localhost", "127.0.0.1")
     here = here.replace(":5001", f":{shop.user.port}").replace(":5002", f":{shop.order.port}")
@@ -115,14 +115,14 @@ def run_as_newcomer(commands: str, shop: Shop, folder: Path) -> str:
 
 
 def test_the_commands_of_the_readme_place_an_order_of_64_88_and_list_it(shop: Shop, tmp_path: Path) -> None:
-    written = run_as_newcomer(commands_of_readme(), shop, tmp_path)
+    written = run_as_new_user(commands_of_readme(), shop, tmp_path)
 
     assert written.count('"username":"grace"') == 2
     assert written.count('"total":64.88') == 2
 
 
 def test_the_commands_that_make_up_shows_place_an_order_of_64_88(shop: Shop, tmp_path: Path) -> None:
-    written = run_as_newcomer(commands_of_make_up(shop), shop, tmp_path)
+    written = run_as_new_user(commands_of_make_up(shop), shop, tmp_path)
 
     assert written.count('"username":"ada"') == 1
     assert written.count('"total":64.88') == 1

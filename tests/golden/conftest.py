@@ -61,11 +61,11 @@ def urls() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def enter(urls: dict[str, str]) -> Callable[[str, str], AbstractContextManager[World]]:
+def open_world(urls: dict[str, str]) -> Callable[[str, str], AbstractContextManager[World]]:
     """Return a context manager: a service started in a world, on an empty database."""
 
     @contextmanager
-    def enter(service: str, world: str) -> Iterator[World]:
+    def open_world(service: str, world: str) -> Iterator[World]:
         _empty(service, urls[service])
         with WORLDS[world](urls[service]) as settings:
             module, kind = SERVICES[service]
@@ -73,7 +73,7 @@ def enter(urls: dict[str, str]) -> Callable[[str, str], AbstractContextManager[W
                 READY.get(world, lambda _: None)(app)
                 yield World(app, _tokens())
 
-    return enter
+    return open_world
 
 
 def _tokens() -> dict[str, str]:

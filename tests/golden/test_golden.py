@@ -25,10 +25,10 @@ Answers = dict[str, list[Any]]
 
 
 @pytest.mark.parametrize("service", GROUPS)
-def test_answers_are_the_golden_ones(service: str, enter: Enter) -> None:
+def test_answers_are_the_golden_ones(service: str, open_world: Enter) -> None:
     file, found = ANSWERS / f"{service}.json", {}
     for group in GROUPS[service]:
-        found |= _answers(service, group, enter)
+        found |= _answers(service, group, open_world)
     if "UPDATE_GOLDEN" in os.environ:
         file.write_text(_dump(found))
     differences = list(_differences(_load(file.read_text()), found))
@@ -36,8 +36,8 @@ def test_answers_are_the_golden_ones(service: str, enter: Enter) -> None:
 
 
 @pytest.mark.parametrize("service", GROUPS)
-def test_every_method_of_every_route_has_a_case(service: str, enter: Enter) -> None:
-    with enter(service, "away") as world:
+def test_every_method_of_every_route_has_a_case(service: str, open_world: Enter) -> None:
+    with open_world(service, "away") as world:
         asked = {_route(world.app, case) for group in GROUPS[service] for case in group.cases}
         served = {(method, rule.rule) for rule in world.app.url_map.iter_rules() for method in rule.methods or ()}
     assert sorted(served - asked) == []
@@ -49,9 +49,9 @@ def test_cases_have_names_of_their_own(service: str) -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-def _answers(service: str, group: Group, enter: Enter) -> Answers:
+def _answers(service: str, group: Group, open_world: Enter) -> Answers:
     answers, scribe = {}, Scribe()
-    with enter(service, group.world) as world:
+    with open_world(service, group.world) as world:
         for number, case in enumerate(group.cases):
             # An address for each, so that no case uses up the budget of another.
             address = case.address or f"203.0.{113 + number // 250}.{number % 250 + 1}"

@@ -38,7 +38,7 @@ GENERATED_ID = re.compile(r"\b[a-z]-[0-9a-f]{32}\b")
 VARIES_IN_LENGTH = ("<time>", "<token>", "<seconds>")
 
 
-class Answer(NamedTuple):
+class GoldenAnswer(NamedTuple):
     status: int
     headers: list[tuple[str, str]]
     body: bytes
@@ -49,7 +49,7 @@ class Answer(NamedTuple):
         return headers[name] if name in headers else str(json.loads(self.body)[name])
 
 
-def ask(app: Callable[..., Iterable[bytes]], case: Case, saved: Mapping[str, str], address: str) -> Answer:
+def ask(app: Callable[..., Iterable[bytes]], case: Case, saved: Mapping[str, str], address: str) -> GoldenAnswer:
     """Send a case; its words of the form $name are filled in."""
     head: list[Any] = []
     answer = app(_environ(case, saved, address), lambda status, headers, *_: head.append((status, headers)))
@@ -58,7 +58,7 @@ def ask(app: Callable[..., Iterable[bytes]], case: Case, saved: Mapping[str, str
     finally:
         getattr(answer, "close", dict)()
     status, headers = head[-1]
-    return Answer(int(status[:3]), headers, body)
+    return GoldenAnswer(int(status[:3]), headers, body)
 
 
 def _environ(case: Case, saved: Mapping[str, str], address: str) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class Scribe:
         self._ids: dict[str, str] = {}
         self._varying: set[str] = set()  # ETags and paths of answers that differ from run to run
 
-    def write(self, case: Case, answer: Answer) -> list[Any]:
+    def write(self, case: Case, answer: GoldenAnswer) -> list[Any]:
         """Return status, sorted headers and body."""
         raw = answer.body.decode(errors="backslashreplace")
         body = self._fixed(raw)

@@ -5,7 +5,7 @@ from flask import Flask, request
 
 from chassis.http.proxies import TrustedProxies
 
-PEER = {"REMOTE_ADDR": "10.0.0.1"}
+SENDER = {"REMOTE_ADDR": "10.0.0.1"}
 
 
 def seen(trusted: tuple[str, ...], forwarded_for: str | None) -> str:
@@ -15,7 +15,7 @@ def seen(trusted: tuple[str, ...], forwarded_for: str | None) -> str:
     if trusted:
         app.wsgi_app = TrustedProxies(app.wsgi_app, trusted)  # type: ignore[method-assign]
     headers = {"X-Forwarded-For": forwarded_for} if forwarded_for is not None else {}
-    return app.test_client().get("/", headers=headers, environ_overrides=PEER).text
+    return app.test_client().get("/", headers=headers, environ_overrides=SENDER).text
 
 
 @pytest.mark.parametrize(

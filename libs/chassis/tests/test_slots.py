@@ -15,10 +15,10 @@ from chassis.server import slots
 from chassis.server.shutdown import Application
 from chassis.server.slots import limit_requests
 
-Answer = tuple[str, dict[str, str], bytes]
+SlotAnswer = tuple[str, dict[str, str], bytes]
 
 
-def get(app: Application, path: str) -> Answer:
+def get(app: Application, path: str) -> SlotAnswer:
     head: list[Any] = []
     body = b"".join(app({"PATH_INFO": path}, lambda *given: head.extend(given)))
     return head[0], dict(head[1]), body

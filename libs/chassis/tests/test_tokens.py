@@ -46,7 +46,7 @@ def test_a_token_is_verified_once_and_again_when_it_has_expired() -> None:
     assert verifier.calls == 2
 
 
-def test_a_token_that_says_it_lives_for_ever_is_verified_again_after_a_minute() -> None:
+def test_token_that_never_expires_is_verified_again_after_a_minute() -> None:
     now = [1000.0]
     verifier = CountingVerifier(expires_at=1e12)
     tokens = CachingVerifier(verifier, clock=lambda: now[0])

@@ -12,7 +12,7 @@ from chassis.context import no_session_has_ended
 from chassis.db.database import Database
 from chassis.problems import Unavailable
 from chassis.service_client import ServiceClient
-from order_service.sessions.follower import Follower
+from order_service.sessions.session_feed import SessionFeed
 from order_service.settings import Settings
 
 
@@ -25,7 +25,7 @@ class Services(context.Services):
     """`feed` follows the sessions that user-service has ended, `keys` are its public ones; None where not used."""
 
     settings: Settings
-    feed: Follower | None
+    feed: SessionFeed | None
     keys: RemoteKeys | None
 
     def details(self) -> dict[str, object]:
@@ -45,7 +45,7 @@ def connect(settings: Settings, database: Database) -> Services:
         ServiceClient(settings.user_service_url, settings.service_credential[0]) if settings.user_service_url else None
     )
     keys = RemoteKeys(client) if client and settings.token_kind == "jwt" else None
-    feed = Follower(database, client, keys) if client else None
+    feed = SessionFeed(database, client, keys) if client else None
     verifier = (
         JwtVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience)
         if keys

@@ -56,7 +56,7 @@ def reaches(dependencies, start, goal):
     st.sampled_from(SHIPPED + NOT_SHIPPED),
     st.sampled_from(["edit", "delete", "rename", "add"]),
 )
-def test_a_random_edit_rebuilds_exactly_the_services_whose_closure_contains_it(dependencies, project, name, deed):
+def test_random_edit_rebuilds_exactly_the_services_that_depend_on_it(dependencies, project, name, deed):
     # given
     before = tree_of(dependencies)
     after = dict(before)

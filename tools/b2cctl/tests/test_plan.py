@@ -145,7 +145,7 @@ def test_a_revert_after_the_release_builds_again(world):
     assert planned(world)[0] == {"user-service"}
 
 
-def test_a_revert_that_was_pushed_while_its_release_was_under_way_converges(world):
+def test_revert_pushed_during_its_release_converges(world):
     # given a change whose build is still running, and its revert, which found nothing to do
     changed = world.push({LOGIN: "x"})
     world.push({LOGIN: None})
@@ -176,7 +176,7 @@ def test_a_failed_test_keeps_its_suite_in_the_plan(world):
     assert planned(world)[2] == {"user-service", "repository"}
 
 
-def test_a_force_push_that_takes_the_released_commit_away_builds_what_differs(world):
+def test_force_push_over_the_released_commit_builds_what_differs(world):
     # given a release of an image and a chart
     start = world.git("rev-parse", "HEAD")
     released = world.push({LOGIN: "x", "helm/user-service/values.yaml": "x"})

@@ -106,7 +106,7 @@ def test_the_build_knows_no_registry():
     ] == []
 
 
-def test_only_what_was_scanned_attested_and_signed_is_handed_on_for_release():
+def test_only_scanned_attested_and_signed_images_are_released():
     done = [step.get("run", step.get("uses", "").split("@")[0]) for step in steps(WORKFLOWS["_publish-image.yml"])]
 
     scan = '"$GRYPE" sbom:sbom.spdx.json --fail-on high --only-fixed'

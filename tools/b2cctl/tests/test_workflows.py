@@ -221,7 +221,7 @@ def runner(with_workflows, tmp_path):
 PUSHES = ("skopeo", "cosign", "attest", "uses docker/login", "uses actions/create-github-app-token", "gh ")
 
 
-def test_a_push_publishes_and_releases_exactly_what_it_affects_and_its_release_commit_nothing(runner):
+def test_push_releases_what_it_affects_and_release_commit_nothing(runner):
     # given
     world = runner.world
     commit = world.push({LOGIN: "4"})
@@ -374,7 +374,7 @@ def test_a_rollback_of_dev_is_immediate_and_one_of_prod_a_pull_request(runner):
     assert called(log, "gh pr create --base main --head b2cctl/stage-")
 
 
-def test_every_night_pins_and_containers_are_tested_and_each_image_that_runs_is_scanned(runner):
+def test_nightly_run_checks_pins_containers_and_running_images(runner):
     succeeded, log = runner.run("drift.yml", "schedule", {})
 
     assert succeeded, runner.said

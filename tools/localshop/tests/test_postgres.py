@@ -49,7 +49,7 @@ def test_a_new_server_keeps_what_it_acknowledges_and_counts_in_unicode(server: P
     assert server.folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_killed_server_starts_again_although_its_number_belongs_to_a_stranger_now(server: Postgres) -> None:
+def test_killed_server_restarts_when_another_process_has_its_pid(server: Postgres) -> None:
     # given a server that was killed, and a process of its account that has its number
     server.start()
     server.kill()
@@ -91,9 +91,7 @@ def test_an_interrupted_creation_is_begun_anew(server: Postgres) -> None:
 
 
 @pytest.mark.parametrize("name", ["long-" * 20, "a, b"])
-def test_a_path_that_sockets_cannot_have_gets_its_socket_elsewhere_and_reset_deletes_that(
-    data: Path, ports: tuple[int, int], name: str
-) -> None:
+def test_socket_of_a_long_path_is_elsewhere_and_reset_deletes_it(data: Path, ports: tuple[int, int], name: str) -> None:
     odd = data / name
     odd.mkdir(parents=True)
     server = Postgres(odd / "postgres", odd / "postgres.log")

@@ -69,9 +69,7 @@ def test_a_postgres_folder_that_18_cannot_use_is_kept_and_refused(
     assert folder.is_dir()
 
 
-def test_a_postgres_folder_without_its_files_is_refused_in_postgresqls_own_words(
-    localshop: Localshop, data: Path
-) -> None:
+def test_incomplete_postgres_folder_is_refused_with_its_own_message(localshop: Localshop, data: Path) -> None:
     folder = own_postgres_folder(data)
     (folder / "PG_VERSION").write_text("18\n")
 

@@ -16,7 +16,7 @@ DOCUMENT = f"""to_json((SELECT d FROM (SELECT
 ) AS d))::text"""
 
 
-class Order(NamedTuple):
+class SortOrder(NamedTuple):
     """A way to sort the catalogue: the columns that place a product, all in one direction, so that a page can
     continue after a row by one comparison that an index answers."""
 
@@ -36,11 +36,11 @@ class Order(NamedTuple):
 
 RELEVANCE = "-(ts_rank(p.search, websearch_to_tsquery('english', %(q)s)) * 1000000)::int"
 ORDERS = {
-    "position": Order(("p.position",), (int,)),
-    "relevance": Order((RELEVANCE, "p.position"), (int, int)),
-    "name": Order(("lower(p.name)", "p.position"), (str, int)),
-    "price": Order(("p.price_minor", "p.position"), (int, int)),
-    "-price": Order(("p.price_minor", "p.position"), (int, int), "DESC"),
+    "position": SortOrder(("p.position",), (int,)),
+    "relevance": SortOrder((RELEVANCE, "p.position"), (int, int)),
+    "name": SortOrder(("lower(p.name)", "p.position"), (str, int)),
+    "price": SortOrder(("p.price_minor", "p.position"), (int, int)),
+    "-price": SortOrder(("p.price_minor", "p.position"), (int, int), "DESC"),
 }
 
 
@@ -68,7 +68,7 @@ def get_product(db: Database, *, product_id: str) -> str:
 
 
 @cache
-def _page(order: Order, *, searched: bool, filtered: bool, continued: bool) -> str:
+def _page(order: SortOrder, *, searched: bool, filtered: bool, continued: bool) -> str:
     conditions = {
         "p.search @@ websearch_to_tsquery('english', %(q)s)": searched,
         "p.category = %(category)s": filtered,

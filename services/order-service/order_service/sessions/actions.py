@@ -21,7 +21,7 @@ NOTE_ERASED = Statement("""-- note_erased_buyers
 INSERT INTO erased_buyers (buyer_id, erased_at)
 SELECT buyer_id, now() FROM unnest(CAST(%(buyer_ids)s AS text[])) AS buyer_id ON CONFLICT DO NOTHING
 """)
-# The books keep what was sold and for how much; nothing says any more to whom. The receipt and the key go too: they
+# Orders keep products and amounts without the buyer. The receipt and the key go too: they
 # may hold a name. Buyers erased a moment ago are looked at again: an order may have been on its way.
 ERASE = Statement("""-- erase_orders
 UPDATE orders SET buyer_name = NULL, ship_to = NULL, receipt = NULL, fingerprint = NULL, idempotency_key = NULL
@@ -68,7 +68,7 @@ def erase_late_orders(db: Database) -> None:
         _erase(connection, [])
 
 
-def recall(db: Database) -> Learned:
-    """Return what has been learned so far, by whichever process."""
+def load_learned(db: Database) -> Learned:
+    """Return the stored feed version and ended sessions; any process may have stored them."""
     row = db.fetch_one(LEARNED)
     return Learned(row.version, list(row.session_ids)) if row else Learned(0, [])

@@ -37,7 +37,7 @@ def test_both_routes_are_one_operation(client: FlaskClient, stock: Callable[...,
     assert first.data == again.data
 
 
-def test_a_replay_answers_the_original_after_the_order_was_cancelled_and_the_service_restarted(
+def test_replay_returns_the_original_after_cancel_and_restart(
     client: FlaskClient, stock: Callable[..., None], place: Callable[..., Any], settings: Settings
 ) -> None:
     stock(p1=5)

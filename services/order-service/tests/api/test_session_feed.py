@@ -13,7 +13,7 @@ from chassis.db.database import Database
 from chassis.service_client import ServiceCallFailed, ServiceClient
 from chassis.testing.http import bearer, closing
 from order_service import create_app
-from order_service.sessions.follower import REMEMBERED_SECONDS, Follower
+from order_service.sessions.session_feed import REMEMBERED_SECONDS, SessionFeed
 from order_service.settings import Settings
 
 PHONE, LAPTOP = bearer("u-alice", "alice", "s-phone"), bearer("u-alice", "alice", "s-laptop")
@@ -45,65 +45,65 @@ def feed() -> Feed:
 
 
 @pytest.fixture
-def follower(db: Database, feed: Feed) -> Follower:
-    return Follower(db, feed, None)
+def session_feed(db: Database, feed: Feed) -> SessionFeed:
+    return SessionFeed(db, feed, None)
 
 
 @pytest.fixture
-def following(app: Flask, follower: Follower) -> Iterator[FlaskClient]:
-    """Return a client of the app, which now asks this follower."""
+def client_of_feed(app: Flask, session_feed: SessionFeed) -> Iterator[FlaskClient]:
+    """Return a client of the app, which now asks this session_feed."""
     before = app.services.has_ended
-    app.services.has_ended = follower.has_ended
+    app.services.has_ended = session_feed.has_ended
     yield app.test_client()
     app.services.has_ended = before
 
 
-def test_a_token_of_an_ended_session_is_refused_and_another_of_the_same_customer_is_not(
-    following: FlaskClient, feed: Feed, follower: Follower
+def test_only_the_token_of_the_ended_session_is_refused(
+    client_of_feed: FlaskClient, feed: Feed, session_feed: SessionFeed
 ) -> None:
     feed.ended(session_id="s-phone")
-    follower.step()
-    assert following.get("/orders", headers=PHONE).json["error"] == "invalid token"  # type: ignore[index]
-    assert following.get("/orders", headers=LAPTOP).status_code == 200
+    session_feed.step()
+    assert client_of_feed.get("/orders", headers=PHONE).json["error"] == "invalid token"  # type: ignore[index]
+    assert client_of_feed.get("/orders", headers=LAPTOP).status_code == 200
 
 
-def test_the_feed_is_followed_to_its_end_over_many_pages(feed: Feed, follower: Follower) -> None:
+def test_the_feed_is_followed_to_its_end_over_many_pages(feed: Feed, session_feed: SessionFeed) -> None:
     for number in range(7):
         feed.ended(session_id=f"s-{number}")
-    follower.step()
-    assert all(follower.has_ended(f"s-{number}") for number in range(7))
+    session_feed.step()
+    assert all(session_feed.has_ended(f"s-{number}") for number in range(7))
 
 
-def test_what_was_learned_stands_while_user_service_is_away_and_after_a_restart(
-    db: Database, feed: Feed, follower: Follower
+def test_ended_sessions_are_kept_during_an_outage_and_after_a_restart(
+    db: Database, feed: Feed, session_feed: SessionFeed
 ) -> None:
     feed.ended(session_id="s-phone")
-    follower.step()
+    session_feed.step()
     feed.away = True
-    for known_by in (follower, Follower(db, feed, None)):
+    for known_by in (session_feed, SessionFeed(db, feed, None)):
         with pytest.raises(ServiceCallFailed):
             known_by.step()
         assert known_by.has_ended("s-phone")
 
 
 def test_what_no_token_can_name_any_more_is_forgotten(
-    feed: Feed, follower: Follower, monkeypatch: pytest.MonkeyPatch
+    feed: Feed, session_feed: SessionFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr("order_service.sessions.follower.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("order_service.sessions.session_feed.time.monotonic", lambda: now[0])
     feed.ended(session_id="s-old")
-    follower.step()
+    session_feed.step()
     now[0] += REMEMBERED_SECONDS + 1
     feed.ended(session_id="s-new")
-    follower.step()
-    assert (follower.has_ended("s-old"), follower.has_ended("s-new")) == (False, True)
+    session_feed.step()
+    assert (session_feed.has_ended("s-old"), session_feed.has_ended("s-new")) == (False, True)
 
 
-def test_hearing_the_feed_again_changes_nothing(db: Database, feed: Feed, follower: Follower) -> None:
+def test_repeated_feed_page_changes_nothing(db: Database, feed: Feed, session_feed: SessionFeed) -> None:
     feed.ended(session_id="s-phone")
     feed.ended(user_id="u-bob")
-    follower.step()
-    twin = Follower(db, feed, None)
+    session_feed.step()
+    twin = SessionFeed(db, feed, None)
     twin._version = 0
     twin.step()
     row = db.fetch_one("SELECT (SELECT count(*) FROM ended_sessions), (SELECT version FROM session_feed)")
@@ -120,14 +120,14 @@ def everything(db: Database) -> str:
     return "".join(row.row for row in rows)
 
 
-def test_erasing_a_customer_leaves_the_books_and_nothing_that_names_them(
-    client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, follower: Follower
+def test_erasing_a_customer_keeps_amounts_and_removes_personal_data(
+    client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, session_feed: SessionFeed
 ) -> None:
     stock(p1=5)
     placed = order_with_a_name(client)
     others = client.post("/orders", json={"items": [{"product_id": "p1"}]}, headers=bearer("u-bob", "bob"))
     feed.ended(user_id="u-alice")
-    follower.step()
+    session_feed.step()
     left = everything(db)
     assert not [secret for secret in ('alice"', "Alice", *SHIP_TO.values()) if secret in left.replace("u-alice", "")]
     erased = client.get(placed.headers["Location"], headers=PHONE).json
@@ -136,38 +136,38 @@ def test_erasing_a_customer_leaves_the_books_and_nothing_that_names_them(
 
 
 def test_an_order_that_was_on_its_way_during_the_erasure_is_erased_too(
-    client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, follower: Follower
+    client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, session_feed: SessionFeed
 ) -> None:
     stock(p1=5)
     feed.ended(user_id="u-alice")
-    follower.step()
+    session_feed.step()
     order_with_a_name(client)
-    follower.step()
+    session_feed.step()
     assert "Oxford" not in everything(db)
 
 
 def test_the_age_of_the_feed_grows_only_while_it_cannot_be_followed(
-    feed: Feed, follower: Follower, monkeypatch: pytest.MonkeyPatch
+    feed: Feed, session_feed: SessionFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr("order_service.sessions.follower.time.monotonic", lambda: now[0])
-    follower.step()
+    monkeypatch.setattr("order_service.sessions.session_feed.time.monotonic", lambda: now[0])
+    session_feed.step()
     now[0] += 5
-    assert follower.age_seconds == 5
+    assert session_feed.age_seconds == 5
     feed.away = True
     with pytest.raises(ServiceCallFailed):
-        follower.step()
-    assert follower.age_seconds == 5
+        session_feed.step()
+    assert session_feed.age_seconds == 5
     feed.away = False
-    follower.step()
-    assert follower.age_seconds == 0
+    session_feed.step()
+    assert session_feed.age_seconds == 0
 
 
 @pytest.fixture
-def lonely(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], FlaskClient]]:
+def app_with_stale_feed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], FlaskClient]]:
     """Return a maker of apps whose user-service does not answer and whose feed is an hour old."""
-    monkeypatch.setattr(Follower, "age_seconds", 3600.0)
-    monkeypatch.setattr(Follower, "start", lambda _: None)
+    monkeypatch.setattr(SessionFeed, "age_seconds", 3600.0)
+    monkeypatch.setattr(SessionFeed, "start", lambda _: None)
     apps = []
 
     def make(max_age: int) -> FlaskClient:
@@ -181,11 +181,11 @@ def lonely(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
         app.__exit__(None, None, None)
 
 
-def test_on_news_that_is_too_old_no_order_is_placed_but_everything_else_goes_on(
-    app: Flask, stock: Callable[..., None], lonely: Callable[[int], FlaskClient]
+def test_stale_feed_refuses_new_orders_and_nothing_else(
+    app: Flask, stock: Callable[..., None], app_with_stale_feed: Callable[[int], FlaskClient]
 ) -> None:
     stock(p1=5)
-    client = lonely(900)
+    client = app_with_stale_feed(900)
     for route in ("/orders", "/create_order"):
         answer = client.post(route, json={"items": [{"product_id": "p1"}]}, headers=PHONE)
         assert (answer.status_code, answer.json["code"]) == (503, "session_feed_too_old")  # type: ignore[index]
@@ -196,10 +196,10 @@ def test_on_news_that_is_too_old_no_order_is_placed_but_everything_else_goes_on(
 
 @pytest.mark.parametrize("max_age", [0, 7200])
 def test_how_old_the_news_may_be_is_a_setting(
-    app: Flask, stock: Callable[..., None], lonely: Callable[[int], FlaskClient], max_age: int
+    app: Flask, stock: Callable[..., None], app_with_stale_feed: Callable[[int], FlaskClient], max_age: int
 ) -> None:
     stock(p1=5)
-    answer = lonely(max_age).post("/orders", json={"items": [{"product_id": "p1"}]}, headers=PHONE)
+    answer = app_with_stale_feed(max_age).post("/orders", json={"items": [{"product_id": "p1"}]}, headers=PHONE)
     assert answer.status_code == 201
 
 

@@ -19,7 +19,7 @@ def upgrade() -> None:
         )
     """)
     op.execute("CREATE INDEX endings_by_time ON endings (at)")
-    # A follower that has seen version 10 must never miss a 9 that commits later. So versions are given out under
+    # A reader that has seen version 10 must never miss a 9 that commits later. So versions are given out under
     # a lock that is held until the commit; deferred, so that it is the last lock a transaction takes.
     # Two days: longer than any token lives (TOKEN_TTL_SECONDS is a day at most). Erasures are kept for ever.
     op.execute("""

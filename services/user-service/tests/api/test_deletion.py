@@ -62,7 +62,7 @@ def test_a_deleted_account_cannot_be_used_and_looks_as_if_it_never_was(
     assert refresh(refresh_token).status_code == 401
 
 
-def test_the_username_of_a_deleted_account_stays_reserved_and_its_email_does_not(
+def test_deleted_account_keeps_its_username_and_releases_its_email(
     client: FlaskClient, register: Call, alice: Headers
 ) -> None:
     # when

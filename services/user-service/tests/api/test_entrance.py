@@ -104,7 +104,7 @@ def test_the_document_describes_every_route_and_who_may_enter(app: Flask, client
     assert routes == {(method, path.replace("{", "<").replace("}", ">")) for method, path in entry}
 
 
-def test_a_token_is_refused_when_it_is_expired_tampered_cut_or_signed_by_another(
+def test_expired_tampered_cut_or_foreign_token_is_refused(
     client: FlaskClient, alice: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given

@@ -33,9 +33,11 @@ def test_known_and_unknown_accounts_differ_neither_in_answer_nor_in_time(
     for number in range(TRIES):
         for kind, taken in seconds.items():
             body = {"username": f"{kind}{number % ACCOUNTS}", "password": "wrong horse"}
-            peer = {"REMOTE_ADDR": f"198.51.100.{number}"}
+            address_of_client = {"REMOTE_ADDR": f"198.51.100.{number}"}
             begun = perf_counter()
-            answer = client.post("/login", json=body, environ_overrides=peer, headers={"X-Request-ID": "same"})
+            answer = client.post(
+                "/login", json=body, environ_overrides=address_of_client, headers={"X-Request-ID": "same"}
+            )
             taken.append(perf_counter() - begun)
             del answer.headers["RateLimit"]  # counts by address, and in seconds
             answers.add((answer.status, answer.data, tuple(answer.headers)))

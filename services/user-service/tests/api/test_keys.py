@@ -77,9 +77,7 @@ def test_the_demo_kind_publishes_no_key(client: FlaskClient) -> None:
     assert client.get("/.well-known/jwks.json").json == {"keys": []}
 
 
-def test_a_rotated_key_is_published_first_then_signs_and_the_old_one_goes_on_verifying(
-    jwt_client: FlaskClient, keys: Keys
-) -> None:
+def test_new_key_is_published_before_it_signs_and_old_key_verifies(jwt_client: FlaskClient, keys: Keys) -> None:
     before = signed_in(jwt_client)
     keys("rotate", "--lead", "3600")
     old, new = published(jwt_client)

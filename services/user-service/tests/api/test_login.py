@@ -126,7 +126,7 @@ def test_a_hash_of_older_parameters_is_renewed_by_signing_in(
     assert run("SELECT password_hash FROM users") == [(stored,)]
 
 
-def test_a_password_that_is_being_changed_while_it_is_checked_opens_no_session(
+def test_password_changed_during_the_check_opens_no_session(
     app: Flask, register: Call, login: Call, db: Database, run: Call
 ) -> None:
     # given

@@ -78,7 +78,7 @@ def test_a_change_that_is_not_right_is_refused_and_ends_nothing(
     assert login("alice").status_code == 200
 
 
-def test_a_new_password_ends_a_session_that_is_just_being_opened_with_the_old_one(
+def test_new_password_ends_a_session_opened_concurrently(
     client: FlaskClient, alice: Headers, db: Database, run: Call
 ) -> None:
     # given

@@ -68,7 +68,7 @@ def test_a_registration_that_is_not_right_is_refused_and_stores_nothing(
     assert run("SELECT count(*) FROM users") == [(0,)]
 
 
-def test_a_username_that_is_slow_to_normalise_is_refused_without_normalising_it(
+def test_username_slow_to_normalise_is_refused_before_that(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given
@@ -107,13 +107,13 @@ def test_of_racing_registrations_one_wins_and_the_others_hear_why(app: Flask, ru
     # given
     names = ["racer", "Racer", "RACER", "ｒａｃｅｒ"] * 8
 
-    def enter(name: str) -> tuple[int, str]:
+    def register_name(name: str) -> tuple[int, str]:
         answer = app.test_client().post("/register", json={"username": name, "password": "correct horse"})
         return answer.status_code, answer.json.get("error", "")
 
     # when
     with ThreadPoolExecutor(16) as racers:
-        outcomes = Counter(racers.map(enter, names))
+        outcomes = Counter(racers.map(register_name, names))
     # then
     assert outcomes == {(201, ""): 1, (409, "username already exists"): 31}
     assert run("SELECT count(*) FROM users") == [(1,)]

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from chassis.settings import LOCAL_SECRET
 
 Headers = dict[str, str]
-PEER = {"Authorization": f"Bearer {LOCAL_SECRET}"}
+SERVICE = {"Authorization": f"Bearer {LOCAL_SECRET}"}
 
 
 def listed(client: FlaskClient, who: Headers) -> Any:
@@ -20,7 +20,7 @@ def listed(client: FlaskClient, who: Headers) -> Any:
     return answer.json
 
 
-def test_a_customer_sees_each_session_with_its_device_and_which_is_this_one(
+def test_session_list_shows_devices_and_the_current_session(
     client: FlaskClient, alice: Headers, sign_in: Callable[..., Headers]
 ) -> None:
     phone = sign_in("alice", **{"User-Agent": "Phone/1"})
@@ -70,7 +70,7 @@ def test_an_ended_session_ends_no_others(client: FlaskClient, alice: Headers, si
 
 
 def feed(client: FlaskClient, after: int = 0, limit: int = 1000) -> Any:
-    answer = client.get(f"/ended-sessions?after={after}&limit={limit}", headers=PEER)
+    answer = client.get(f"/ended-sessions?after={after}&limit={limit}", headers=SERVICE)
     assert answer.status_code == 200, answer.text
     return answer.json
 

@@ -24,16 +24,14 @@ def login_from(client: FlaskClient) -> Call:
     """Sign in from an address: login_from("192.0.2.1", "alice")."""
 
     def login_from(address: str, username: str = "alice", password: str = "correct horse", **headers: str) -> Any:
-        body, peer = {"username": username, "password": password}, {"REMOTE_ADDR": address}
-        return client.post("/login", json=body, headers=headers, environ_overrides=peer)
+        body, address_of_client = {"username": username, "password": password}, {"REMOTE_ADDR": address}
+        return client.post("/login", json=body, headers=headers, environ_overrides=address_of_client)
 
     return login_from
 
 
 @pytest.mark.parametrize("username", ["alice", "nobody"])
-def test_after_five_wrong_passwords_an_account_waits_whether_it_exists_or_not(
-    register: Call, login: Call, username: str
-) -> None:
+def test_five_wrong_passwords_delay_existing_and_unknown_accounts(register: Call, login: Call, username: str) -> None:
     # given
     register("alice")
     # when
@@ -83,9 +81,7 @@ def test_the_right_password_in_time_forgets_the_wrong_ones(register: Call, login
         assert login("alice").status_code == 200
 
 
-def test_an_attacker_in_the_office_locks_out_nobody_else_there_and_the_victim_nowhere_else(
-    register: Call, login_from: Call
-) -> None:
+def test_attack_from_a_shared_address_delays_only_the_victim_there(register: Call, login_from: Call) -> None:
     # given
     register("alice")
     register("bob")
@@ -97,7 +93,7 @@ def test_an_attacker_in_the_office_locks_out_nobody_else_there_and_the_victim_no
     assert login_from("198.51.100.1", "alice").status_code == 200
 
 
-def test_who_tries_every_account_from_one_address_is_soon_refused_before_anything_is_hashed(
+def test_many_accounts_from_one_address_are_refused_before_hashing(
     app: Flask, register: Call, login_from: Call
 ) -> None:
     # given
@@ -111,9 +107,7 @@ def test_who_tries_every_account_from_one_address_is_soon_refused_before_anythin
     assert app.services.passwords.match.call_count == attack.count(401)
 
 
-def test_who_has_signed_in_from_an_address_is_not_locked_out_by_one_who_tries_every_account_from_there(
-    app: Flask, register: Call, login_from: Call
-) -> None:
+def test_trusted_client_is_not_locked_out_by_password_spraying(app: Flask, register: Call, login_from: Call) -> None:
     # given
     register("alice")
     login_from("192.0.2.1", "alice")
@@ -175,7 +169,7 @@ def test_opening_the_account_that_is_there_already_is_no_attack_for_long(registe
     assert answers == [201] + [409] * 100 + [429]
 
 
-def test_a_refresh_token_that_is_worth_nothing_is_soon_not_looked_up_any_more(
+def test_repeated_invalid_refresh_token_is_refused_without_look_up(
     refresh: Call, db: Database, count_statements: Call
 ) -> None:
     with count_statements(db) as statements:
@@ -184,7 +178,7 @@ def test_a_refresh_token_that_is_worth_nothing_is_soon_not_looked_up_any_more(
     assert len(statements) == 20
 
 
-def test_guessing_the_password_behind_a_stolen_token_is_slowed_down_on_all_routes_together(
+def test_password_guesses_with_a_token_share_one_limit_on_all_routes(
     client: FlaskClient, alice: Headers, run: Call
 ) -> None:
     # given

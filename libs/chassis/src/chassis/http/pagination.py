@@ -1,4 +1,4 @@
-"""Keyset pages: the place where a page ended, as an opaque key that leads to the next one."""
+"""Opaque pagination cursors: encode the position where a page ended, decode it for the next page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client's address: the peer's, or the one that trusted proxies forward."""
+"""The client's address: the connection's, or the one that trusted proxies forward."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class TrustedProxies:
         environ["REMOTE_ADDR"] = self._client(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""))
         return self._app(environ, start_response)
 
-    def _client(self, peer: str, forwarded_for: str) -> str:
-        client = peer
+    def _client(self, sender: str, forwarded_for: str) -> str:
+        client = sender
         for number, earlier in enumerate(reversed(forwarded_for.split(","))):
             if not self._vouches(client, number) or not _is_address(earlier.strip()):
                 break

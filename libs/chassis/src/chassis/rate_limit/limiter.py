@@ -1,9 +1,9 @@
 """Throttle what an account and an address may try, before anything expensive is done about it.
 
 Four measures, from narrow to wide, so that an attacker delays nobody else (docs/adr/0016):
-the same account from the same address waits twice as long after each failure; so do all newcomers at an address where
-newcomers do nothing but fail; an account that fails a lot from everywhere waits, except where it is known; an address
-has a budget of attempts, and an account that is known there has one of its own.
+an account that fails from one address waits there, twice as long after each failure; untrusted clients wait at an
+address where only failures come from untrusted clients; an account that fails often from all addresses together
+waits, except where it is a trusted client; an address has a budget of attempts, a trusted client one of its own.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class TooManyRequests(Problem):
 
 
 class RateLimiter:
-    """The shared storage's ledger, and one in memory for as long as that storage is away.
+    """The shared storage's policy, and one in memory for as long as that storage is away.
 
     Without its storage a service goes on throttling, each process for itself: refusing everybody would be an
     outage, and refusing nobody an invitation.
@@ -57,13 +57,13 @@ class RateLimiter:
         self._away_until = 0.0
 
     def admit(self, who: Attempt) -> Allowance:
-        return self._do(lambda ledger: ledger.admit(who))
+        return self._do(lambda policy: policy.admit(who))
 
     def failed(self, who: Attempt) -> None:
-        self._do(lambda ledger: ledger.failed(who))
+        self._do(lambda policy: policy.failed(who))
 
     def succeeded(self, who: Attempt) -> None:
-        self._do(lambda ledger: ledger.succeeded(who))
+        self._do(lambda policy: policy.succeeded(who))
 
     @contextmanager
     def attempt(self, rule: Rule, account: str) -> Iterator[None]:

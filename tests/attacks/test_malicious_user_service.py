@@ -25,7 +25,7 @@ from chassis.auth.jwt import JwtSigner, JwtVerifier
 from chassis.auth.tokens import CachingVerifier, Caller
 from chassis.service_client import ServiceCallFailed, ServiceClient
 from chassis.testing.http import closing
-from order_service.sessions.follower import Follower
+from order_service.sessions.session_feed import SessionFeed
 from order_service.settings import Settings
 
 Respond = Callable[[BaseHTTPRequestHandler], None]
@@ -202,7 +202,7 @@ def order_client(
     apps: dict[str, Flask], order_database: str, attacker: Server, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FlaskClient]:
     """Return a client of an order-service that fetches its JWT keys from the attacker."""
-    monkeypatch.setattr(Follower, "start", lambda _: None)
+    monkeypatch.setattr(SessionFeed, "start", lambda _: None)
     settings = Settings(database_url=order_database, token_kind="jwt", user_service_url=attacker.url)
     attacker.respond = answers(orjson.dumps({"keys": [jwk(KEY, "k-1")]}))
     with closing(order_service.create_app(settings)) as app:
@@ -292,18 +292,22 @@ ENDING = {"version": 7, "at": "2026-01-01T00:00:00Z", "session_id": "s-1", "user
     ],
 )
 def test_malformed_feed_is_refused_and_ends_no_session(apps: dict[str, Flask], attacker: Server, endings: Any) -> None:
-    follower = Follower(apps["order-service"].services.database, ServiceClient(attacker.url, "the-credential"), None)
+    session_feed = SessionFeed(
+        apps["order-service"].services.database, ServiceClient(attacker.url, "the-credential"), None
+    )
     attacker.respond = answers(orjson.dumps({"version": 7, "endings": endings}))
     with pytest.raises(ServiceCallFailed):
-        follower.step()
-    assert not follower.has_ended("s-1")
+        session_feed.step()
+    assert not session_feed.has_ended("s-1")
     assert len(attacker.requests) == 1
 
 
 def test_feed_that_repeats_itself_is_asked_twice_only(apps: dict[str, Flask], attacker: Server) -> None:
-    follower = Follower(apps["order-service"].services.database, ServiceClient(attacker.url, "the-credential"), None)
+    session_feed = SessionFeed(
+        apps["order-service"].services.database, ServiceClient(attacker.url, "the-credential"), None
+    )
     attacker.respond = answers(orjson.dumps({"version": 7, "endings": [ENDING]}))
     with pytest.raises(ServiceCallFailed):
-        follower.step()
-    assert follower.has_ended("s-1")
+        session_feed.step()
+    assert session_feed.has_ended("s-1")
     assert len(attacker.requests) == 2

@@ -38,15 +38,15 @@ SYNCED_AT = Gauge(
 )
 
 
-class Follower:
-    """Knows which sessions have ended, and how old that knowledge is.
+class SessionFeed:
+    """Keep the ended sessions in memory, and the age of that list.
 
     `keys` are refreshed on the way; None where tokens are of the demo kind.
     """
 
-    def __init__(self, database: Database, peer: ServiceClient, keys: RemoteKeys | None) -> None:
+    def __init__(self, database: Database, client: ServiceClient, keys: RemoteKeys | None) -> None:
         self._database = database
-        self._peer = peer
+        self._client = client
         self._keys = keys
         self._ended: dict[str, float] = {}  # when each was learned, oldest first
         self._version = -1  # nothing recalled yet
@@ -68,7 +68,7 @@ class Follower:
     def step(self) -> None:
         """Catch up with the feed; raise ServiceCallFailed or psycopg.Error, and then try again later."""
         if self._version < 0:
-            self._accept(actions.recall(self._database))
+            self._accept(actions.load_learned(self._database))
         while endings := self._next_page():
             self._accept(actions.learn(self._database, endings=endings))
             if any(ending["user_id"] for ending in endings):
@@ -81,12 +81,12 @@ class Follower:
 
     def _next_page(self) -> list[dict[str, Any]]:
         try:
-            page = FeedIn.model_validate(self._peer.get(PATH, after=self._version))
+            page = FeedIn.model_validate(self._client.get(PATH, after=self._version))
         except ValidationError as failure:
-            raise ServiceCallFailed("the feed is not one") from failure
+            raise ServiceCallFailed("the feed has another shape than expected") from failure
         versions = [self._version, *(ending.version for ending in page.endings)]
         if versions != sorted(set(versions)):
-            raise ServiceCallFailed("the feed does not go forward")
+            raise ServiceCallFailed("versions in the feed do not increase")
         return page.model_dump()["endings"]  # type: ignore[no-any-return]
 
     def _accept(self, learned: actions.Learned) -> None:

@@ -96,7 +96,7 @@ def secret() -> str:
     return "aws_key = 'AKIA" + "Z3MJQ7T2XK5VH4WN'\n"  # in one piece it would be found here
 
 
-def test_a_secret_is_found_before_it_is_committed_and_after_it_was_removed_again(repository: Path) -> None:
+def test_secret_is_found_before_its_commit_and_after_its_removal(repository: Path) -> None:
     assert scan(repository) == 0
     (repository / "ignored.py").write_text(secret())
     assert scan(repository) == 0
