@@ -77,7 +77,7 @@ def variables(container: Doc) -> dict[str, Any]:
 
 def applications(root: Path, env: str) -> list[Doc]:
     """Expand the ApplicationSet of `env` over the example releases."""
-    files = {
+    files = argo.values_files(root) | {
         f"gitops/envs/{folder}/releases/{file.name}": yaml.safe_load(file.read_text())
         for folder in ENVIRONMENTS
         for file in RELEASES.glob("*.yaml")
