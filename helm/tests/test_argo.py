@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -206,6 +207,8 @@ def test_syncing_heals_itself_and_never_prunes_production(repository: Path, env:
         assert policy["automated"] == {"prune": prune, "selfHeal": True}
         assert policy["retry"]["limit"] == 2
         assert "ServerSideApply=true" in policy["syncOptions"]
+        options = application["metadata"]["annotations"]["argocd.argoproj.io/compare-options"]
+        assert options == "ServerSideDiff=true"
         assert not [option for option in policy["syncOptions"] if option.startswith(("Replace", "Force"))]
 
 
@@ -290,6 +293,21 @@ def owners(root: Path) -> set[str]:
         named |= {git["repoURL"] for generator in appset["spec"]["generators"] for git in git_generators(generator)}
         named |= {source["repoURL"] for source in argo.sources(appset["spec"]["template"])}
     return named | {yaml.safe_load((root / "helm/b2c-common/values.yaml").read_text())["imageRegistry"]}
+
+
+def test_the_alert_of_a_long_sync_watches_the_environments_and_names_its_runbook(repository: Path) -> None:
+    rule = yaml.safe_load((repository / "gitops/alerts.yaml").read_text())
+    (alert,) = (each for group in rule["spec"]["groups"] for each in group["rules"] if each["alert"] == "SyncTakesLong")
+    labels = dict(re.findall(r'(\w+)=~?"([^"]+)"', alert["expr"]))
+
+    assert alert["expr"].startswith("argocd_app_info{")
+    assert labels["operation"] == "sync"
+    for application in every_application(repository):
+        assert re.fullmatch(labels["dest_namespace"], application["spec"]["destination"]["namespace"])
+    assert (
+        f"## {alert['annotations']['runbook'].partition(', ')[2].strip(chr(34))}\n"
+        in (repository / "docs/runbooks/rollback.md").read_text()
+    )
 
 
 def git_generators(generator: Doc) -> list[Doc]:
@@ -387,6 +405,8 @@ NAMESPACES = "gitops/bootstrap/templates/namespaces.yaml"
 VALUES = "gitops/bootstrap/values.yaml"
 fences = test_six_applications_each_in_its_project_and_namespace
 release = test_an_application_runs_the_chart_and_the_image_of_its_release
+plain_values = test_a_chart_gets_its_values_and_no_field_of_the_release
+winners = test_the_values_of_a_service_win_over_the_common_ones
 owner = test_everything_names_the_same_repository_and_owner
 order = test_namespaces_and_projects_come_before_what_needs_them
 strangers = test_the_project_refuses_another_repository_and_another_namespace
@@ -412,6 +432,10 @@ DEFECTS = [
     ("images of another owner", "helm/b2c-common/values.yaml", "imageRegistry: ", "imageRegistry: not-", owner),
     ("production prunes", VALUES, "prune: false", "prune: true", syncs_prod),
     ("nothing heals itself", APPSETS, "          selfHeal: true\n", "", syncs_dev),
+    ("the defaults of the API server are drift", APPSETS, "ServerSideDiff=true", "ServerSideDiff=false", syncs_dev),
+    ("a bad release is tried for long", APPSETS, "          limit: 2\n", "          limit: 5\n", syncs_dev),
+    ("a field of the release reaches the chart", APPSETS, '"inputs" ', "", plain_values),
+    ("the values of a service are not read", APPSETS, "{{`{{ .service }}.yaml`}}", "common.yaml", winners),
     ("a failed sync is not tried again", APPSETS, "          limit: 2\n", "          limit: 0\n", syncs_dev),
     ("resources are replaced", APPSETS,
      "- ServerSideApply=true", "- ServerSideApply=true\n          - Replace=true", syncs_dev),

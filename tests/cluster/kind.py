@@ -1,4 +1,4 @@
-"""What `make kind` runs: a kind cluster, and the shop in it. All but `create` works on any cluster, and is tested there."""
+"""What `make kind` runs: a kind cluster, and the shop in it. All but `create` works, and is tested, on any cluster."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_the_installed_shop_answers_on_forwarded_ports() -> None:
 
     with kind.forwarded(namespace_of("helm4"), user_service=user, order_service=order):
         assert "p1" in run("curl", "-fsS", f"http://127.0.0.1:{order}/products")
-        assert "alive" in run("curl", "-fsS", f"http://127.0.0.1:{user}/healthz")
+        assert "user-service" in run("curl", "-fsS", f"http://127.0.0.1:{user}/healthz")
 
 
 def test_installing_again_upgrades_and_keeps_the_data() -> None:
