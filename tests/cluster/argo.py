@@ -7,6 +7,8 @@ from cluster.access import WORKSPACE, Doc, eventually, get, items, kubectl, name
 VERSION = "v3.5.3"
 MANIFESTS = f"https://raw.githubusercontent.com/argoproj/argo-cd/{VERSION}/manifests/install.yaml"
 ROOT_NAME = "b2c-shop"
+SETS = ("b2c-dev", "b2c-stage", "b2c-prod")
+"""The names of the application sets, and of the projects."""
 # Where Argo CD runs in pods, its repo-server sees the local repository through the node.
 REPO_SERVER = f"""
 spec:
@@ -46,8 +48,8 @@ def application(name: str) -> Doc:
 def look_again(*applications: str) -> None:
     """Have Argo CD look at its repository now, rather than in three minutes."""
     annotate = ("-n", "argocd", "annotate", "--overwrite")
-    if names("-n", "argocd", "applicationsets.argoproj.io"):
-        kubectl(*annotate, "applicationsets.argoproj.io", "--all", "argocd.argoproj.io/application-set-refresh=true")
+    for name in names("-n", "argocd", "applicationsets.argoproj.io", *SETS):
+        kubectl(*annotate, name, "argocd.argoproj.io/application-set-refresh=true")
     for name in applications:
         kubectl(*annotate, "applications.argoproj.io", name, "argocd.argoproj.io/refresh=normal")
 
@@ -118,8 +120,10 @@ def metrics() -> str:
 
 def remove() -> None:
     """Delete the shop's Applications and all that they made; Argo CD stays."""
-    for kind in ("applicationsets", "applications", "appprojects"):
-        for name in names("-n", "argocd", f"{kind}.argoproj.io"):
-            if name.partition("/")[2] != "default":
-                kubectl("-n", "argocd", "patch", name, "--type=merge", "--patch", '{"metadata":{"finalizers":null}}')
-                kubectl("-n", "argocd", "delete", name, "--wait=false")
+    found = names("-n", "argocd", "applications.argoproj.io", ROOT_NAME)
+    for kind in ("applicationsets", "appprojects"):
+        found += names("-n", "argocd", f"{kind}.argoproj.io", *SETS)
+    found += names("-n", "argocd", "applications.argoproj.io", "-l", "b2c.dev/environment")
+    for name in found:
+        kubectl("-n", "argocd", "patch", name, "--type=merge", "--patch", '{"metadata":{"finalizers":null}}')
+        kubectl("-n", "argocd", "delete", name, "--wait=false")

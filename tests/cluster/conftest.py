@@ -35,11 +35,14 @@ def repository(programs: None) -> Repository:
 
 
 @pytest.fixture(scope="session")
-def opened(repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
-    """Apply the root application; what the session made is deleted afterwards."""
+def opened(
+    repository: Repository, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Repository]:
+    """Apply the root application; what the session made is deleted afterwards, unless there is a failure to look at."""
     notes.extend(shop.open_shop(repository, tmp_path_factory.mktemp("operator")))
     yield repository
-    shop.remove()
+    if not request.session.testsfailed:
+        shop.remove()
 
 
 @pytest.fixture(scope="session")

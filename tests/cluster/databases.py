@@ -67,4 +67,5 @@ def start_counter(*namespaces: str) -> None:
     kubectl("-n", OUTSIDE, "wait", "pod/valkey", "--for=condition=Ready", "--timeout=60s")
     url = f"--from-literal=RATE_LIMIT_STORAGE_URL=redis://valkey.{OUTSIDE}:6379"
     for namespace in namespaces:
-        kubectl("-n", namespace, "create", "secret", "generic", "user-service-rate-limits", url)
+        create = ("-n", namespace, "create", "secret", "generic", "user-service-rate-limits", url)
+        apply(kubectl(*create, "--dry-run=client", "--output=yaml"))

@@ -37,7 +37,8 @@ class Repository:
             if (ROOT / name).is_file():
                 (self.clone / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, self.clone / name)
-        shutil.rmtree(self.clone / "gitops/envs/dev/releases", ignore_errors=True)
+        for folder in self.clone.glob("gitops/envs/*/releases"):
+            shutil.rmtree(folder)
         root = self.clone / "gitops/root.yaml"
         root.write_text(root.read_text().replace(f"https://github.com/{_slug()}.git", self.url))
         run("git", "init", "--quiet", "--bare", "-b", "main", self.bare)

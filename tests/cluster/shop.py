@@ -23,18 +23,22 @@ NEAR = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": da
 
 def refuse_a_foreign_shop() -> None:
     """Refuse a cluster where somebody else's shop runs."""
-    foreign = set(names("namespaces")) & {f"namespace/{name}" for name in ALL_NAMESPACES}
-    foreign -= set(names("namespaces", "-l", MARK))
+    foreign = set(names("namespaces")) & {f"namespace/{name}" for name in ALL_NAMESPACES} - marked()
     assert not foreign, f"{', '.join(sorted(foreign))} exist and are not of these tests: use another cluster"
+
+
+def marked() -> set[str]:
+    return set(names("namespaces", "-l", MARK)) & {f"namespace/{name}" for name in ALL_NAMESPACES}
 
 
 def remove() -> None:
     """Delete everything that an earlier run left behind."""
+    if not marked():
+        return
     if names("crd", "applications.argoproj.io"):
         argo.remove()
-    for namespace in names("namespaces", "-l", MARK):
-        kubectl("delete", namespace, "--wait=false")
-    eventually(lambda: not names("namespaces", "-l", MARK), "the namespaces are gone", 180)
+    kubectl("delete", "--wait=false", *marked())
+    eventually(lambda: not marked(), "the namespaces are gone", 180)
 
 
 def mark(*namespaces: str) -> None:

@@ -221,7 +221,7 @@ def test_the_shop_runs_on_without_root_and_application_sets(running: Repository)
     before = sorted(names("-A", "pods", *RUNNING))
 
     kubectl("-n", "argocd", "delete", "applications.argoproj.io", argo.ROOT_NAME)
-    kubectl("-n", "argocd", "delete", "applicationsets.argoproj.io", "--all")
+    kubectl("-n", "argocd", "delete", "applicationsets.argoproj.io", *argo.SETS)
 
     assert len(argo.applications()) == 5
     assert sorted(names("-A", "pods", *RUNNING)) == before
