@@ -61,11 +61,11 @@ def start_outside(env: str) -> None:
 
 
 def start_counter(*namespaces: str) -> None:
-    """Start a Valkey that counts sign-in attempts, and make the Secret with its URL."""
+    """Start a Valkey that counts sign-in attempts, and make the Secret with its URL as the runbook says."""
     manifest = (MANIFEST.parent / "valkey.yaml").read_text()
     apply(runbook.with_names(manifest, NAMESPACE=OUTSIDE, IMAGE=images.valkey()))
     kubectl("-n", OUTSIDE, "wait", "pod/valkey", "--for=condition=Ready", "--timeout=60s")
-    url = f"--from-literal=RATE_LIMIT_STORAGE_URL=redis://valkey.{OUTSIDE}:6379"
+    script = runbook.block(FIRST_CLUSTER, "create secret generic user-service-rate-limits")
+    script = runbook.with_names(script, **{":$STORE_PASSWORD@valkey.internal": f"valkey.{OUTSIDE}"})
     for namespace in namespaces:
-        create = ("-n", namespace, "create", "secret", "generic", "user-service-rate-limits", url)
-        apply(kubectl(*create, "--dry-run=client", "--output=yaml"))
+        runbook.follow(script, Path.cwd(), NS=namespace)

@@ -67,8 +67,8 @@ def start_databases(repository: Repository) -> None:
         databases.start_outside(env)
         repository.change_values(env, "common", {"networkPolicy": {"database": {"to": NEAR}}})
     counting = [env for env in ENVIRONMENTS if counts_together(repository, env)]
+    databases.start_counter(*(f"b2c-{env}" for env in counting))
     for env in counting:
-        databases.start_counter(f"b2c-{env}")
         repository.change_values(env, "user-service", {"rateLimitStorage": {"to": NEAR}})
 
 
