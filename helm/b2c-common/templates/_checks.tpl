@@ -1,4 +1,4 @@
-{{/* What no JSON schema can say in words: each fault is a sentence that tells what to set. */}}
+{{/* Conditions between values. A JSON schema would refuse them without saying what to set. */}}
 {{- define "b2c.checks" -}}
 {{- $faults := list -}}
 {{- $strict := has .Values.env (list "stage" "prod") -}}
@@ -29,7 +29,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Which networks of TRUSTED_PROXIES (a JSON array) are wider than any that only proxies live in. */}}
+{{/* A JSON array of the networks in TRUSTED_PROXIES that are too wide to hold nothing but proxies. */}}
 {{- define "b2c.wideNetworks" -}}
 {{- $wide := list -}}
 {{- range splitList "," (.Values.config.TRUSTED_PROXIES | default "" | toString) -}}
