@@ -6,8 +6,8 @@
 {{- if not (or .Values.image.digest .Values.image.tag) -}}
   {{- $faults = append $faults "no image is named: set image.digest, or in dev image.tag, of an image that the cluster can pull (helm/README.md builds one)" -}}
 {{- end -}}
-{{- if and .Values.autoscaling.enabled (lt (int .Values.autoscaling.minReplicas) (int .Values.replicas)) -}}
-  {{- $faults = append $faults (printf "autoscaling.minReplicas (%v) is below replicas (%v): raise it, or the autoscaler takes away pods that run" .Values.autoscaling.minReplicas .Values.replicas) -}}
+{{- if and .Values.autoscaling.enabled (gt (int .Values.replicas) 1) -}}
+  {{- $faults = append $faults (printf "replicas (%v) is not used with autoscaling: set it to 1; where pods run already, first hand the field over as helm/README.md says, or the upgrade leaves one of them" .Values.replicas) -}}
 {{- end -}}
 {{- if and $exposed (eq .Values.secret.source "chart") -}}
   {{- $faults = append $faults "expose.via needs secrets of your own, those of the chart are public: set secret.source to existing or external" -}}
