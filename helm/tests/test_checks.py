@@ -22,9 +22,9 @@ def behind(proxies: object) -> Doc:
 # (values, what the message must say)
 UNSAFE: dict[str, tuple[Doc, str]] = {
     "no image": ({"database": PLAIN["database"]}, "no image is named: set image.digest, or in dev image.tag"),
-    "fewer pods": (
+    "fixed and scaled": (
         PLAIN | {"replicas": 3, "autoscaling": {"enabled": True}},
-        r"autoscaling.minReplicas \(2\) is below replicas \(3\): raise it",
+        r"replicas \(3\) is not used with autoscaling: set it to 1; where pods run already, first hand the field over",
     ),
     "public secrets, ingress": (PUBLIC | {"secret": {}}, "set secret.source to existing or external"),
     "public secrets, gateway": (PUBLIC | {"secret": {}, "expose": GATEWAY}, "set secret.source to existing"),
@@ -60,7 +60,7 @@ SAFE: dict[str, Doc] = {
     "plain gateway in dev": PUBLIC | {"expose": GATEWAY},
     "https gateway in prod": PROD | BEHIND_ONE | {"expose": HTTPS_GATEWAY},
     "attempts in memory in dev": PLAIN | {"replicas": 3},
-    "as many pods as before": PLAIN | {"replicas": 3, "autoscaling": {"enabled": True, "minReplicas": 3}},
+    "autoscaling": PLAIN | {"autoscaling": {"enabled": True, "minReplicas": 3}},
 }
 
 

@@ -41,9 +41,7 @@ def test_every_application_renders_twice_the_same(repository: Path, env: str, he
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_chart_is_refused_before_the_oldest_kubernetes_that_has_what_it_uses(
-    repository: Path, service: str
-) -> None:
+def test_a_kubernetes_that_is_too_old_is_refused(repository: Path, service: str) -> None:
     with pytest.raises(rendering.Refused, match=r"kubeVersion: >=1\.30\.0-0"):
         rendering.text(repository / "helm" / service, rendering.values(rendering.MINIMAL), kube="1.29")
 

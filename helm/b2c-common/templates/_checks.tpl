@@ -1,4 +1,4 @@
-{{/* What no JSON schema can say in words: each fault is a sentence that tells what to set. */}}
+{{/* Conditions between values. A JSON schema would refuse them without saying what to set. */}}
 {{- define "b2c.checks" -}}
 {{- $faults := list -}}
 {{- $strict := has .Values.env (list "stage" "prod") -}}
@@ -6,8 +6,8 @@
 {{- if not (or .Values.image.digest .Values.image.tag) -}}
   {{- $faults = append $faults "no image is named: set image.digest, or in dev image.tag, of an image that the cluster can pull (helm/README.md builds one)" -}}
 {{- end -}}
-{{- if and .Values.autoscaling.enabled (lt (int .Values.autoscaling.minReplicas) (int .Values.replicas)) -}}
-  {{- $faults = append $faults (printf "autoscaling.minReplicas (%v) is below replicas (%v): raise it, or the autoscaler takes away pods that run" .Values.autoscaling.minReplicas .Values.replicas) -}}
+{{- if and .Values.autoscaling.enabled (gt (int .Values.replicas) 1) -}}
+  {{- $faults = append $faults (printf "replicas (%v) is not used with autoscaling: set it to 1; where pods run already, first hand the field over as helm/README.md says, or the upgrade leaves one of them" .Values.replicas) -}}
 {{- end -}}
 {{- if and $exposed (eq .Values.secret.source "chart") -}}
   {{- $faults = append $faults "expose.via needs secrets of your own, those of the chart are public: set secret.source to existing or external" -}}
@@ -29,7 +29,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Which networks of TRUSTED_PROXIES (a JSON array) are wider than any that only proxies live in. */}}
+{{/* A JSON array of the networks in TRUSTED_PROXIES that are too wide to hold nothing but proxies. */}}
 {{- define "b2c.wideNetworks" -}}
 {{- $wide := list -}}
 {{- range splitList "," (.Values.config.TRUSTED_PROXIES | default "" | toString) -}}
