@@ -21,7 +21,7 @@ def new_password() -> str:
 def start(namespace: str, name: str) -> None:
     """Start a PostgreSQL and wait until it answers."""
     image = images.postgres()
-    given = {"NAMESPACE": namespace, "NAME": name, "IMAGE": image, "PASSWORD": new_password()}
+    given = {"NAMESPACE": namespace, "NAME": name, "IMAGE": image, "GIVEN": new_password()}
     apply(runbook.with_names(MANIFEST.read_text(), **given, USER_ID=str(images.user_of(image))))
     kubectl("-n", namespace, "wait", f"pod/{name}", "--for=condition=Ready", "--timeout=120s")
 
