@@ -57,7 +57,10 @@ def buying(namespace: str) -> Iterator[dict[str, Any]]:
     """Buy, with a connection for each request, while something happens; afterwards the counts are there."""
     counts: dict[str, Any] = {}
     run("kubectl", "-n", NAMESPACE, "exec", "shopper", "--", "rm", "-f", "/tmp/stop")
-    with subprocess.Popen(_command("buy", namespace), stdin=SCRIPT.open(), stdout=subprocess.PIPE, text=True) as buyers:
+    with (
+        SCRIPT.open() as script,
+        subprocess.Popen(_command("buy", namespace), stdin=script, stdout=subprocess.PIPE, text=True) as buyers,
+    ):
         try:
             yield counts
         finally:
