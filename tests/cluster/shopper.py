@@ -69,6 +69,9 @@ def buying(namespace: str) -> Iterator[dict[str, Any]]:
 
 
 def import_catalogue(namespace: str) -> None:
+    """Import the demo catalogue with so much stock that no test sells out."""
+    header, *products = CATALOGUE.read_text().splitlines()
+    plenty = "\n".join([header, *(f"{product.rpartition(',')[0]},1000000" for product in products), ""])
     command = "cat > /tmp/products.csv && python -m order_service catalog /tmp/products.csv"
     pod = ("-n", namespace, "exec", "-i", "deployment/order-service", "--", "sh", "-c", command)
-    kubectl(*pod, input=CATALOGUE.read_text())
+    kubectl(*pod, input=plenty)
