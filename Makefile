@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog migration schema test bench bench-report bench-compare chaos e2e-containers check format deps deps-check openapi tools charts charts-check golden golden-answers fork scan
+.PHONY: help setup up reset catalog migration schema test bench bench-report bench-compare chaos e2e-containers e2e-cluster kind kind-cluster check format deps deps-check openapi tools charts charts-check golden golden-answers fork scan
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -92,6 +92,15 @@ bench-compare: $(READY) ## measure this checkout beside another with a .venv of 
 
 e2e-containers: $(READY) ## test images, docker-compose.yml and a release through a registry (needs a Docker engine)
 	@TEST_POSTGRES_URL=unused $(BIN)/python -m pytest tests/containers
+
+e2e-cluster: $(READY) $(KUBETOOLS) ## test charts, GitOps and runbooks on the current kubectl context, a kind cluster (needs Docker; 20 minutes)
+	@TEST_POSTGRES_URL=unused $(BIN)/python -m pytest tests/cluster
+
+kind: kind-cluster ## run the shop in a kind cluster, on 5001 and 5002 (needs Docker and kind)
+	@PYTHONPATH=tests $(BIN)/python -m cluster.kind shop
+
+kind-cluster: $(READY) $(KUBETOOLS)
+	@PYTHONPATH=tests $(BIN)/python -m cluster.kind create
 
 check: $(READY) deps-check charts-check scan ## lint, types, import contracts, generated files, secrets, known vulnerabilities
 	@$(BIN)/ruff check .

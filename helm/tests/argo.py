@@ -14,6 +14,7 @@ import yaml
 from rendering import Doc
 
 EXPRESSION = re.compile(r"{{(.*?)}}")
+OMISSION = re.compile(r'omit \.((?: "\w+")+) \| toYaml')
 
 
 @cache
@@ -28,25 +29,63 @@ def of_kind(found: list[Doc], kind: str) -> list[Doc]:
     return [doc for doc in found if doc["kind"] == kind]
 
 
+def values_files(root: Path) -> dict[str, Doc]:
+    """Read the environments' values, by their path in the repository."""
+    found = root.glob("gitops/envs/*/values/*.yaml")
+    return {str(file.relative_to(root)): yaml.safe_load(file.read_text()) for file in found}
+
+
 def applications(appset: Doc, files: dict[str, Doc]) -> Iterator[Doc]:
-    """Expand one ApplicationSet over the git files generator: one Application per matching file."""
+    """Expand one ApplicationSet over its generators and the files of the repository."""
     for generator in appset["spec"]["generators"]:
-        for pattern in generator["git"]["files"]:
-            for path, content in sorted(files.items()):
-                if fnmatch.fnmatchcase(path, pattern["path"]):
-                    filled = _fill(appset["spec"]["template"], content)
-                    yield {"apiVersion": appset["apiVersion"], "kind": "Application", **filled}
+        for parameters in _parameters(generator, files, {}):
+            filled = _fill(appset["spec"]["template"], parameters)
+            yield {"apiVersion": appset["apiVersion"], "kind": "Application", **filled}
+
+
+def _parameters(generator: Doc, files: dict[str, Doc], known: Doc) -> list[Doc]:
+    """Return what a generator finds; in a matrix the first wins over the second, which may use its parameters."""
+    if "matrix" in generator:
+        first, second = generator["matrix"]["generators"]
+        return [
+            _merged(found, winner)
+            for winner in _parameters(first, files, known)
+            for found in _parameters(second, files, winner)
+        ]
+    patterns = [_fill(file["path"], known) for file in generator["git"]["files"]]
+    return [
+        content | {"path": {"path": path}}
+        for path, content in sorted(files.items())
+        if any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+    ]
+
+
+def _merged(under: Doc, over: Doc) -> Doc:
+    """Merge maps key by key; anything else of `over` replaces what `under` holds, be it empty, zero or false."""
+    both = {key: _merged(under[key], over[key]) for key in under.keys() & over.keys() if _are_maps(under, over, key)}
+    return under | over | both
+
+
+def _are_maps(under: Doc, over: Doc, key: str) -> bool:
+    return isinstance(under[key], dict) and isinstance(over[key], dict)
 
 
 def _fill(node: Any, parameters: Doc) -> Any:
-    """Fill in `{{ .a.b }}`; as with missingkey=error, a name that the file lacks is an error."""
+    """Fill in `{{ .a.b }}`; as with missingkey=error, a name that the parameters lack is an error."""
     if isinstance(node, dict):
         return {key: _fill(value, parameters) for key, value in node.items()}
     if isinstance(node, list):
         return [_fill(item, parameters) for item in node]
     if not isinstance(node, str):
         return node
-    return EXPRESSION.sub(lambda match: str(_look_up(match[1].strip(), parameters)), node)
+    return EXPRESSION.sub(lambda match: _evaluate(match[1].strip(), parameters), node)
+
+
+def _evaluate(expression: str, parameters: Doc) -> str:
+    if omission := OMISSION.fullmatch(expression):
+        omitted = re.findall(r"\w+", omission[1])
+        return yaml.safe_dump({key: value for key, value in parameters.items() if key not in omitted})
+    return str(_look_up(expression, parameters))
 
 
 def _look_up(expression: str, parameters: Doc) -> Any:
@@ -57,14 +96,28 @@ def _look_up(expression: str, parameters: Doc) -> Any:
     return parameters
 
 
+def sources(application: Doc) -> list[Doc]:
+    """Return an Application's sources, refusing two revisions of one repository as Argo CD does."""
+    spec = application["spec"]
+    found: list[Doc] = spec.get("sources") or [spec["source"]]
+    revisions = {(source["repoURL"], source["targetRevision"]) for source in found}
+    if len(revisions) > len({repository for repository, _ in revisions}):
+        raise rendering.Refused("cannot reference a different revision of the same repository")
+    return found
+
+
+def chart_values(application: Doc) -> Doc:
+    """Return the values that an Application hands to its chart."""
+    (source,) = sources(application)
+    return dict(yaml.safe_load(source["helm"]["values"]))
+
+
 def render(application: Doc, root: Path, helm: str = "helm4", kube: str = "1.36") -> str:
-    """Render an Application's chart as the repository server does: values files, then valuesObject."""
-    chart, values = application["spec"]["sources"]
-    assert values["ref"] == "values"
-    files = [root / file.removeprefix("$values/") for file in chart["helm"]["valueFiles"]]
-    last = rendering.values(chart["helm"]["valuesObject"])
+    """Render an Application's chart as the repository server does."""
+    (source,) = sources(application)
+    values = rendering.values(chart_values(application))
     namespace = application["spec"]["destination"]["namespace"]
-    return rendering.text(root / chart["path"], *files, last, helm=helm, kube=kube, namespace=namespace)
+    return rendering.text(root / source["path"], values, helm=helm, kube=kube, namespace=namespace)
 
 
 CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "PersistentVolume"}
@@ -73,7 +126,7 @@ CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourc
 def refusals(project: Doc, application: Doc, found: list[Doc]) -> Iterator[str]:
     """Say what an AppProject does not admit of an Application and of what it renders."""
     spec = project["spec"]
-    for source in application["spec"]["sources"]:
+    for source in sources(application):
         if source["repoURL"] not in spec["sourceRepos"]:
             yield f"repository {source['repoURL']}"
     if application["spec"]["destination"] not in spec["destinations"]:

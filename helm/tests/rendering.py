@@ -19,8 +19,8 @@ TOOLS = ROOT / ".cache/kubetools"
 SERVICES = ("user-service", "order-service")
 ENVIRONMENTS = ("dev", "stage", "prod")
 HELMS = ("helm3", "helm4")
-KUBERNETES = ("1.35", "1.36", "1.37")
-DATABASE = {"database": {"existingSecret": "the-database"}}
+KUBERNETES = tuple(f"1.{minor}" for minor in range(30, 38))
+MINIMAL = {"database": {"existingSecret": "the-database"}, "image": {"tag": "sha-0123456789ab"}}
 
 
 class Refused(Exception):
@@ -51,6 +51,13 @@ def text(chart: Path, *files: Path, helm: str = "helm4", kube: str = "1.36", nam
     """Render a chart with values files, the last one first in force."""
     flags = [flag for file in files for flag in ("--values", file)]
     return run(helm, "template", chart.name, chart, "--namespace", namespace, "--kube-version", kube, *flags)
+
+
+def quantity(text: str | float) -> float:
+    """Read a Kubernetes quantity such as 500m, 1.5Gi or 2."""
+    units = {"m": 1e-3, "": 1, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+    number = str(text).rstrip("mkMGKi")
+    return float(number) * units[str(text).removeprefix(number)]
 
 
 def docs(rendered: str) -> list[Doc]:

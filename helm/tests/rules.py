@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+import rendering
 from rendering import SERVICES, Doc
 from shop import Shop, variables
 
@@ -58,7 +59,7 @@ def _mounted_secrets(shop: Shop, service: str) -> list[str]:
     return [
         f"{mount['mountPath']}/{item['path']}"
         for mount in shop.server(service)["volumeMounts"]
-        for item in (volumes[mount["name"]] or {"items": []})["items"]
+        for item in (volumes[mount["name"]] or {}).get("items", [])
     ]
 
 
@@ -220,6 +221,20 @@ def replicas_have_one_master(shop: Shop) -> Iterator[str]:
             yield f"{service}: a disruption budget needs exactly one of its two fields"
 
 
+def the_autoscaler_measures_what_pods_use(shop: Shop) -> Iterator[str]:
+    """A share of a tiny request is reached while the pod idles: docs/scaling.md."""
+    for service in SERVICES:
+        request = rendering.quantity(shop.server(service)["resources"]["requests"]["cpu"])
+        workers = int(shop.environment(service).get("WORKERS", 1))
+        if shop.of(service, "HorizontalPodAutoscaler") and request < workers / 2:
+            yield f"{service}: requests {request} cores for {workers} workers"
+
+
+def several_pods_count_attempts_together(shop: Shop) -> Iterator[str]:
+    if shop.env != "dev" and "RATE_LIMIT_STORAGE_URL" not in shop.environment("user-service"):
+        yield f"each pod counts its own attempts in {shop.env}"
+
+
 def pods_are_restricted(shop: Shop) -> Iterator[str]:
     for service in SERVICES:
         for holder, spec in shop.pods(service):
@@ -229,12 +244,8 @@ def pods_are_restricted(shop: Shop) -> Iterator[str]:
 def _unrestricted(spec: Doc) -> Iterator[str]:
     """Yield where a pod falls behind the restricted standard, a read-only root, and no token."""
     pod = spec["securityContext"]
-    if (pod.get("runAsNonRoot"), pod.get("runAsUser"), pod["seccompProfile"]["type"]) != (
-        True,
-        10001,
-        "RuntimeDefault",
-    ):
-        yield "runs as somebody else, or without seccomp"
+    if pod.get("runAsNonRoot") is not True or pod["seccompProfile"]["type"] != "RuntimeDefault":
+        yield "may run as root, or without seccomp"
     if spec.get("automountServiceAccountToken") is not False or spec.get("enableServiceLinks") is not False:
         yield "a way to the API server"
     for volume in spec.get("volumes", []):
@@ -274,7 +285,8 @@ def traffic_is_closed_by_default(shop: Shop) -> Iterator[str]:
 def services_reach_what_they_need_and_no_more(shop: Shop) -> Iterator[str]:
     if (reached := _reached(shop, "order-service")) != {"dns", "database", "user-service"}:
         yield f"order-service may reach {sorted(reached)}"
-    if (reached := _reached(shop, "user-service")) != {"dns", "database"}:
+    store = {"throttling store"} if "RATE_LIMIT_STORAGE_URL" in shop.environment("user-service") else set()
+    if (reached := _reached(shop, "user-service")) != {"dns", "database", *store}:
         yield f"user-service may reach {sorted(reached)}"
     labels = shop.pod("order-service")["metadata"]["labels"].items()
     admitted = [peer for rule in shop.the("user-service", "NetworkPolicy")["spec"]["ingress"] for peer in rule["from"]]
@@ -283,7 +295,14 @@ def services_reach_what_they_need_and_no_more(shop: Shop) -> Iterator[str]:
 
 
 def _reached(shop: Shop, service: str) -> set[str]:
-    names = {53: "dns", 5432: "database", 5001: "user-service", 5002: "order-service"}
+    names = {
+        53: "dns",
+        5353: "dns",
+        5432: "database",
+        6379: "throttling store",
+        5001: "user-service",
+        5002: "order-service",
+    }
     rules = shop.the(service, "NetworkPolicy")["spec"]["egress"]
     return {names.get(port["port"], str(port["port"])) for rule in rules for port in rule.get("ports", [])}
 
@@ -310,10 +329,11 @@ def _wave(doc: Doc) -> int:
 
 
 def _made_later(shop: Shop, service: str) -> set[str]:
-    own = {doc["metadata"]["name"] for kind in ("Secret", "ExternalSecret") for doc in shop.of(service, kind)}
+    kinds = ("Secret", "ExternalSecret", "ServiceAccount")
+    own = {doc["metadata"]["name"] for kind in kinds for doc in shop.of(service, kind)}
     spec = shop.the(service, "Job")["spec"]["template"]["spec"]
     used = {source[0] for source in variables(spec["containers"][0]).values() if isinstance(source, tuple)}
-    return used & own | {spec[name] for name in ("serviceAccountName",) if name in spec}
+    return own & (used | {spec.get("serviceAccountName")})
 
 
 def images_are_pinned(shop: Shop) -> Iterator[str]:
@@ -346,6 +366,8 @@ RULES: tuple[Rule, ...] = (
     probes_mean_different_things,
     no_request_is_lost_in_an_upgrade,
     replicas_have_one_master,
+    the_autoscaler_measures_what_pods_use,
+    several_pods_count_attempts_together,
     pods_are_restricted,
     traffic_is_closed_by_default,
     services_reach_what_they_need_and_no_more,

@@ -12,7 +12,7 @@ from typing import Any
 import argo
 import rendering
 import yaml
-from rendering import DATABASE, ENVIRONMENTS, SERVICES, Doc
+from rendering import ENVIRONMENTS, MINIMAL, SERVICES, Doc
 
 RELEASES = Path(__file__).parent / "releases"
 OPERATOR_SECRET = re.compile(r"create secret generic (\S+)((?: \\?\n?\s*--from-\w+=\S+)+)")
@@ -20,17 +20,47 @@ OPERATOR_SECRET = re.compile(r"create secret generic (\S+)((?: \\?\n?\s*--from-\
 
 # Every switch that the environments leave alone, at least once.
 VARIANTS: dict[str, Doc] = {
-    "defaults": DATABASE,
-    "gateway": DATABASE
-    | {"expose": {"via": "gateway", "host": "shop.test", "gateway": {"name": "public", "namespace": "gateways"}}},
+    "defaults": MINIMAL,
+    "gateway": MINIMAL
+    | {
+        "expose": {"via": "gateway", "host": "shop.test", "gateway": {"name": "public", "namespace": "gateways"}},
+        "secret": {"source": "existing", "existingSecret": "the-secrets"},
+        "config": {"TRUSTED_PROXIES": 1},
+    },
     "external": {
+        "image": MINIMAL["image"],
         "migrations": {"engine": "argocd"},
         "secret": {"source": "external", "external": {"remoteKey": "b2c/dev", "store": {"name": "vault"}}},
         "tokens": {"kind": "jwt"},
     },
-    "monitoring": DATABASE | {"monitoring": {"serviceMonitor": True, "prometheusRule": True}},
-    "scaled": DATABASE | {"autoscaling": {"enabled": True}, "podDisruptionBudget": {"minAvailable": "50%"}},
-    "three": DATABASE | {"replicas": 3, "imagePullSecrets": [{"name": "registry"}], "image": {"tag": "1.2.3"}},
+    "monitoring": MINIMAL | {"monitoring": {"serviceMonitor": True, "prometheusRule": True}},
+    "scaled": MINIMAL
+    | {
+        "autoscaling": {"enabled": True},
+        "podDisruptionBudget": {"minAvailable": "50%"},
+        "resources": {"requests": {"cpu": 1}},
+    },
+    "three": MINIMAL | {"replicas": 3, "imagePullSecrets": [{"name": "registry"}], "image": {"tag": "1.2.3"}},
+    "platform": MINIMAL
+    | {
+        "global": {"imageRegistry": "mirror.test:5000/ghcr", "imagePullSecrets": [{"name": "mirror"}]},
+        "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
+        "serviceAccount": {"name": "shop"},
+        "nodeSelector": {"kubernetes.io/arch": "amd64"},
+        "tolerations": [{"key": "shop", "operator": "Exists", "effect": "NoSchedule"}],
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [{"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}]
+                }
+            }
+        },
+        "extraEnv": [{"name": "PGSSLROOTCERT", "value": "/etc/database-ca/ca.crt"}],
+        "extraVolumes": [{"name": "database-ca", "secret": {"secretName": "database-ca"}}],
+        "extraVolumeMounts": [{"name": "database-ca", "mountPath": "/etc/database-ca", "readOnly": True}],
+        "resources": {"requests": {"cpu": 0.5, "memory": "512M"}, "limits": {"memory": "1.5Gi", "cpu": 1}},
+        "config": {"HOST": "::"},
+    },
 }
 
 
@@ -77,7 +107,7 @@ def variables(container: Doc) -> dict[str, Any]:
 
 def applications(root: Path, env: str) -> list[Doc]:
     """Expand the ApplicationSet of `env` over the example releases."""
-    files = {
+    files = argo.values_files(root) | {
         f"gitops/envs/{folder}/releases/{file.name}": yaml.safe_load(file.read_text())
         for folder in ENVIRONMENTS
         for file in RELEASES.glob("*.yaml")
@@ -108,7 +138,8 @@ def of_variant(root: Path, name: str) -> Shop:
     """Build the shop that two plain `helm install` with the values of a variant would make."""
     chosen = rendering.values(VARIANTS[name])
     docs = {service: rendering.docs(rendering.text(root / "helm" / service, chosen)) for service in SERVICES}
-    return Shop("dev", docs, operator_secrets(root, "dev") | {"the-database": {"DATABASE_URL"}})
+    there = {"the-database": {"DATABASE_URL"}, "the-secrets": {"SERVICE_CREDENTIAL", "TOKEN_SECRETS"}}
+    return Shop("dev", docs, operator_secrets(root, "dev") | there)
 
 
 def operator_secrets(root: Path, env: str) -> dict[str, set[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -59,14 +60,65 @@ def test_an_application_runs_the_chart_and_the_image_of_its_release(repository: 
         app for app in shop.applications(repository, "prod") if app["metadata"]["name"] == "user-service-prod"
     )
 
-    chart, values = application["spec"]["sources"]
-    assert chart["targetRevision"] == release["chartRevision"]
-    assert chart["path"] == "helm/user-service"
-    assert chart["helm"]["valuesObject"]["image"] == release["image"]
-    assert chart["helm"]["valueFiles"] == [
-        "$values/gitops/envs/prod/values/common.yaml", "$values/gitops/envs/prod/values/user-service.yaml",
-    ]  # fmt: skip
-    assert (values["ref"], values["targetRevision"]) == ("values", "main")
+    (source,) = argo.sources(application)
+    assert source["targetRevision"] == release["chartRevision"]
+    assert source["path"] == "helm/user-service"
+    assert argo.chart_values(application)["image"] == release["image"]
+
+
+def test_a_chart_gets_its_values_and_no_field_of_the_release(repository: Path) -> None:
+    properties = yaml.safe_load(SCHEMA.read_text())["properties"]
+    (application,) = (
+        app for app in shop.applications(repository, "prod") if app["metadata"]["name"] == "user-service-prod"
+    )
+
+    common, own = (
+        argo.values_files(repository)[f"gitops/envs/prod/values/{n}.yaml"] for n in ("common", "user-service")
+    )
+
+    assert argo.chart_values(application).keys() == common.keys() | own.keys() | {"image"}
+    assert argo.chart_values(application)["tokens"] == common["tokens"] | own["tokens"]
+    assert properties.keys() & argo.chart_values(application).keys() == {"image"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_value_of_a_chart_has_the_name_of_a_release_field(service: str) -> None:
+    properties = yaml.safe_load(SCHEMA.read_text())["properties"].keys() | {"path"}
+    known = yaml.safe_load((ROOT / f"helm/{service}/values.schema.json").read_text())["properties"].keys()
+
+    assert properties & known == {"image"}
+
+
+def test_the_values_of_a_service_win_over_the_common_ones(repository: Path) -> None:
+    files = argo.values_files(repository)
+    files["gitops/envs/dev/releases/user-service.yaml"] = yaml.safe_load(
+        (shop.RELEASES / "user-service.yaml").read_text()
+    )
+    files["gitops/envs/dev/values/common.yaml"] |= {"replicas": 3, "a": {"b": 1, "c": True}}
+    files["gitops/envs/dev/values/user-service.yaml"] |= {"replicas": 1, "a": {"c": False}, "image": {"tag": "no"}}
+
+    (application,) = argo.applications(named(repository, "ApplicationSet", "dev"), files)
+
+    merged = argo.chart_values(application)
+    assert (merged["replicas"], merged["a"]) == (1, {"b": 1, "c": False})
+    assert merged["image"]["tag"] == "sha-0123456789ab"
+
+
+def test_two_revisions_of_one_repository_are_refused(repository: Path) -> None:
+    application = copy.deepcopy(shop.applications(repository, "dev")[0])
+    source = application["spec"].pop("source")
+    application["spec"]["sources"] = [source, {**source, "targetRevision": "main", "ref": "values"}]
+
+    with pytest.raises(rendering.Refused, match="different revision of the same repository"):
+        argo.render(application, repository)
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_service_has_values_in_every_environment(repository: Path, env: str) -> None:
+    # A service without a file would silently have no Application.
+    found = {path.name for path in (repository / f"gitops/envs/{env}/values").iterdir()}
+
+    assert found == {"common.yaml", *(f"{service}.yaml" for service in SERVICES)}
 
 
 def test_a_release_file_without_a_digest_makes_no_application(repository: Path) -> None:
@@ -75,7 +127,10 @@ def test_a_release_file_without_a_digest_makes_no_application(repository: Path) 
 
     with pytest.raises(KeyError, match="digest"):
         list(
-            argo.applications(named(repository, "ApplicationSet", "dev"), {"gitops/envs/dev/releases/x.yaml": release})
+            argo.applications(
+                named(repository, "ApplicationSet", "dev"),
+                argo.values_files(repository) | {"gitops/envs/dev/releases/x.yaml": release},
+            )
         )
 
 
@@ -87,10 +142,11 @@ def test_the_example_releases_are_of_the_form_that_the_pipeline_writes(service: 
 
 
 def test_every_recorded_release_renders(repository: Path) -> None:
-    files = {
+    recorded = {
         str(file.relative_to(ROOT)): yaml.safe_load(file.read_text())
         for file in ROOT.glob("gitops/envs/*/releases/*.yaml")
     }
+    files = argo.values_files(ROOT) | recorded
 
     made = [
         application
@@ -98,7 +154,7 @@ def test_every_recorded_release_renders(repository: Path) -> None:
         for application in argo.applications(appset, files)
     ]
 
-    assert len(made) == len(files) <= 6
+    assert len(made) == len(recorded) <= 6
     assert all("kind: Deployment" in argo.render(application, repository) for application in made)
 
 
@@ -136,7 +192,7 @@ def test_the_project_refuses_a_planted(repository: Path, kind: str) -> None:
 
 def test_the_project_refuses_another_repository_and_another_namespace(repository: Path) -> None:
     application = copy.deepcopy(shop.applications(repository, "dev")[0])
-    application["spec"]["sources"][0]["repoURL"] = "https://github.com/somebody/else.git"
+    application["spec"]["source"]["repoURL"] = "https://github.com/somebody/else.git"
     application["spec"]["destination"]["namespace"] = "b2c-prod"
 
     refused = list(argo.refusals(named(repository, "AppProject", "dev"), application, []))
@@ -149,9 +205,10 @@ def test_syncing_heals_itself_and_never_prunes_production(repository: Path, env:
     for application in shop.applications(repository, env):
         policy = application["spec"]["syncPolicy"]
         assert policy["automated"] == {"prune": prune, "selfHeal": True}
-        assert policy["retry"]["limit"] == 5
-        assert policy["retry"]["refresh"] is True
+        assert policy["retry"]["limit"] == 2
         assert "ServerSideApply=true" in policy["syncOptions"]
+        options = application["metadata"]["annotations"]["argocd.argoproj.io/compare-options"]
+        assert options == "ServerSideDiff=true"
         assert not [option for option in policy["syncOptions"] if option.startswith(("Replace", "Force"))]
 
 
@@ -233,9 +290,29 @@ def owners(root: Path) -> set[str]:
         repository for project in argo.of_kind(found, "AppProject") for repository in project["spec"]["sourceRepos"]
     }
     for appset in argo.of_kind(found, "ApplicationSet"):
-        named |= {generator["git"]["repoURL"] for generator in appset["spec"]["generators"]}
-        named |= {source["repoURL"] for source in appset["spec"]["template"]["spec"]["sources"]}
+        named |= {git["repoURL"] for generator in appset["spec"]["generators"] for git in git_generators(generator)}
+        named |= {source["repoURL"] for source in argo.sources(appset["spec"]["template"])}
     return named | {yaml.safe_load((root / "helm/b2c-common/values.yaml").read_text())["imageRegistry"]}
+
+
+def test_the_alert_of_a_long_sync_watches_the_environments_and_names_its_runbook(repository: Path) -> None:
+    rule = yaml.safe_load((repository / "gitops/alerts.yaml").read_text())
+    (alert,) = (each for group in rule["spec"]["groups"] for each in group["rules"] if each["alert"] == "SyncTakesLong")
+    labels = dict(re.findall(r'(\w+)=~?"([^"]+)"', alert["expr"]))
+
+    assert alert["expr"].startswith("argocd_app_info{")
+    assert labels["operation"] == "sync"
+    for application in every_application(repository):
+        assert re.fullmatch(labels["dest_namespace"], application["spec"]["destination"]["namespace"])
+    assert (
+        f"## {alert['annotations']['runbook'].partition(', ')[2].strip(chr(34))}\n"
+        in (repository / "docs/runbooks/rollback.md").read_text()
+    )
+
+
+def git_generators(generator: Doc) -> list[Doc]:
+    nested = generator.get("matrix", {}).get("generators", [])
+    return [generator["git"]] if "git" in generator else [git for each in nested for git in git_generators(each)]
 
 
 def test_everything_names_the_same_repository_and_owner(repository: Path) -> None:
@@ -328,6 +405,8 @@ NAMESPACES = "gitops/bootstrap/templates/namespaces.yaml"
 VALUES = "gitops/bootstrap/values.yaml"
 fences = test_six_applications_each_in_its_project_and_namespace
 release = test_an_application_runs_the_chart_and_the_image_of_its_release
+plain_values = test_a_chart_gets_its_values_and_no_field_of_the_release
+winners = test_the_values_of_a_service_win_over_the_common_ones
 owner = test_everything_names_the_same_repository_and_owner
 order = test_namespaces_and_projects_come_before_what_needs_them
 strangers = test_the_project_refuses_another_repository_and_another_namespace
@@ -348,12 +427,16 @@ DEFECTS = [
     ("all environments share a namespace", APPSETS, "namespace: b2c-{{ $env }}", "namespace: b2c", fences),
     ("the chart comes from the tip of main", APPSETS,
      "targetRevision: {{`'{{ .chartRevision }}'`}}", "targetRevision: main", release),
-    ("the children track another fork", APPSETS, "repoURL: {{ $.Values.repository }}\n          targetRevision",
-     "repoURL: https://github.com/another/b2c-shop.git\n          targetRevision", owner),
+    ("the children track another fork", APPSETS, "repoURL: {{ $.Values.repository }}\n        targetRevision",
+     "repoURL: https://github.com/another/b2c-shop.git\n        targetRevision", owner),
     ("images of another owner", "helm/b2c-common/values.yaml", "imageRegistry: ", "imageRegistry: not-", owner),
     ("production prunes", VALUES, "prune: false", "prune: true", syncs_prod),
     ("nothing heals itself", APPSETS, "          selfHeal: true\n", "", syncs_dev),
-    ("a failed sync is not tried again", APPSETS, "          limit: 5\n", "          limit: 0\n", syncs_dev),
+    ("the defaults of the API server are drift", APPSETS, "ServerSideDiff=true", "ServerSideDiff=false", syncs_dev),
+    ("a bad release is tried for long", APPSETS, "          limit: 2\n", "          limit: 5\n", syncs_dev),
+    ("a field of the release reaches the chart", APPSETS, '"inputs" ', "", plain_values),
+    ("the values of a service are not read", APPSETS, "{{`{{ .service }}.yaml`}}", "common.yaml", winners),
+    ("a failed sync is not tried again", APPSETS, "          limit: 2\n", "          limit: 0\n", syncs_dev),
     ("resources are replaced", APPSETS,
      "- ServerSideApply=true", "- ServerSideApply=true\n          - Replace=true", syncs_dev),
     ("a deleted ApplicationSet takes the shop along", APPSETS,

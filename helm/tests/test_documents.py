@@ -38,7 +38,7 @@ def accept(repository: Path, body: str) -> None:
     said = OF.match(body)
     assert said, "say first whose values these are: # values of both, user-service or order-service"
     # What the document leaves to the reader: a database, and keys to sign with.
-    base = rendering.values(rendering.DATABASE)
+    base = rendering.values(rendering.MINIMAL)
     for service in SERVICES if said[1] == "both" else (said[1],):
         rendering.text(repository / "helm" / service, base, rendering.values(yaml.safe_load(body)))
 
@@ -90,14 +90,28 @@ def test_what_is_not_there_is_seen(tmp_path: Path) -> None:
     assert "syntax error" in found[3]
 
 
-def test_the_commands_of_the_helm_readme_install_both_charts(repository: Path) -> None:
-    (install,) = (body for _, body in blocks("sh") if "helm install" in body)
-    flags = re.search(r'helm install .* --set "(\S+)\$service-db"', install)
+# Says what would be built, and renders what would be installed.
+OFFLINE = """
+docker() { echo "# built: $3"; }
+kind() { :; }
+kubectl() { :; }
+helm() { [ "$1" != install ] || helm4 template "${@:2}"; }
+"""
 
-    assert flags
-    for service in SERVICES:
-        chart = repository / "helm" / service
-        assert "kind: Deployment" in rendering.run("helm4", "template", service, chart, "--set", f"{flags[1]}db")
+
+def test_the_commands_of_the_helm_readme_build_and_install_both_services(repository: Path) -> None:
+    (install,) = (body for _, body in blocks("sh") if "helm install" in body)
+
+    done = subprocess.run(
+        ["bash", "-euc", OFFLINE + install],
+        env={"PATH": f"{rendering.TOOLS}:/bin:/usr/bin", "HOME": str(repository)},
+        cwd=repository, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+    built = re.findall(r"^# built: (\S+)$", done, re.MULTILINE)
+    assert [image.partition(":")[0] for image in built] == [*SERVICES]
+    deployed = [doc for doc in rendering.docs(done) if doc["kind"] == "Deployment"]
+    assert [doc["spec"]["template"]["spec"]["containers"][0]["image"] for doc in deployed] == built
 
 
 def test_the_runbook_makes_the_secrets_that_the_shop_reads(tmp_path: Path) -> None:
@@ -106,7 +120,7 @@ def test_the_runbook_makes_the_secrets_that_the_shop_reads(tmp_path: Path) -> No
     commands = re.findall(r"kubectl -n \S+ create secret generic(?:[^\n]*\\\n)*[^\n]*", runbook)
     offline = " --dry-run=client -o yaml; echo ---\n".join([*commands, ""])
 
-    environment = dict.fromkeys(("NS", "DB", "APP_PASSWORD", "OWNER_PASSWORD"), "x")
+    environment = dict.fromkeys(("NS", "DB", "APP_PASSWORD", "OWNER_PASSWORD", "STORE_PASSWORD"), "x")
     made = subprocess.run(
         ["bash", "-euc", f"openssl() {{ echo random; }}\n{offline}"],
         env=environment | {"PATH": f"{rendering.TOOLS}:/bin:/usr/bin"},
@@ -115,7 +129,7 @@ def test_the_runbook_makes_the_secrets_that_the_shop_reads(tmp_path: Path) -> No
 
     secrets = {doc["metadata"]["name"]: set(doc["data"]) for doc in rendering.docs(made)}
     assert secrets == shop.operator_secrets(ROOT, "prod")
-    assert len(secrets) == 4
+    assert len(secrets) == 5
 
 
 def test_the_databases_of_dev_are_where_the_values_look(repository: Path) -> None:

@@ -36,7 +36,7 @@ def test_what_the_root_application_makes_is_as_reviewed(repository: Path) -> Non
 
 def test_a_changed_manifest_is_seen(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UPDATE_GOLDEN", raising=False)
-    text = rendering.text(repository / "helm/user-service", rendering.values(rendering.DATABASE))
+    text = rendering.text(repository / "helm/user-service", rendering.values(rendering.MINIMAL))
 
     with pytest.raises(AssertionError, match="make golden"):
         assert_golden("prod-user-service", text)

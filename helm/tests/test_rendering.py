@@ -1,4 +1,4 @@
-"""Three environments, two services, two Helms, three Kubernetes: rendered as Argo CD does, and valid."""
+"""Three environments, two services, two Helms, eight Kubernetes: rendered as Argo CD does, and valid."""
 
 from __future__ import annotations
 
@@ -23,16 +23,27 @@ def validate(found: list[rendering.Doc], kube: str) -> None:
 
 
 @pytest.mark.parametrize("kube", KUBERNETES)
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_application_renders_valid_manifests(repository: Path, env: str, kube: str) -> None:
+    found = shop.of_environment(repository, env, kube=kube)
+
+    for service in SERVICES:
+        validate(found.docs[service], kube)
+
+
 @pytest.mark.parametrize("helm", HELMS)
 @pytest.mark.parametrize("env", ENVIRONMENTS)
-def test_every_application_renders_valid_manifests_and_twice_the_same(
-    repository: Path, env: str, helm: str, kube: str
-) -> None:
+def test_every_application_renders_twice_the_same(repository: Path, env: str, helm: str) -> None:
     for application in shop.applications(repository, env):
-        first, second = (argo.render(application, repository, helm, kube) for _ in range(2))
+        first, second = (argo.render(application, repository, helm) for _ in range(2))
 
-        validate(rendering.docs(first), kube)
         assert first == second
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_kubernetes_that_is_too_old_is_refused(repository: Path, service: str) -> None:
+    with pytest.raises(rendering.Refused, match=r"kubeVersion: >=1\.30\.0-0"):
+        rendering.text(repository / "helm" / service, rendering.values(rendering.MINIMAL), kube="1.29")
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
@@ -47,7 +58,7 @@ def test_every_variant_renders_valid_manifests(repository: Path, variant: str) -
     found = shop.of_variant(repository, variant)
 
     for service in SERVICES:
-        validate(found.docs[service], "1.36")
+        validate(found.docs[service], KUBERNETES[0])
 
 
 def test_an_invalid_manifest_would_be_seen(repository: Path) -> None:
@@ -62,7 +73,7 @@ def test_an_invalid_manifest_would_be_seen(repository: Path) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_helm_lint_has_nothing_to_say(repository: Path, service: str, helm: str) -> None:
     said = rendering.run(
-        helm, "lint", "--strict", repository / "helm" / service, "-f", rendering.values(rendering.DATABASE)
+        helm, "lint", "--strict", repository / "helm" / service, "-f", rendering.values(rendering.MINIMAL)
     )
 
     assert "1 chart(s) linted, 0 chart(s) failed" in said
@@ -93,20 +104,21 @@ def test_chance_would_be_seen(planted: str) -> None:
 
 
 @pytest.mark.parametrize("helm", HELMS)
-def test_a_large_number_reaches_the_service_as_it_is(repository: Path, helm: str) -> None:
-    month = rendering.values(rendering.DATABASE | {"config": {"REFRESH_TTL_SECONDS": 2592000, "LOG_LEVEL": "INFO"}})
-
-    (config,) = argo.of_kind(
-        rendering.docs(rendering.text(repository / "helm/user-service", month, helm=helm)), "ConfigMap"
+def test_a_large_number_reaches_the_cluster_as_it_is(repository: Path, helm: str) -> None:
+    month = rendering.values(
+        rendering.MINIMAL
+        | {"config": {"REFRESH_TTL_SECONDS": 2592000}, "podSecurityContext": {"runAsUser": 1000650000}}
     )
 
-    assert config["data"]["REFRESH_TTL_SECONDS"] == "2592000"
-    assert config["data"]["LOG_LEVEL"] == "INFO"
+    text = rendering.text(repository / "helm/user-service", month, helm=helm)
+
+    assert 'REFRESH_TTL_SECONDS: "2592000"' in text
+    assert "runAsUser: 1000650000" in text
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_plain_install_needs_no_more_than_a_database(repository: Path, service: str) -> None:
-    found = rendering.docs(rendering.text(repository / "helm" / service, rendering.values(rendering.DATABASE)))
+    found = rendering.docs(rendering.text(repository / "helm" / service, rendering.values(rendering.MINIMAL)))
 
     assert [doc["kind"] for doc in found] == [
         "NetworkPolicy", "ServiceAccount", "Secret", "ConfigMap", "Service", "Deployment", "Pod", "Job",
@@ -115,7 +127,7 @@ def test_a_plain_install_needs_no_more_than_a_database(repository: Path, service
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_notes_say_what_to_do_next(repository: Path, service: str) -> None:
-    chart, database = repository / "helm" / service, rendering.values(rendering.DATABASE)
+    chart, database = repository / "helm" / service, rendering.values(rendering.MINIMAL)
     kubeconfig = rendering.values({"apiVersion": "v1", "kind": "Config"})
 
     said = rendering.run(

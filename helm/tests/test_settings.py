@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,33 @@ import pytest
 import rules
 import shop
 from pydantic_settings import BaseSettings
-from rendering import ENVIRONMENTS, SERVICES
+from rendering import ENVIRONMENTS, ROOT, SERVICES
 
 from chassis.server.__main__ import ServerSettings
 
 SECRETS = {
     "DATABASE_URL": "postgresql://role:password@database.test:5432/shop",
     "RATE_LIMIT_STORAGE_URL": "redis://store.test:6379",
+}
+# Where the values have a setting that does not stand in `config`, or why they have none.
+ELSEWHERE = {
+    "APP_ENV": "env",
+    "PORT": "port",
+    "DRAIN_SECONDS": "shutdown.drainSeconds",
+    "SHUTDOWN_TIMEOUT_SECONDS": "shutdown.timeoutSeconds",
+    "TOKEN_KIND": "tokens.kind",
+    "TOKEN_ISSUER": "tokens.issuer",
+    "TOKEN_AUDIENCE": "tokens.audience",
+    "TOKEN_TTL_SECONDS": "tokens.ttlSeconds",
+    "TOKEN_KEYS_FILE": "tokens.keys.existingSecret",
+    "TOKEN_SECRETS": "secret.existingSecret",
+    "SERVICE_CREDENTIAL": "secret.existingSecret",
+    "DATABASE_URL": "database.existingSecret",
+    "RATE_LIMIT_STORAGE_URL": "rateLimitStorage.existingSecret",
+    "USER_SERVICE_URL": "userServiceUrl",
+}
+NOWHERE = {
+    "ALLOW_DEMO_TOKENS": "lets demo tokens into stage and prod, where the chart insists on jwt",
 }
 CASES = [*ENVIRONMENTS, *shop.VARIANTS]
 
@@ -43,7 +64,45 @@ def test_every_variable_is_one_that_the_service_reads(repository: Path, service:
 
     given = set(shop_of(repository, case).environment(service))
 
-    assert given - known == set()
+    assert given - known == {extra["name"] for extra in shop.VARIANTS.get(case, {}).get("extraEnv", [])}
+
+
+def place_of(service: str, setting: str) -> dict[str, Any] | None:
+    """Return the schema of the value that sets a setting."""
+    node = json.loads((ROOT / "helm" / service / "values.schema.json").read_text())
+    for name in ELSEWHERE.get(setting, f"config.{setting}").split("."):
+        node = node["properties"].get(name)
+        if node is None:
+            return None
+    found: dict[str, Any] = node
+    return found
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_values_have_a_place_for_every_setting(service: str) -> None:
+    wanted = names(settings_of(service), ServerSettings) - NOWHERE.keys()
+
+    assert {setting for setting in wanted if place_of(service, setting) is None} == set()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_values_accept_the_range_that_the_setting_has(service: str) -> None:
+    for settings in (settings_of(service), ServerSettings):
+        for name, field in settings.model_fields.items():
+            bounds = {key: getattr(part, key) for part in field.metadata for key in ("ge", "le") if hasattr(part, key)}
+            place = place_of(service, name.upper())
+            if bounds and place is not None and "const" not in place:
+                found = {"ge": place.get("minimum"), "le": place.get("maximum")}
+                assert {key: found[key] for key in bounds} == bounds, name
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_extra_variables_cannot_bypass_the_place_of_a_setting(service: str) -> None:
+    schema = json.loads((ROOT / "helm" / service / "values.schema.json").read_text())
+    refused = schema["properties"]["extraEnv"]["items"]["properties"]["name"]["not"]["enum"]
+
+    settings = names(*map(settings_of, SERVICES), ServerSettings)
+    assert set(refused) == settings
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -10,8 +11,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import shop
@@ -93,3 +97,36 @@ def test_the_chart_tests_walk_through_the_shop(repository: Path, tmp_path: Path)
         full = walk(found, "order-service", addresses)
         assert full.stdout.endswith("the walk-through passed\n"), full.stderr
         assert f"GET {orders}/orders/" in full.stdout
+
+
+class Stub(BaseHTTPRequestHandler):
+    """Answers the user's part of the walk."""
+
+    account: ClassVar[dict[str, Any]] = {}
+
+    def do_GET(self) -> None:
+        body = json.dumps({"token": "t", **self.account}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.account.update(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_the_walk_waits_while_connections_are_refused(repository: Path) -> None:
+    found, port = shop.of_variant(repository, "defaults"), free_port()
+    with ThreadPoolExecutor() as pool:
+        walking = pool.submit(walk, found, "user-service", {"http://user-service:5001": f"http://127.0.0.1:{port}"})
+        time.sleep(2)  # the walk has been refused by now
+        with ThreadingHTTPServer(("127.0.0.1", port), Stub) as server:
+            pool.submit(server.serve_forever)
+            done = walking.result()
+            server.shutdown()
+
+    assert done.stdout.endswith("the walk-through passed\n"), done.stderr

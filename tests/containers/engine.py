@@ -25,7 +25,7 @@ def docker(*arguments: str | Path, check: bool = True, **options: Any) -> str:
     """Run docker; return what it wrote, or fail with it."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, **options)
     assert done.returncode == 0 or not check, f"docker {' '.join(map(str, arguments))}\n{done.stdout}{done.stderr}"
-    return done.stdout.strip()
+    return str(done.stdout).strip()
 
 
 def inspect(name: str) -> dict[str, Any]:

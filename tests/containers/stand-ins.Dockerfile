@@ -11,3 +11,8 @@ RUN apt-get -o Acquire::Check-Valid-Until=false update -qq && apt-get install -q
 RUN printf "version: 0.1\nstorage: {filesystem: {rootdirectory: /var/lib/docker-registry}}\nhttp: {addr: \":5000\"}\n" > /etc/docker/registry/config.yml
 ENTRYPOINT ["docker-registry"]
 CMD ["serve", "/etc/docker/registry/config.yml"]
+
+FROM ${PYTHON_IMAGE} AS valkey
+# hadolint ignore=DL3008
+RUN apt-get -o Acquire::Check-Valid-Until=false update -qq && apt-get install -qq --yes --no-install-recommends valkey-server && rm -rf /var/lib/apt/lists/*
+ENTRYPOINT ["valkey-server"]

@@ -32,7 +32,7 @@ spec:
         b2c.dev/secret-revision: {{ . | quote }}
         {{- end }}
     spec:
-      serviceAccountName: {{ .Chart.Name }}
+      serviceAccountName: {{ include "b2c.serviceAccountName" . }}
       {{- include "b2c.podDefaults" . | nindent 6 }}
       # Longer than everything that happens between "going" and "gone", whatever the values say.
       terminationGracePeriodSeconds: {{ add .Values.shutdown.preStopSeconds .Values.shutdown.drainSeconds .Values.shutdown.timeoutSeconds 5 }}
@@ -48,7 +48,11 @@ spec:
 apiVersion: v1
 kind: ServiceAccount
 metadata:
-  {{- include "b2c.metadata.early" . | nindent 2 }}
+  {{- include "b2c.metadata" . | nindent 2 }}
+  {{- with merge (include "b2c.early" . | fromYaml) .Values.serviceAccount.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 automountServiceAccountToken: false
 {{- end }}
 

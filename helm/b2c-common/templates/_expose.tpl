@@ -33,6 +33,7 @@ spec:
           {{- end }}
 {{- end }}
 
+{{/* What the API server would fill in is written out: a comparison with the cluster must find no difference. */}}
 {{- define "b2c.httproute" -}}
 {{- $expose := .Values.expose -}}
 apiVersion: gateway.networking.k8s.io/v1
@@ -41,7 +42,9 @@ metadata:
   {{- include "b2c.metadata" . | nindent 2 }}
 spec:
   parentRefs:
-    - {{- toYaml $expose.gateway | nindent 6 }}
+    - group: gateway.networking.k8s.io
+      kind: Gateway
+      {{- toYaml $expose.gateway | nindent 6 }}
   hostnames: [{{ $expose.host }}]
   rules:
     - matches:
@@ -51,6 +54,9 @@ spec:
             value: {{ . }}
         {{- end }}
       backendRefs:
-        - name: {{ .Chart.Name }}
+        - group: ""
+          kind: Service
+          name: {{ .Chart.Name }}
           port: {{ .Values.port }}
+          weight: 1
 {{- end }}

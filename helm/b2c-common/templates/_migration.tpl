@@ -1,6 +1,7 @@
 {{/* Runs before the new pods: as Argo CD's Sync hook between configuration and Deployment, or as Helm's pre-hook.
      Never both kinds of annotation: one Argo CD hook makes Argo CD ignore all of Helm's.
-     Helm's pre-hooks run before anything of the chart exists, so the Job leans on nothing of it, not even a ServiceAccount. */}}
+     Helm's pre-hooks run before anything of the chart exists, so the Job needs nothing of it: a ServiceAccount
+     only if it is not the chart's. */}}
 {{- define "b2c.migration" -}}
 apiVersion: batch/v1
 kind: Job
@@ -17,11 +18,12 @@ metadata:
     argocd.argoproj.io/hook-delete-policy: BeforeHookCreation
     {{- else }}
     helm.sh/hook: pre-install,pre-upgrade
-    helm.sh/hook-delete-policy: before-hook-creation
+    # A failed Job stays for its log. `helm uninstall` knows no hooks, so what has succeeded must go at once.
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
     {{- end }}
 spec:
   backoffLimit: 2
-  activeDeadlineSeconds: 600
+  activeDeadlineSeconds: {{ .Values.migrations.deadlineSeconds }}
   template:
     metadata:
       labels:
@@ -29,6 +31,9 @@ spec:
         app.kubernetes.io/component: migration
     spec:
       restartPolicy: Never
+      {{- with .Values.serviceAccount.name }}
+      serviceAccountName: {{ . }}
+      {{- end }}
       {{- include "b2c.podDefaults" . | nindent 6 }}
       containers:
         - name: migrate
@@ -38,10 +43,13 @@ spec:
             - name: APP_ENV
               value: {{ .Values.env }}
             {{- include "b2c.ownerDatabaseUrl" . | nindent 12 }}
+            {{- with .Values.extraEnv }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
           resources:
-            {{- toYaml .Values.resources | nindent 12 }}
+            {{- toYaml .Values.migrations.resources | nindent 12 }}
           volumeMounts:
-            {{- include "b2c.tmpMount" . | nindent 12 }}
+            {{- include "b2c.commonMounts" . | nindent 12 }}
       volumes:
-        {{- include "b2c.tmpVolume" . | nindent 8 }}
+        {{- include "b2c.commonVolumes" . | nindent 8 }}
 {{- end }}

@@ -13,12 +13,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 b2c.dev/environment: {{ .Values.env }}
 {{- end }}
 
-{{/* Metadata of a resource that only has to exist before the migration runs (Argo CD's wave -2). */}}
+{{/* Annotations of a resource that only has to exist before the migration runs (Argo CD's wave -2). */}}
+{{- define "b2c.early" -}}
+{{- if eq .Values.migrations.engine "argocd" -}}
+argocd.argoproj.io/sync-wave: "-2"
+{{- end }}
+{{- end }}
+
 {{- define "b2c.metadata.early" -}}
 {{- include "b2c.metadata" . }}
-{{- if eq .Values.migrations.engine "argocd" }}
+{{- with include "b2c.early" . }}
 annotations:
-  argocd.argoproj.io/sync-wave: "-2"
+  {{- . | nindent 2 }}
 {{- end }}
 {{- end }}
 
@@ -27,6 +33,10 @@ name: {{ .Chart.Name }}
 namespace: {{ .Release.Namespace }}
 labels:
   {{- include "b2c.labels" . | nindent 2 }}
+{{- end }}
+
+{{- define "b2c.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default .Chart.Name -}}
 {{- end }}
 
 {{/* The fewest replicas that ever run. */}}

@@ -20,17 +20,14 @@ spec:
   {{- end }}
   egress:
     - ports:
-        - port: 53
-          protocol: UDP
-        - port: 53
-          protocol: TCP
+        {{- range $port := .Values.networkPolicy.dns.ports }}
+        {{- range list "UDP" "TCP" }}
+        - port: {{ $port }}
+          protocol: {{ . }}
+        {{- end }}
+        {{- end }}
       to:
-        - namespaceSelector:
-            matchLabels:
-              kubernetes.io/metadata.name: kube-system
-          podSelector:
-            matchLabels:
-              k8s-app: kube-dns
+        {{- toYaml .Values.networkPolicy.dns.to | nindent 8 }}
     {{- include "b2c.wayTo" .Values.networkPolicy.database | nindent 4 }}
     {{- $storage := .Values.rateLimitStorage | default dict }}
     {{- if $storage.existingSecret }}

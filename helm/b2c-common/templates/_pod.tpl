@@ -2,15 +2,23 @@
 {{- define "b2c.podDefaults" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
-{{- with .Values.imagePullSecrets }}
+{{- with concat .Values.imagePullSecrets ((.Values.global | default dict).imagePullSecrets | default list) }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- range $name := list "nodeSelector" "tolerations" "affinity" }}
+{{- with index $.Values $name }}
+{{ $name }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
 securityContext:
   runAsNonRoot: true
-  runAsUser: 10001
-  runAsGroup: 10001
-  fsGroup: 10001
+  {{- range $name, $id := .Values.podSecurityContext }}
+  {{- if $id }}
+  {{ $name }}: {{ int64 $id }}
+  {{- end }}
+  {{- end }}
   seccompProfile:
     type: RuntimeDefault
 {{- end }}
@@ -25,15 +33,22 @@ securityContext:
     drop: [ALL]
 {{- end }}
 
-{{- define "b2c.tmpMount" -}}
+{{/* Mounts and volumes of the server and of the migration. */}}
+{{- define "b2c.commonMounts" -}}
 - name: tmp
   mountPath: /tmp
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
-{{- define "b2c.tmpVolume" -}}
+{{- define "b2c.commonVolumes" -}}
 - name: tmp
   emptyDir:
     sizeLimit: 64Mi
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/* Startup and liveness ask whether the process lives, readiness whether it can serve: a lost database must not restart pods. */}}
@@ -65,6 +80,9 @@ readinessProbe:
 - name: RATE_LIMIT_STORAGE_URL
   {{- include "b2c.secretKeyRef" (dict "name" $storage.existingSecret "key" $storage.key) | nindent 2 }}
 {{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "b2c.serverContainer" -}}
@@ -88,7 +106,7 @@ lifecycle:
 resources:
   {{- toYaml .Values.resources | nindent 2 }}
 volumeMounts:
-  {{- include "b2c.tmpMount" . | nindent 2 }}
+  {{- include "b2c.commonMounts" . | nindent 2 }}
   {{- if eq (include "b2c.signs" .) "true" }}
   - name: token-keys
     mountPath: {{ include "b2c.keysFile" . | dir }}
@@ -97,7 +115,7 @@ volumeMounts:
 {{- end }}
 
 {{- define "b2c.volumes" -}}
-{{- include "b2c.tmpVolume" . }}
+{{- include "b2c.commonVolumes" . }}
 {{- if eq (include "b2c.signs" .) "true" }}
 - name: token-keys
   secret:

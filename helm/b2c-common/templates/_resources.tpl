@@ -1,6 +1,8 @@
 {{/* The packing list: what a service consists of in the cluster. */}}
 {{- define "b2c.resources" -}}
-{{- $wanted := list "serviceaccount" "configmap" -}}
+{{- include "b2c.checks" . -}}
+{{- $wanted := list "configmap" -}}
+{{- if not .Values.serviceAccount.name }}{{ $wanted = append $wanted "serviceaccount" }}{{ end -}}
 {{- if eq .Values.secret.source "chart" }}{{ $wanted = append $wanted "secret" }}{{ end -}}
 {{- if eq .Values.secret.source "external" }}{{ $wanted = append $wanted "externalsecret" }}{{ end -}}
 {{- if .Values.networkPolicy.enabled }}{{ $wanted = append $wanted "networkpolicy" }}{{ end -}}

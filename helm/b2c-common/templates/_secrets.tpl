@@ -53,6 +53,7 @@ stringData:
   TOKEN_SECRETS: public-token-secret-of-the-chart-for-dev-only
 {{- end }}
 
+{{/* What the API server would fill in is written out, but for nullBytePolicy: releases before 2.3 do not know it. */}}
 {{- define "b2c.externalsecret" -}}
 {{- $external := .Values.secret.external -}}
 {{- $keys := splitList " " (include "b2c.credentials" .) -}}
@@ -70,11 +71,15 @@ spec:
   target:
     name: {{ .Chart.Name }}
     creationPolicy: Owner
+    deletionPolicy: Retain
   data:
     {{- range $keys }}
     - secretKey: {{ . }}
       remoteRef:
         key: {{ $external.remoteKey }}
         property: {{ . }}
+        conversionStrategy: Default
+        decodingStrategy: None
+        metadataPolicy: None
     {{- end }}
 {{- end }}

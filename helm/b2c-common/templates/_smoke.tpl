@@ -1,6 +1,16 @@
 {{/* The walk through the shop as a customer takes it, with nothing but Python's own library: `helm test`. */}}
 {{- define "b2c.walk" -}}
-import json, os, sys, urllib.request, uuid
+import json, os, sys, time, urllib.error, urllib.request, uuid
+
+def wait_for(url, deadline=time.monotonic() + 30):
+    # A network policy may refuse a new pod until it has learned the pod's address.
+    while True:
+        try:
+            return urllib.request.urlopen(f"{url}/healthz", timeout=2).close()
+        except (urllib.error.URLError, TimeoutError) as failure:
+            if time.monotonic() > deadline:
+                sys.exit(f"{url} does not answer: {failure}")
+            time.sleep(0.5)
 
 def call(method, url, body=None, token=None):
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
@@ -11,6 +21,8 @@ def call(method, url, body=None, token=None):
         return json.load(answer)
 
 users, orders = os.environ["USER_SERVICE_URL"], os.environ.get("ORDER_SERVICE_URL")
+for url in filter(None, (users, orders)):
+    wait_for(url)
 account = {"username": f"smoke-{uuid.uuid4().hex[:12]}", "password": f"Walk-{uuid.uuid4().hex}"}
 call("POST", f"{users}/register", account)
 token = call("POST", f"{users}/login", account)["token"]
@@ -34,7 +46,7 @@ metadata:
     app.kubernetes.io/part-of: b2c-shop
   annotations:
     helm.sh/hook: test
-    helm.sh/hook-delete-policy: before-hook-creation
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 spec:
   restartPolicy: Never
   {{- include "b2c.podDefaults" . | nindent 2 }}
@@ -53,5 +65,6 @@ spec:
           value: http://{{ .Chart.Name }}:{{ .Values.port }}
         {{- end }}
       resources:
-        {{- toYaml .Values.resources | nindent 8 }}
+        requests: {cpu: 50m, memory: 64Mi}
+        limits: {memory: 128Mi}
 {{- end }}

@@ -127,7 +127,7 @@ FORGERIES = {
         lambda world: {PROD: text(world, "gitops/envs/prod/releases/order-service.yaml")},
         "not what promote, rollback or unhold would write",
     ),
-    "a deleted release": (lambda _: {PROD: None}, "a release is never deleted"),
+    "a removal from stage before prod": (lambda _: {STAGE: None}, "prod runs user-service: remove it there first"),
     "a service that does not exist": (
         lambda world: {"gitops/envs/prod/releases/mail-service.yaml": text(world, PROD)},
         "no release of an environment and a service of this shop",
@@ -165,6 +165,18 @@ def test_what_the_pipeline_would_not_write_is_refused(shipped, forge, objection)
     files = forge(shipped)
 
     assert objection in shipped.refusal(*guard(shipped, files))
+
+
+def test_a_service_leaves_the_environments_one_after_the_other(shipped):
+    for path in (PROD, STAGE):
+        assert "nothing speaks against it" in shipped.b2cctl(*guard(shipped, {path: None}))
+
+    before = shipped.git("rev-parse", "HEAD")
+    assert "delete services/user-service first" in shipped.refusal(*guard(shipped, {DEV: None}))
+    shipped.git("reset", "--quiet", "--hard", before)
+    shipped.commit(dict.fromkeys(shipped.git("ls-files", "services/user-service").splitlines()))
+
+    assert "nothing speaks against it" in shipped.b2cctl(*guard(shipped, {DEV: None}))
 
 
 def test_a_promotion_that_was_overtaken_is_refused(shipped):

@@ -134,6 +134,13 @@ def test_no_path_filter_decides_what_runs():
     assert triggers == {"pull_request": "", "push": {"branches": ["main"]}}
 
 
+def test_the_cluster_is_tested_every_night_and_for_what_it_reads():
+    triggers = load(WORKFLOWS["cluster.yml"])["on"]
+
+    assert triggers["schedule"]
+    assert {"helm/**", "gitops/**", "services/*/Dockerfile"} <= set(triggers["pull_request"]["paths"])
+
+
 def test_the_gate_waits_for_every_other_job_and_always_runs():
     every = jobs(WORKFLOWS["ci.yml"])
 

@@ -87,7 +87,7 @@ COMMANDS = {
 MAKEFILE = f"""
 setup:
 \t@mkdir -p .venv/bin && ln -sf "$$(command -v zizmor)" {Path(sys.executable).parent}/b2cctl .venv/bin/
-check deps-check e2e-containers:
+check deps-check e2e-containers kind-cluster e2e-cluster:
 \t@echo "make $@" >> $(LOG)
 test:
 \t@echo "make test $(TESTS)" >> $(LOG)
@@ -382,3 +382,13 @@ def test_nightly_run_checks_pins_containers_and_running_images(runner):
     images = [order + runner.world.digest("b")] * 3 + [user + runner.world.digest(letter) for letter in "abd"]
     assert called(log, "grype") == sorted(f"{each} --fail-on high --only-fixed" for each in images)
     assert called(log, "make") == ["make deps-check", "make e2e-containers"]
+
+
+@pytest.mark.parametrize("event", ["schedule", "pull_request"])
+def test_the_cluster_is_tested_on_kind(runner, event):
+    succeeded, log = (
+        runner.run("cluster.yml", "schedule", {}) if event == "schedule" else runner.pull_request("cluster.yml")
+    )
+
+    assert succeeded, runner.said
+    assert called(log, "make") == ["make e2e-cluster", "make kind-cluster"]

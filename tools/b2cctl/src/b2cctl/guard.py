@@ -1,6 +1,7 @@
 """Who may change what under gitops/: each change of a release file must be one that b2cctl itself would write."""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from b2cctl import changes, releases
 from b2cctl.git import Refused
@@ -22,16 +23,27 @@ def objections(base: Shop, head: Shop) -> Iterator[str]:
 
 
 def _check(base: Shop, head: Shop, path: str) -> None:
+    if path not in head.tree:
+        _check_removal(base, path)
+        return
     places = {releases.path(env, service): (env, service) for env in base.order for service in base.services}
     if path not in places:
         raise Refused("no release of an environment and a service of this shop")
     env, service = places[path]
-    if path not in head.tree:
-        raise Refused("a release is never deleted")
     text = head.read(path)
     new = releases.load(text, "not a release")
     if text not in (releases.dump(legal) for legal in _legal(base, env, service, new)):
         raise Refused(f"not what promote, rollback or unhold would write: {_reason(base, env, service)}")
+
+
+def _check_removal(base: Shop, path: str) -> None:
+    """A service leaves the environments in the opposite order of promotion (docs/runbooks/remove-service.md)."""
+    env, service = path.split("/")[2], PurePosixPath(path).stem
+    later = base.order[base.order.index(env) + 1 :] if env in base.order else base.order
+    if running := [each for each in later if base.release(each, service)]:
+        raise Refused(f"{running[-1]} runs {service}: remove it there first")
+    if env == base.order[0] and service in base.services:
+        raise Refused(f"the next run on main would release it again: delete services/{service} first")
 
 
 def _legal(base: Shop, env: str, service: str, new: Release) -> Iterator[Release]:

@@ -1,0 +1,129 @@
+"""Argo CD as its Applications tell: what is asked is their status, never a model of it."""
+
+from __future__ import annotations
+
+from cluster.access import WORKSPACE, Doc, eventually, get, items, kubectl, names, run
+
+VERSION = "v3.5.3"
+MANIFESTS = f"https://raw.githubusercontent.com/argoproj/argo-cd/{VERSION}/manifests/install.yaml"
+ROOT_NAME = "b2c-shop"
+SETS = ("b2c-dev", "b2c-stage", "b2c-prod")
+"""The names of the application sets, and of the projects."""
+# Where Argo CD runs in pods, its repo-server sees the local repository through the node.
+REPO_SERVER = f"""
+spec:
+  template:
+    spec:
+      volumes: [{{name: shop, hostPath: {{path: {WORKSPACE}, type: Directory}}}}]
+      containers:
+        - name: argocd-repo-server
+          env:
+            - {{name: GIT_CONFIG_COUNT, value: "1"}}
+            - {{name: GIT_CONFIG_KEY_0, value: safe.directory}}
+            - {{name: GIT_CONFIG_VALUE_0, value: "*"}}
+          volumeMounts: [{{name: shop, mountPath: {WORKSPACE}, readOnly: true}}]
+"""
+
+
+def install() -> None:
+    """Install Argo CD, unless it runs already."""
+    if not names("crd", "applications.argoproj.io"):
+        kubectl("create", "namespace", "argocd")
+        kubectl("apply", "--server-side", "-n", "argocd", "-f", MANIFESTS)
+    if names("-n", "argocd", "deployment/argocd-repo-server"):
+        kubectl("-n", "argocd", "patch", "deployment/argocd-repo-server", "--patch", REPO_SERVER)
+        kubectl("-n", "argocd", "rollout", "status", "deployment/argocd-repo-server", "--timeout=300s")
+        kubectl("-n", "argocd", "rollout", "status", "statefulset/argocd-application-controller", "--timeout=300s")
+
+
+def applications() -> dict[str, Doc]:
+    found = items("-n", "argocd", "applications.argoproj.io", "-l", "b2c.dev/environment")
+    return {application["metadata"]["name"]: application for application in found}
+
+
+def application(name: str) -> Doc:
+    return get("-n", "argocd", "applications.argoproj.io", name)
+
+
+def look_again(*applications: str) -> None:
+    """Have Argo CD look at its repository now, rather than in three minutes."""
+    annotate = ("-n", "argocd", "annotate", "--overwrite")
+    for name in names("-n", "argocd", "applicationsets.argoproj.io", *SETS):
+        kubectl(*annotate, name, "argocd.argoproj.io/application-set-refresh=true")
+    for name in applications:
+        kubectl(*annotate, "applications.argoproj.io", name, "argocd.argoproj.io/refresh=normal")
+
+
+def state(found: Doc) -> tuple[str, str]:
+    """Return sync and health status: Synced and Healthy when all is well."""
+    status = found.get("status", {})
+    return status.get("sync", {}).get("status", "Unknown"), status.get("health", {}).get("status", "Unknown")
+
+
+def explain(found: Doc) -> str:
+    """Say what an Application complains of."""
+    status = found.get("status", {})
+    conditions = [condition["message"] for condition in status.get("conditions", [])]
+    operation = status.get("operationState", {})
+    bad = [
+        f"{each['kind']}/{each['name']} {each.get('status')} {each.get('health', {}).get('status')}"
+        for each in status.get("resources", [])
+        if each.get("status") != "Synced" or each.get("health", {}).get("status", "Healthy") != "Healthy"
+    ]
+    said = (*state(found), operation.get("phase"), operation.get("message"), conditions, bad)
+    return f"{found['metadata']['name']}: {said}"
+
+
+def runs(found: Doc, digest: str) -> bool:
+    """Tell whether an Application has been asked for an image and has finished bringing it up."""
+    wanted = found["spec"]["source"]["helm"]["values"]
+    compared = found.get("status", {}).get("sync", {}).get("comparedTo", {}).get("source")
+    return digest in wanted and compared == found["spec"]["source"] and state(found) == ("Synced", "Healthy")
+
+
+def wait_until_it_runs(name: str, digest: str, seconds: float = 240) -> None:
+    look_again()
+    eventually(
+        lambda: runs(application(name), digest), f"{name} runs {digest}", seconds, lambda: explain(application(name))
+    )
+
+
+def give_addresses() -> bool:
+    """Do what an ingress controller does where there is none: give each Ingress an address. Tell whether it had to."""
+    if items("ingressclasses"):
+        return False
+    for found in items("-A", "ingress", "-l", "app.kubernetes.io/part-of=b2c-shop"):
+        if not found.get("status", {}).get("loadBalancer"):
+            where = ("-n", found["metadata"]["namespace"], "ingress", found["metadata"]["name"])
+            address = '{"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}}'
+            kubectl("patch", *where, "--subresource=status", "--type=merge", "--patch", address)
+    return True
+
+
+def all_run(expected: int) -> bool:
+    give_addresses()
+    found = applications()
+    return len(found) == expected and {state(each) for each in found.values()} == {("Synced", "Healthy")}
+
+
+def explain_all() -> str:
+    return "\n".join(explain(each) for each in [application(ROOT_NAME), *applications().values()])
+
+
+def metrics() -> str:
+    """Return what the application controller tells Prometheus."""
+    if not names("-n", "argocd", "pods", "-l", "app.kubernetes.io/name=argocd-application-controller"):
+        return run("curl", "-fsS", "http://127.0.0.1:8082/metrics")
+    proxied = "/api/v1/namespaces/argocd/services/argocd-metrics:metrics/proxy/metrics"
+    return kubectl("get", "--raw", proxied)
+
+
+def remove() -> None:
+    """Delete the shop's Applications and all that they made; Argo CD stays."""
+    found = names("-n", "argocd", "applications.argoproj.io", ROOT_NAME)
+    for kind in ("applicationsets", "appprojects"):
+        found += names("-n", "argocd", f"{kind}.argoproj.io", *SETS)
+    found += names("-n", "argocd", "applications.argoproj.io", "-l", "b2c.dev/environment")
+    for name in found:
+        kubectl("-n", "argocd", "patch", name, "--type=merge", "--patch", '{"metadata":{"finalizers":null}}')
+        kubectl("-n", "argocd", "delete", name, "--wait=false")
