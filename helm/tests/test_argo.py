@@ -237,7 +237,7 @@ def test_namespaces_and_projects_come_before_what_needs_them(repository: Path) -
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
-def test_a_namespace_is_restricted_and_its_quota_holds_the_shop_at_its_largest(repository: Path, env: str) -> None:
+def test_namespaces_are_restricted_and_their_quota_fits_full_scale(repository: Path, env: str) -> None:
     labels = named(repository, "Namespace", env)["metadata"]["labels"]
     assert {labels[f"pod-security.kubernetes.io/{mode}"] for mode in ("enforce", "audit", "warn")} == {"restricted"}
 
@@ -415,8 +415,8 @@ syncs_prod = partial(test_syncing_heals_itself_and_never_prunes_production, env=
 deletion = partial(test_deleting_in_git_or_in_argo_cd_leaves_the_shop_running, env="prod")
 admission = partial(test_the_project_admits_all_that_its_applications_render, env="dev")
 cluster_roles = partial(test_the_project_refuses_a_planted, kind="ClusterRole")
-namespace_dev = partial(test_a_namespace_is_restricted_and_its_quota_holds_the_shop_at_its_largest, env="dev")
-namespace_prod = partial(test_a_namespace_is_restricted_and_its_quota_holds_the_shop_at_its_largest, env="prod")
+namespace_dev = partial(test_namespaces_are_restricted_and_their_quota_fits_full_scale, env="dev")
+namespace_prod = partial(test_namespaces_are_restricted_and_their_quota_fits_full_scale, env="prod")
 
 # (what is wrong, file, what stands there, what is planted, the test that must see it)
 DEFECTS = [

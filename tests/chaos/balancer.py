@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any
 
-from chaos.wire import Answer, Line, Unanswered
+from chaos.wire import Line, Response, Unanswered
 
 CHECK_SECONDS = 0.1
 THINK_SECONDS = 0.02
@@ -53,7 +53,7 @@ def _is_ready(port: int) -> bool:
     except Unanswered:
         return False
     finally:
-        line.hang_up()
+        line.close()
 
 
 class RetrylessClients:
@@ -61,7 +61,7 @@ class RetrylessClients:
 
     def __init__(self, endpoints: Endpoints, errands: Sequence[Errand], wanted: int, number: int) -> None:
         self.sent = 0
-        self.acknowledged: list[Answer] = []
+        self.acknowledged: list[Response] = []
         self.failures: list[str] = []
         self._endpoints, self._errands, self._wanted = endpoints, errands, wanted
         self._over = threading.Event()
@@ -83,11 +83,11 @@ class RetrylessClients:
         while not self._over.wait(THINK_SECONDS):
             turn, ready = next(turns), self._endpoints.ready
             if port not in ready:
-                line.hang_up()
+                line.close()
                 port = ready[turn % len(ready)]
                 line = Line([port])
             self._do(line, self._errands[turn % len(self._errands)])
-        line.hang_up()
+        line.close()
 
     def _do(self, line: Line, errand: Errand) -> None:
         method, path, body, headers = errand

@@ -7,9 +7,9 @@ from types import FrameType
 
 import pytest
 
+from chaos.auth_wiring import jwt_wiring
 from chaos.environment import Environment
 from chaos.report import Outcome, table
-from chaos.trust import trusting
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
 
@@ -49,7 +49,7 @@ def budget(request: pytest.FixtureRequest) -> Iterator[None]:
 def shared_environment(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """Run one shop for all faults that leave it as they found it: two workers a service."""
     user_port, order_port = free_ports()
-    environment = trusting(tmp_path_factory.mktemp("trust"))
+    environment = jwt_wiring(tmp_path_factory.mktemp("trust"))
     with (
         fresh_folder() as data,
         Shop(data, user_port=user_port, order_port=order_port, environment=environment) as shop,

@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import count
 from typing import Any, NamedTuple
 
-from chaos.wire import Answer, Line, Unanswered
+from chaos.wire import Line, Response, Unanswered
 
 FINAL = frozenset({200, 201, 404, 409})
 CANCEL_EVERY, REPLAY_EVERY = 5, 3
@@ -96,7 +96,7 @@ class Load:
         except Exception as failure:
             self.surprises.append(repr(failure))
         finally:
-            line.hang_up()
+            line.close()
 
     def _visit(self, line: Line, customer: dict[str, str], key: str, random_: random.Random) -> None:
         wanted = random_.sample(list(self._products), k=min(2, len(self._products)))
@@ -109,7 +109,7 @@ class Load:
         if random_.randrange(CANCEL_EVERY) == 0:
             self.cancel(line, customer, answer.json["order_id"])
 
-    def buy(self, line: Line, customer: dict[str, str], key: str, body: dict[str, Any]) -> Answer:
+    def buy(self, line: Line, customer: dict[str, str], key: str, body: dict[str, Any]) -> Response:
         answer = self._until_final(line, "/orders", customer | {"Idempotency-Key": key}, body)
         if answer.status == 201:
             order_id = answer.json["order_id"]
@@ -124,7 +124,7 @@ class Load:
         self._expect(answer.status in {200, 409}, f"cancelling {order_id} was answered {answer.status}")
         self.cancelled.add(order_id)
 
-    def _until_final(self, line: Line, path: str, headers: dict[str, str], body: Any) -> Answer:
+    def _until_final(self, line: Line, path: str, headers: dict[str, str], body: Any) -> Response:
         while True:
             with suppress(Unanswered):
                 answer = self._ask(line, path, headers, body)
@@ -134,7 +134,7 @@ class Load:
                 line.move_on()  # another server may be better off
             time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))
 
-    def _ask(self, line: Line, path: str, headers: dict[str, str], body: Any) -> Answer:
+    def _ask(self, line: Line, path: str, headers: dict[str, str], body: Any) -> Response:
         began = time.monotonic()
         try:
             answer = line.ask("POST", path, body, headers)

@@ -77,4 +77,4 @@ def _is_ready(port: int) -> bool:
     except Unanswered:
         return False
     finally:
-        line.hang_up()
+        line.close()

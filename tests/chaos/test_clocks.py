@@ -20,7 +20,7 @@ def seconds_ahead(environment: Environment) -> float:
     """Return by how much order-service's clock is ahead of ours, as its `Date` header says."""
     line = Line(environment.ports)
     answer = line.ask("GET", "/healthz")
-    line.hang_up()
+    line.close()
     return parsedate_to_datetime(answer.headers["Date"]).timestamp() - time.time()
 
 

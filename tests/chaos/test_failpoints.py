@@ -16,7 +16,7 @@ from chaos.balancer import Errand
 from chaos.environment import PASSWORD, Environment, bearer, open_session
 from chaos.failpoints import Deed
 from chaos.report import Outcome
-from chaos.wire import Answer, Line, Unanswered
+from chaos.wire import Line, Response, Unanswered
 
 SHIP_TO = {"recipient": "Rosa", "street": "Elm 1", "city": "Bonn", "postal_code": "53111", "country": "DE"}
 TWO_WAYS_ON = """
@@ -31,7 +31,7 @@ SELECT count(*) FROM orders WHERE buyer_id = %s AND num_nonnulls(buyer_name, shi
 """
 
 
-def insist(environment: Environment, line: Line, errand: Errand) -> Answer:
+def insist(environment: Environment, line: Line, errand: Errand) -> Response:
     """Ask until there is an answer that is not 503; start again meanwhile whatever has ended."""
     while True:
         try:
@@ -68,7 +68,7 @@ def test_a_session_never_goes_on_two_ways_after_a_crash_at(point: str, environme
     assert not armed.exists()
     crashed_at = time.monotonic()
     again = insist(environment, line, ("POST", "/token/refresh", body, {}))
-    line.hang_up()
+    line.close()
 
     # Before the write nothing had happened. After it the token was used, and a second use ends the session.
     assert again.status == {"refresh_session.before": 200, "refresh_session.after": 401}[point]
@@ -104,7 +104,7 @@ def test_an_account_is_erased_in_both_services_whatever_crashes_at(point: str, e
     outcome = environment.close(f"crash at {point}", invariants, load)
     environment.outcomes[-1] = outcome._replace(recovery_seconds=time.monotonic() - crashed_at)
     for line in (shop, users):
-        line.hang_up()
+        line.close()
 
 
 class Change(NamedTuple):
@@ -152,7 +152,7 @@ def test_an_account_is_changed_once_after_a_crash_at(point: str, environment: En
     assert not armed.exists()
     crashed_at = time.monotonic()
     again = insist(environment, line, errand)
-    line.hang_up()
+    line.close()
 
     assert again.status == (change.before if moment == "before" else change.after)
     with psycopg.connect(environment.shop.user.database_url) as connection:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from chaos.auth_wiring import jwt_wiring
 from chaos.environment import Environment
-from chaos.trust import trusting
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
 
@@ -55,7 +55,7 @@ def cramped(environment: Environment, tmp_path: Path) -> Iterator[Environment]:
             logs = data.with_name("logs")
             logs.mkdir()
             (data / "logs").symlink_to(logs)
-            settings = {**trusting(tmp_path), "WORKERS": "1"}
+            settings = {**jwt_wiring(tmp_path), "WORKERS": "1"}
             with Shop(data, user_port=user_port, order_port=order_port, environment=settings) as shop:
                 yield Environment(shop, environment.outcomes)
 

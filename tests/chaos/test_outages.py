@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from chaos.auth_wiring import rotate
 from chaos.environment import Environment, bearer, open_session
 from chaos.load import Load
-from chaos.trust import rotate
 from chaos.wire import Line, Unanswered
 
 OUTAGE_SECONDS = 60
@@ -23,7 +23,7 @@ def refused(environment: Environment, who: dict[str, str]) -> bool:
     for _ in range(10):
         line = Line(environment.ports)
         status = line.ask("GET", "/orders", None, who).status
-        line.hang_up()
+        line.close()
         if status != 401:
             return False
     return True
@@ -86,8 +86,8 @@ class Refreshers:
                 self._use(orders, "/orders?limit=1", session)
             except Unanswered as failure:
                 self.wrong.append(repr(failure))
-        users.hang_up()
-        orders.hang_up()
+        users.close()
+        orders.close()
 
     def _refresh(self, line: Line, session: dict[str, str]) -> dict[str, str]:
         self.sent += 1

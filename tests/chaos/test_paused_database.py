@@ -39,7 +39,7 @@ def resources(environment: Environment) -> Resources:
 def probe(environment: Environment) -> Heard:
     line, began = Line(environment.ports), time.monotonic()
     answer = line.ask("GET", "/healthz")
-    line.hang_up()
+    line.close()
     now = time.monotonic()
     return Heard(now, now - began, answer.status, None)
 

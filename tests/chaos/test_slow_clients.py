@@ -104,7 +104,7 @@ def test_slow_clients_are_disconnected_and_others_are_served(
         while time.monotonic() < enough or ports & proxy.client_ports():
             line = Line([proxy.order_port])
             others += [line.ask("GET", path).status for path in ("/healthz", "/readyz", "/products?limit=3")]
-            line.hang_up()
+            line.close()
             time.sleep(0.2)
 
     assert set(others) == {200}

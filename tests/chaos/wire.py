@@ -12,7 +12,7 @@ class Unanswered(Exception):
     """The request may have been carried out, or not: nobody said."""
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -31,14 +31,14 @@ class Line:
         self._timeout = timeout
         self._connection: HTTPConnection | None = None
 
-    def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+    def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Response:
         sent = None if body is None else json.dumps(body).encode()
         content = {"Content-Type": "application/json"} if sent else {}
         connection = self._connection = self._connection or self._open()
         try:
             connection.request(method, path, sent, {**content, **(headers or {})})
             answer = connection.getresponse()
-            received = Answer(answer.status, answer.headers, answer.read())  # type: ignore[arg-type]
+            received = Response(answer.status, answer.headers, answer.read())  # type: ignore[arg-type]
         except (OSError, HTTPException) as failure:
             self.move_on()
             raise Unanswered(repr(failure)) from failure
@@ -47,11 +47,11 @@ class Line:
         return received
 
     def move_on(self) -> None:
-        """Hang up; the next request goes to the next server."""
-        self.hang_up()
+        """Close the connection; the next request goes to the next server."""
+        self.close()
         self._turn += 1
 
-    def hang_up(self) -> None:
+    def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
         self._connection = None

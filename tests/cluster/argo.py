@@ -45,7 +45,7 @@ def application(name: str) -> Doc:
     return get("-n", "argocd", "applications.argoproj.io", name)
 
 
-def look_again(*applications: str) -> None:
+def refresh(*applications: str) -> None:
     """Have Argo CD look at its repository now, rather than in three minutes."""
     annotate = ("-n", "argocd", "annotate", "--overwrite")
     for name in names("-n", "argocd", "applicationsets.argoproj.io", *SETS):
@@ -82,7 +82,7 @@ def runs(found: Doc, digest: str) -> bool:
 
 
 def wait_until_it_runs(name: str, digest: str, seconds: float = 240) -> None:
-    look_again()
+    refresh()
     eventually(
         lambda: runs(application(name), digest), f"{name} runs {digest}", seconds, lambda: explain(application(name))
     )

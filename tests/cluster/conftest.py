@@ -48,7 +48,7 @@ def opened(
 @pytest.fixture(scope="session")
 def running(opened: Repository) -> Repository:
     """Wait for all six Applications, and import the catalogues."""
-    argo.look_again()
+    argo.refresh()
     access.eventually(lambda: argo.all_run(6), "six Applications are Synced and Healthy", 420, argo.explain_all)
     for namespace in shop.NAMESPACES:
         shopper.import_catalogue(namespace)

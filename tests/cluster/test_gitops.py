@@ -60,8 +60,8 @@ def test_the_runbooks_readiness_command_tells_what_is_missing(running: Repositor
     assert "200" in runbook.follow(command, tmp_path)
 
     databases.sql("b2c-dev", "user-service-db", "ALTER ROLE user_service NOLOGIN")
-    hang_up = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'user_service'"
-    databases.sql("b2c-dev", "user-service-db", hang_up)
+    terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'user_service'"
+    databases.sql("b2c-dev", "user-service-db", terminate)
     try:
         eventually(lambda: "503" in runbook.follow(command, tmp_path), "the pod is not ready", 30)
     finally:
@@ -128,7 +128,7 @@ def test_a_bad_migration_is_rolled_back_in_a_minute(running: Repository, fault: 
     )
     running.touch("order-service")
     running.release({"order-service": bad})
-    argo.look_again()
+    argo.refresh()
     eventually(
         lambda: stuck(name, bad), "the sync waits for its migration", 60, lambda: argo.explain(argo.application(name))
     )
@@ -140,7 +140,7 @@ def test_a_bad_migration_is_rolled_back_in_a_minute(running: Repository, fault: 
 
     # when it is rolled back in git, the sync under way still holds the bad release
     running.b2cctl("rollback", "dev", "order-service", "--reason", "its migration does not end", "--direct")
-    argo.look_again()
+    argo.refresh()
     eventually(lambda: digest_of(name) == good, "the Application wants the release before", 60)
     assert stuck(name, bad)
 
@@ -165,7 +165,7 @@ def test_self_heal_restores_what_git_names_and_leaves_what_was_added(running: Re
     kubectl("-n", "b2c-stage", "delete", "service/user-service")
 
     def healed() -> bool:
-        argo.look_again("user-service-stage")
+        argo.refresh("user-service-stage")
         return get(*where)["spec"]["replicas"] == 2 and bool(names("-n", "b2c-stage", "service/user-service"))
 
     eventually(healed, "the Deployment has two replicas and its Service again", 90)
@@ -181,7 +181,7 @@ def test_what_disappears_from_git_is_deleted_in_stage_and_kept_in_prod(running: 
     running.push("Close the shop from outside")
 
     def wants_pruning() -> bool:
-        argo.look_again()
+        argo.refresh()
         resources = argo.application("user-service-prod")["status"]["resources"]
         return any(each["kind"] == "Ingress" and each.get("requiresPruning") for each in resources)
 
@@ -192,7 +192,7 @@ def test_what_disappears_from_git_is_deleted_in_stage_and_kept_in_prod(running: 
     for env in ("stage", "prod"):
         running.change_values(env, "user-service", {"expose": {"via": "ingress"}})
     running.push("Open the shop again")
-    argo.look_again()
+    argo.refresh()
     eventually(lambda: argo.all_run(6), "six Applications are Synced and Healthy again", 120, argo.explain_all)
 
 
@@ -201,7 +201,7 @@ def test_a_service_is_taken_away_by_the_runbooks_recipe(running: Repository, tmp
     pods = items("-n", "b2c-prod", "pods", "-l", "app.kubernetes.io/name=order-service")
     (running.clone / "gitops/envs/prod/releases/order-service.yaml").unlink()
     running.push("Take order-service out of prod")
-    argo.look_again()
+    argo.refresh()
     eventually(lambda: argo.applications().keys() >= {"order-service-prod"}, "the Application stays", 5)
     assert len(items("-n", "b2c-prod", "pods", "-l", "app.kubernetes.io/name=order-service")) == len(pods)
 
@@ -212,7 +212,7 @@ def test_a_service_is_taken_away_by_the_runbooks_recipe(running: Repository, tmp
     kinds = "deployments,pods,services,configmaps,jobs,ingresses,networkpolicies,poddisruptionbudgets,serviceaccounts"
     left = ("-n", "b2c-prod", kinds, "-l", "app.kubernetes.io/name=order-service")
     eventually(lambda: not names(*left), "nothing is left", 90, lambda: names(*left))
-    argo.look_again()
+    argo.refresh()
     assert "order-service-prod" not in argo.applications()
     assert argo.state(argo.application("user-service-prod")) == ("Synced", "Healthy")
 

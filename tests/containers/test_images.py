@@ -104,7 +104,7 @@ def layers(tag: str) -> list[str]:
     return list(inspect(tag)["RootFS"]["Layers"])
 
 
-def test_equal_sources_make_equal_layers_whenever_and_wherever_they_are_built(copy: Path, tag: str) -> None:
+def test_equal_sources_make_equal_layers_at_any_time_and_place(copy: Path, tag: str) -> None:
     # given a clone that was made later, by somebody with another umask, and used with another Python
     build("user-service", tag, "--no-cache", "--build-arg", f"SOURCE_DATE_EPOCH={EPOCH}")
     first, created = layers(tag), inspect(tag)["Created"]

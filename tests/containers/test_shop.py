@@ -180,8 +180,8 @@ def test_many_sign_ins_at_once_fit_into_the_memory_that_a_service_gets(stack: St
     def login(_: int) -> int:
         return httpx.post(f"{stack.user}/login", json=account, timeout=60).status_code
 
-    with ThreadPoolExecutor(32) as crowd:
-        statuses = set(crowd.map(login, range(128)))
+    with ThreadPoolExecutor(32) as clients:
+        statuses = set(clients.map(login, range(128)))
 
     assert 200 in statuses <= {200, 503}
     assert stack.containers()["user-service-1"]["RestartCount"] == 0
@@ -214,7 +214,7 @@ def test_a_service_that_dies_is_started_again(stack: Stack) -> None:
     pid = stack.containers()["user-service-1"]["State"]["Pid"]
 
     # From outside of the container, because its first process is deaf to SIGKILL from inside, and `docker kill` would
-    # count as a wish to stop it.
+    # count as a request to stop it.
     docker("run", "--rm", "--pid", "host", os.environ["PYTHON_IMAGE"], "sh", "-c", f"kill -9 {pid}")
 
     eventually(lambda: stack.containers()["user-service-1"]["State"]["Pid"] not in {0, pid}, "a new process")

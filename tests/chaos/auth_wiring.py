@@ -8,7 +8,7 @@ from pathlib import Path
 from user_service.sessions import keys
 
 
-def trusting(folder: Path) -> dict[str, str]:
+def jwt_wiring(folder: Path) -> dict[str, str]:
     """Return the environment of both services: JWTs, two workers each, failpoints that can be armed."""
     key_file, failpoints = folder / "keys.json", folder / "failpoints"
     keys.write(key_file, [keys.generate(signs_from=0)])
