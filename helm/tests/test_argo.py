@@ -295,7 +295,7 @@ def owners(root: Path) -> set[str]:
     return named | {yaml.safe_load((root / "helm/b2c-common/values.yaml").read_text())["imageRegistry"]}
 
 
-def test_the_alert_of_a_long_sync_watches_the_environments_and_names_its_runbook(repository: Path) -> None:
+def test_alert_of_a_long_sync_covers_all_environments_with_a_runbook(repository: Path) -> None:
     rule = yaml.safe_load((repository / "gitops/alerts.yaml").read_text())
     (alert,) = (each for group in rule["spec"]["groups"] for each in group["rules"] if each["alert"] == "SyncTakesLong")
     labels = dict(re.findall(r'(\w+)=~?"([^"]+)"', alert["expr"]))

@@ -83,10 +83,10 @@ def test_no_file_uses_a_replaced_word() -> None:
 @pytest.mark.parametrize(
     ("path", "line"),
     [
-        ("a.py", "db.fetch_one_batched(key, statement)"),
+        ("a.py", "db.first_in_crowd(key, statement)"),
         ("a.md", "Drains are Peers"),
         ("a.py", "class ExpressLane: ..."),
-        ("a.py", "row = db.fetch_one(statement)"),
+        ("a.py", "row = db.first(statement)"),
         ("libs/crowd.py", ""),
     ],
 )
