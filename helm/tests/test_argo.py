@@ -300,7 +300,7 @@ def test_alert_of_a_long_sync_covers_all_environments_with_a_runbook(repository:
     (alert,) = (each for group in rule["spec"]["groups"] for each in group["rules"] if each["alert"] == "SyncTakesLong")
     labels = dict(re.findall(r'(\w+)=~?"([^"]+)"', alert["expr"]))
 
-    assert alert["expr"].startswith("argocd_app_info{")
+    assert alert["expr"].startswith("max by (name) (argocd_app_info{")
     assert labels["operation"] == "sync"
     for application in every_application(repository):
         assert re.fullmatch(labels["dest_namespace"], application["spec"]["destination"]["namespace"])

@@ -64,7 +64,7 @@ def forwarded(namespace: str, **ports: int) -> Iterator[list[subprocess.Popen[st
     finally:
         for each in started:
             each.terminate()
-            each.wait()
+            each.communicate()
 
 
 def main(step: str) -> None:
