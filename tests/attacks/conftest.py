@@ -93,11 +93,6 @@ def sign_up(apps: dict[str, Flask]) -> Callable[..., Headers]:
     return sign_up
 
 
-@pytest.fixture
-def service_credential() -> Headers:
-    return {"Authorization": f"Bearer {UserSettings(database_url='postgresql://').service_credential[0]}"}
-
-
 def send(apps: dict[str, Flask], operation: Operation, headers: Headers, **how: Any) -> Any:
     path = how.pop("path", operation.path).replace("{", "").replace("}", "")
     return apps[operation.service].test_client().open(path, method=operation.method.upper(), headers=headers, **how)

@@ -123,21 +123,6 @@ def test_a_token_anywhere_but_in_its_header_is_not_read(
             assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_the_services_credential_is_no_customer(apps: dict[str, Flask], service_credential: Headers) -> None:
-    for operation in DOORS:
-        answer = send(apps, operation, service_credential, json=operation.body)
-        assert (answer.status_code, answer.json["code"]) == (401, "invalid_token"), operation
-
-
-def test_a_customer_is_no_service(
-    apps: dict[str, Flask], sign_up: Callable[[], Headers], service_credential: Headers
-) -> None:
-    client = apps["user-service"].test_client()
-    refused = client.get("/ended-sessions", headers=sign_up())
-    assert (refused.status_code, refused.json["code"]) == (401, "invalid_token")  # type: ignore[index]
-    assert client.get("/ended-sessions", headers=service_credential).status_code == 200
-
-
 def test_a_refresh_token_is_no_access_token_and_the_reverse(
     apps: dict[str, Flask], sign_up: Callable[[], Headers]
 ) -> None:

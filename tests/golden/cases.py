@@ -46,6 +46,7 @@ BODIES: list[tuple[str, Any, dict[str, str | None]]] = [
     ("not JSON", "{", {}),
     ("trailing comma", '{"a":1,}', {}),
     ("NaN", '{"a":NaN}', {}),
+    ("infinite number", '{"a":1e999}', {}),
     ("two documents", "{} {}", {}),
     ("blanks alone", "  \n", {}),
     ("byte order mark", b"\xef\xbb\xbf{}", {}),

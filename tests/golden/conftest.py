@@ -45,6 +45,9 @@ TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablen
 ENDED = {"version": 1, "at": "2026-01-01T00:00:00Z", "session_id": "s-ended", "user_id": None}
 
 
+SETTLED = {"plain", "cors", "strict"}  # worlds whose database is there, and changed by the cases alone
+
+
 class World(NamedTuple):
     app: Flask
     saved: dict[str, str]
@@ -74,6 +77,16 @@ def open_world(urls: dict[str, str]) -> Callable[[str, str], AbstractContextMana
                 yield World(app, _tokens())
 
     return open_world
+
+
+def rows(app: Flask, world: str) -> str:
+    """Return all rows of all tables; nothing where the world has no settled database."""
+    if world not in SETTLED:
+        return ""
+    database = app.services.database  # type: ignore[attr-defined]
+    names = [name for (name,) in database.fetch_all(TABLES)]
+    tables = (f"(SELECT string_agg(t::text, chr(10) ORDER BY t::text) FROM {name} t)" for name in names)
+    return str(database.fetch_one(f"SELECT concat_ws(chr(10), {', '.join(tables)}) AS rows").rows)
 
 
 def _tokens() -> dict[str, str]:

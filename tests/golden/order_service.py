@@ -104,6 +104,7 @@ LISTS = [
         "limit=%ff",
         "limit=1%00",
         "limit=99999999999999999999",
+        f"limit={'9' * 5000}",
         "after=",
         "after=x",
         "after=!",

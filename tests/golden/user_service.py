@@ -90,6 +90,7 @@ REGISTRATIONS = {
     "username as number": {"username": 1, "password": PASSWORD},
     "username as array": {"username": [], "password": PASSWORD},
     "short username": {"username": "ca", "password": PASSWORD},
+    "username long when normalised": {"username": "\ufdfa" * 4, "password": PASSWORD},
     "long username": {"username": "x" * 65, "password": PASSWORD},
     "very long username": {"username": "x" * 300, "password": PASSWORD},
     "username with a blank": {"username": "car ol", "password": PASSWORD},
@@ -306,6 +307,7 @@ CHANGES = {
     "address as text": {"shipping_address": "home"},
     "empty address": {"shipping_address": {}},
     "address of blanks": {"shipping_address": dict.fromkeys(ADDRESS, " ")},
+    "country with a line feed": {"shipping_address": {**ADDRESS, "country": "GB\n"}},
     "unknown member of the address": {"shipping_address": {**ADDRESS, "x": 1}},
     "several faults": {"name": 1, "phone": "x", "shipping_address": {"country": "de"}},
 }

@@ -21,12 +21,6 @@ from chassis.problems import Unavailable
 from chassis.settings import Settings
 
 
-def test_a_violated_constraint_becomes_its_problem(client: FlaskClient) -> None:
-    assert client.post("/things", json={"name": "a"}).status_code == 201
-    answer = client.post("/things", json={"name": "a"})
-    assert (answer.status_code, answer.json["error"]) == (409, "taken")  # type: ignore[index]
-
-
 def test_connections_closed_by_the_server_are_replaced(client: FlaskClient, settings: Settings) -> None:
     client.get("/sql?run=SELECT 1")
     with psycopg.connect(settings.database_url, autocommit=True) as other:

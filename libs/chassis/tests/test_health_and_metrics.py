@@ -13,10 +13,6 @@ from chassis.server.health import health, schema_check
 from chassis.settings import Settings
 
 
-def test_healthz_names_service_and_environment(client: FlaskClient) -> None:
-    assert client.get("/healthz").json == {"status": "ok", "service": "toy-service", "env": "local"}
-
-
 def test_readyz_fails_once_shutdown_has_begun(shutdown_flag: Path, app: Flask) -> None:
     client = app.test_client()
     assert client.get("/readyz").status_code == 200

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
-import pytest
 from flask.testing import FlaskClient
 
 from chassis.testing.http import bearer, closing
@@ -27,16 +26,6 @@ def test_the_same_key_and_body_answer_the_stored_response_to_the_byte(
     assert left("p1") == 3
 
 
-def test_both_routes_are_one_operation(client: FlaskClient, stock: Callable[..., None]) -> None:
-    stock(p1=5)
-    body = {"items": [{"product_id": "p1"}]}
-    first, again = (
-        client.post(route, json=body, headers=ALICE | {"Idempotency-Key": "k"})
-        for route in ("/orders", "/create_order")
-    )
-    assert first.data == again.data
-
-
 def test_replay_returns_the_original_after_cancel_and_restart(
     client: FlaskClient, stock: Callable[..., None], place: Callable[..., Any], settings: Settings
 ) -> None:
@@ -47,47 +36,6 @@ def test_replay_returns_the_original_after_cancel_and_restart(
     with closing(create_app(settings)) as restarted:
         again = restarted.test_client().post("/orders", json=body, headers=ALICE | {"Idempotency-Key": "k-1"})
     assert again.data == first.data
-
-
-def test_the_same_key_with_another_body_is_refused_and_nothing_moves(
-    stock: Callable[..., None], place: Callable[..., Any], left: Callable[[str], int]
-) -> None:
-    stock(p1=5, p2=5)
-    place(key="k-1", p1=2)
-    for other in ({"p1": 3}, {"p2": 2}):
-        answer = place(key="k-1", **other)
-        assert (answer.status_code, answer.json["code"]) == (422, "idempotency_key_reused")
-    assert (left("p1"), left("p2")) == (3, 5)
-
-
-def test_another_buyer_may_use_the_same_key(
-    stock: Callable[..., None], place: Callable[..., Any], left: Callable[[str], int]
-) -> None:
-    stock(p1=5)
-    alices, bobs = place(key="k-1", p1=1), place(BOB, key="k-1", p1=1)
-    assert bobs.status_code == 201
-    assert bobs.json["order_id"] != alices.json["order_id"]
-    assert left("p1") == 3
-
-
-def test_a_refusal_leaves_no_claim_behind(
-    stock: Callable[..., None], place: Callable[..., Any], left: Callable[[str], int]
-) -> None:
-    stock(p1=1)
-    assert place(key="k-1", p1=2).status_code == 409
-    stock(p1=2)
-    assert place(key="k-1", p1=2).status_code == 201
-    assert left("p1") == 0
-
-
-@pytest.mark.parametrize("key", ["with space", "é", "x" * 256])
-def test_a_key_that_is_not_printable_ascii_is_refused(
-    stock: Callable[..., None], place: Callable[..., Any], key: str
-) -> None:
-    stock(p1=1)
-    answer = place(key=key, p1=1)
-    assert answer.status_code == 400
-    assert answer.json["errors"][0]["member"] == "Idempotency-Key"
 
 
 def test_a_twin_that_stays_in_flight_is_waited_for_and_then_answered_409(

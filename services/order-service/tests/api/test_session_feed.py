@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from chassis.db.database import Database
@@ -16,7 +15,7 @@ from order_service import create_app
 from order_service.sessions.session_feed import REMEMBERED_SECONDS, SessionFeed
 from order_service.settings import Settings
 
-PHONE, LAPTOP = bearer("u-alice", "alice", "s-phone"), bearer("u-alice", "alice", "s-laptop")
+PHONE = bearer("u-alice", "alice", "s-phone")
 SHIP_TO = {"recipient": "Alice Liddell", "street": "1 Main St", "city": "Oxford", "postal_code": "OX1", "country": "GB"}
 
 
@@ -47,24 +46,6 @@ def feed() -> Feed:
 @pytest.fixture
 def session_feed(db: Database, feed: Feed) -> SessionFeed:
     return SessionFeed(db, feed, None)
-
-
-@pytest.fixture
-def client_of_feed(app: Flask, session_feed: SessionFeed) -> Iterator[FlaskClient]:
-    """Return a client of the app, which now asks this session_feed."""
-    before = app.services.has_ended
-    app.services.has_ended = session_feed.has_ended
-    yield app.test_client()
-    app.services.has_ended = before
-
-
-def test_only_the_token_of_the_ended_session_is_refused(
-    client_of_feed: FlaskClient, feed: Feed, session_feed: SessionFeed
-) -> None:
-    feed.ended(session_id="s-phone")
-    session_feed.step()
-    assert client_of_feed.get("/orders", headers=PHONE).json["error"] == "invalid token"  # type: ignore[index]
-    assert client_of_feed.get("/orders", headers=LAPTOP).status_code == 200
 
 
 def test_the_feed_is_followed_to_its_end_over_many_pages(feed: Feed, session_feed: SessionFeed) -> None:
@@ -163,51 +144,15 @@ def test_the_age_of_the_feed_grows_only_while_it_cannot_be_followed(
     assert session_feed.age_seconds == 0
 
 
-@pytest.fixture
-def app_with_stale_feed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], FlaskClient]]:
-    """Return a maker of apps whose user-service does not answer and whose feed is an hour old."""
-    monkeypatch.setattr(SessionFeed, "age_seconds", 3600.0)
-    monkeypatch.setattr(SessionFeed, "start", lambda _: None)
-    apps = []
-
-    def make(max_age: int) -> FlaskClient:
-        changes = {"user_service_url": "http://127.0.0.1:1", "session_feed_max_age_seconds": max_age}
-        app = closing(create_app(settings.model_copy(update=changes)))
-        apps.append(app)
-        return app.__enter__().test_client()
-
-    yield make
-    for app in apps:
-        app.__exit__(None, None, None)
-
-
-def test_stale_feed_refuses_new_orders_and_nothing_else(
-    app: Flask, stock: Callable[..., None], app_with_stale_feed: Callable[[int], FlaskClient]
-) -> None:
-    stock(p1=5)
-    client = app_with_stale_feed(900)
-    for route in ("/orders", "/create_order"):
-        answer = client.post(route, json={"items": [{"product_id": "p1"}]}, headers=PHONE)
-        assert (answer.status_code, answer.json["code"]) == (503, "session_feed_too_old")  # type: ignore[index]
-        assert answer.headers["Retry-After"] == "1"
-    assert client.get("/orders", headers=PHONE).json == []
-    assert client.get("/readyz").json["details"] == {"session_feed_age_seconds": 3600.0}  # type: ignore[index]
-
-
+@pytest.mark.usefixtures("app")
 @pytest.mark.parametrize("max_age", [0, 7200])
 def test_how_old_the_news_may_be_is_a_setting(
-    app: Flask, stock: Callable[..., None], app_with_stale_feed: Callable[[int], FlaskClient], max_age: int
+    settings: Settings, stock: Callable[..., None], monkeypatch: pytest.MonkeyPatch, max_age: int
 ) -> None:
+    monkeypatch.setattr(SessionFeed, "age_seconds", 3600.0)
+    monkeypatch.setattr(SessionFeed, "start", lambda _: None)
     stock(p1=5)
-    answer = app_with_stale_feed(max_age).post("/orders", json={"items": [{"product_id": "p1"}]}, headers=PHONE)
+    changes = {"user_service_url": "http://127.0.0.1:1", "session_feed_max_age_seconds": max_age}
+    with closing(create_app(settings.model_copy(update=changes))) as app:
+        answer = app.test_client().post("/orders", json={"items": [{"product_id": "p1"}]}, headers=PHONE)
     assert answer.status_code == 201
-
-
-def test_the_export_holds_everything_and_only_the_callers(client: FlaskClient, stock: Callable[..., None]) -> None:
-    stock(p1=5)
-    placed = order_with_a_name(client).json
-    client.post("/orders", json={"items": [{"product_id": "p1"}]}, headers=bearer("u-bob", "bob"))
-    assert client.get("/orders/export", headers=PHONE).json == {
-        "user_id": "u-alice",
-        "orders": [{**placed, "idempotency_key": "for-Alice"}],
-    }

@@ -1,4 +1,4 @@
-"""Who may enter, with what token, and what a body must be, on every route."""
+"""Who may enter, and with what token."""
 
 from __future__ import annotations
 
@@ -38,20 +38,6 @@ FOR_SERVICES = [("GET", "/ended-sessions")]
 
 def claims(headers: Headers) -> Caller:
     return DemoTokens((LOCAL_SECRET,), 900).verify(headers["Authorization"].removeprefix("Bearer "))[0]
-
-
-@pytest.mark.parametrize(("method", "path"), SIGNED_IN)
-def test_without_a_token_nobody_enters(client: FlaskClient, method: str, path: str) -> None:
-    answer = client.open(path, method=method)
-    assert (answer.status_code, answer.json["error"]) == (401, "missing bearer token")
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
-
-
-@pytest.mark.parametrize(("method", "path"), SIGNED_IN)
-def test_with_a_bad_token_nobody_enters(client: FlaskClient, method: str, path: str) -> None:
-    answer = client.open(path, method=method, headers={"Authorization": "Bearer nonsense"})
-    assert (answer.status_code, answer.json["error"]) == (401, "invalid token")
-    assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
 
 
 @pytest.mark.parametrize(
@@ -161,36 +147,6 @@ def test_the_newest_secret_signs_and_older_ones_still_verify(
     assert client.get("/profile", headers=fresh).status_code == 401
     for app in (rotated, retired):
         app.services.database.close()
-
-
-@pytest.mark.parametrize("path", ["/register", "/login", "/token/refresh", "/profile/password"])
-@pytest.mark.parametrize(
-    ("body", "content_type", "status"),
-    [
-        (b"{", "application/json", 400),
-        (b"[]", "application/json", 400),
-        (b"null", "application/json", 400),
-        (b"", "application/json", 400),
-        (b"\xff\xfe", "application/json", 400),
-        (b'{"username": "\\ud800", "password": "correct horse"}', "application/json", 400),
-        (b'{"a":' * 3000, "application/json", 400),
-        (b'{"username": 1e999}', "application/json", 400),
-        (b"username=alice", "application/x-www-form-urlencoded", 415),
-        (b"{}", "", 415),
-        (b" " * 65_537, "application/json", 413),
-    ],
-)
-def test_a_malformed_body_is_refused_as_a_problem(
-    *, client: FlaskClient, alice: Headers, path: str, body: bytes, content_type: str, status: int
-) -> None:
-    answer = client.post(path, data=body, content_type=content_type, headers=alice)
-    assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
-    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
-
-
-def test_healthz_answers_what_the_contract_says(client: FlaskClient) -> None:
-    answer = client.get("/healthz")
-    assert (answer.status_code, answer.json) == (200, {"status": "ok", "service": "user-service", "env": "local"})
 
 
 def test_readyz_tells_whether_the_schema_is_there(client: FlaskClient, run: Call) -> None:
