@@ -23,7 +23,8 @@ ANSWERS = Path(__file__).parent / "answers"
 GROUPS: dict[str, list[Group]] = {"user-service": user_service.GROUPS, "order-service": order_service.GROUPS}
 Enter = Callable[[str, str], AbstractContextManager[World]]
 Answers = dict[str, list[Any]]
-CHANGES_ALTHOUGH_REFUSED = {"POST /token/refresh: spent", "POST /token/refresh: its successor"}  # reuse ends, uses count
+# A reused refresh token ends its session, and each use of one is counted.
+CHANGES_ALTHOUGH_REFUSED = {"POST /token/refresh: spent", "POST /token/refresh: its successor"}
 
 
 @pytest.mark.parametrize("service", GROUPS)
