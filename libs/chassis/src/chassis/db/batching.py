@@ -19,7 +19,7 @@ WAIT_SECONDS = 10.0
 """How long a call waits for its result at most; longer than the database's own deadlines."""
 PATIENT_CALLS = 2
 """How many calls of one key may wait that long: fewer than a worker has threads, so that other keys are served."""
-BRIEF_SECONDS = 0.25
+BRIEF_SECONDS = 1.0
 """How old the running batch of a key may be before its other waiting calls are refused."""
 
 

@@ -34,7 +34,7 @@ Call: TypeAlias = tuple[QueryNoTemplate, Mapping[str, Any]]
 CONNECT_SECONDS = 2
 POOL_WAIT_SECONDS = 2
 LOCK_WAIT_MS = 2000
-BATCH_LOCK_WAIT_MS = 500
+BATCH_LOCK_WAIT_MS = 1000
 """A batch holds a thread per call: it must not wait for a lock as long as one call may."""
 IDLE_IN_TRANSACTION_MS = 10_000
 
