@@ -141,7 +141,7 @@ def test_redirects_are_not_followed_and_get_no_credential(
         answers(b"{}", Content_Length="99"),
         answers(b"{}", status=404),
         answers(b"{}", status=500),
-        answers(b'{"keys": "' + b"x" * service_client.LARGEST_ANSWER + b'"}'),
+        answers(b'{"keys": "' + b"x" * service_client.MAX_RESPONSE_BYTES + b'"}'),
         answers(gzip.compress(b'{"keys": "' + b"x" * 10_000_000 + b'"}'), Content_Encoding="gzip"),
         answers(b"{}", Transfer_Encoding="chunked"),
         answers_slowly(b"x" * 65_536, 0),
@@ -151,7 +151,7 @@ def test_redirects_are_not_followed_and_get_no_credential(
 def test_unusable_answer_fails_within_the_time_limit(
     attacker: Server, answer: Respond, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service_client, "LONGEST_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(service_client, "MAX_RESPONSE_SECONDS", 0.2)
     attacker.respond = answer
     before = time.monotonic()
     with pytest.raises(ServiceCallFailed):
@@ -163,7 +163,7 @@ def test_client_works_again_after_an_unusable_answer(attacker: Server) -> None:
     client = ServiceClient(attacker.url, "the-credential")
     for answer in (
         answers(b"{"),
-        answers(b"x" * 2 * service_client.LARGEST_ANSWER),
+        answers(b"x" * 2 * service_client.MAX_RESPONSE_BYTES),
         answers(b"{}", 302, Location="/elsewhere"),
     ):
         attacker.respond = answer

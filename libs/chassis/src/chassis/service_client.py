@@ -1,4 +1,4 @@
-"""Calls from one service to another: their own credential, short timeouts, retries with jitter, the request's id."""
+"""Call another service: with a service credential, short timeouts, retries with jitter and the request id."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from urllib3.exceptions import HTTPError
 
 from chassis.context import current_context
 
-_PATIENCE = Timeout(connect=1, read=1.5)
+_TIMEOUT = Timeout(connect=1, read=1.5)
 _RETRIES = Retry(
     total=1, backoff_factor=0.1, backoff_jitter=0.2, status_forcelist=[502, 503, 504], respect_retry_after_header=False
 )
 
-LARGEST_ANSWER = 1024 * 1024  # several times the longest page of the feed
-LONGEST_ANSWER_SECONDS = 3.0
+MAX_RESPONSE_BYTES = 1024 * 1024  # several times the size of the largest feed page
+MAX_RESPONSE_SECONDS = 3.0
 
 
 class ServiceCallFailed(Exception):
-    """The other service did not answer, or not with what was asked for."""
+    """The other service did not answer, or its response is not a JSON object with status 200."""
 
 
 class ServiceClient:
-    """Another service of the shop."""
+    """An HTTP client for one other service of the shop."""
 
     def __init__(self, url: str, credential: str) -> None:
         self._url = url.rstrip("/")
         self._credential = credential
-        self._pool = PoolManager(timeout=_PATIENCE, retries=_RETRIES)
+        self._pool = PoolManager(timeout=_TIMEOUT, retries=_RETRIES)
 
     def get(self, path: str, **query: str | int) -> dict[str, Any]:
         url, fields = f"{self._url}{path}", {name: str(value) for name, value in query.items()}
         try:
-            # No redirect: the credential is for this address alone, and so is the trust in what it answers.
+            # No redirects: only this address may see the credential, and only its responses are trusted.
             answer = self._pool.request(
                 "GET", url, fields=fields, headers=self._headers(), redirect=False, preload_content=False
             )
@@ -54,12 +54,12 @@ class ServiceClient:
 
 
 def _read(answer: BaseHTTPResponse) -> bytes:
-    """Read the answer as it was sent; raise ServiceCallFailed when it is too large or drips in too slowly."""
-    deadline, body = monotonic() + LONGEST_ANSWER_SECONDS, b""
-    while chunk := answer.read1(LARGEST_ANSWER, decode_content=False):
+    """Return the raw body; raise ServiceCallFailed when it is too large or too slow."""
+    deadline, body = monotonic() + MAX_RESPONSE_SECONDS, b""
+    while chunk := answer.read1(MAX_RESPONSE_BYTES, decode_content=False):
         body += chunk
-        if len(body) > LARGEST_ANSWER or monotonic() > deadline:
+        if len(body) > MAX_RESPONSE_BYTES or monotonic() > deadline:
             answer.close()
-            raise ServiceCallFailed("an answer without end")
+            raise ServiceCallFailed("the response is too large or too slow")
     answer.release_conn()
     return body
