@@ -1,4 +1,4 @@
-"""What the routes of order-service use."""
+"""The objects that the routes of order-service use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What order-service reads from its environment."""
+"""The settings of order-service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the routes of user-service use."""
+"""The objects that the routes of user-service use."""
 
 from __future__ import annotations
 

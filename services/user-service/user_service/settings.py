@@ -1,4 +1,4 @@
-"""What user-service reads from its environment."""
+"""The settings of user-service."""
 
 from __future__ import annotations
 

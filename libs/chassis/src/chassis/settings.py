@@ -1,4 +1,4 @@
-"""What a service reads from its environment: typed, checked once at start, refusing to run on a weak secret."""
+"""Typed settings from the environment, checked once at start; a weak secret is refused."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         return self
 
     def faults(self) -> Iterator[str]:
-        """Say what is wrong with these values together; a service adds its own."""
+        """Yield a message for each invalid combination of values; services add their own checks."""
         if self.app_env != "local":
             yield from weaknesses("SERVICE_CREDENTIAL", self.service_credential)
             if self.token_kind == "demo":
@@ -93,7 +93,7 @@ class Settings(BaseSettings):
 
 
 def weaknesses(name: str, secrets: tuple[str, ...]) -> Iterator[str]:
-    """Say why secrets cannot be used: missing, short, or the one that everybody can read in the source."""
+    """Yield why secrets are unusable: missing, too short, or the public default from the source."""
     if not secrets or LOCAL_SECRET in secrets:
         yield f"{name} is missing or the local default: set a random one of its own"
     elif min(map(len, secrets)) < SHORTEST_SECRET:

@@ -17,7 +17,7 @@ RETURNING id, username, name, email
 def register(
     db: Database, passwords: Passwords, *, username: str, password: str, name: str | None, email: str | None
 ) -> Row:
-    """Open an account; of several that race for a username, one gets it and the others hear UsernameTaken."""
+    """Open an account; raise UsernameTaken for all but one of several racing registrations."""
     rules.refuse_weak(password, username=username, email=email)
     account = {
         "username": username,

@@ -1,4 +1,4 @@
-"""Sessions: anybody may try to sign in; a signed-in caller may end theirs; services follow which have ended."""
+"""Routes of sessions: sign-in, refresh and keys are public; callers end their own; services read the ended ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ own_sessions = signed_in("sessions", __name__)
 for_services = services_only("for services", __name__)
 
 SIGNING_IN = Rule("login", failures=(InvalidCredentials,), trusts_clients=True)
-# Nobody guesses 256 random bits: what is spared is only the look-up, and clients that race with one token are honest.
+# Limits look-ups, not guessing: racing clients are legitimate, so the first failures are free.
 REFRESHING = Rule("refresh", failures=(InvalidRefreshToken,), free=20)
 LONGEST_USER_AGENT = 200
 

@@ -1,4 +1,4 @@
-"""Who may change what under gitops/: each change of a release file must be one that b2cctl itself would write."""
+"""Check changes of gitops/ against what b2cctl would write."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -10,7 +10,7 @@ from b2cctl.shop import Shop
 
 
 def objections(base: Shop, head: Shop) -> Iterator[str]:
-    """Yield what speaks against merging head into base, a line each; nothing when all is well."""
+    """Yield one line for each reason not to merge head into base."""
     changed = sorted(path for path in base.tree.keys() | head.tree.keys() if base.tree.get(path) != head.tree.get(path))
     touched = [path for path in changed if releases.are_at(path)]
     if touched and (others := sorted(set(changed) - set(touched))):

@@ -58,7 +58,7 @@ class Release(_Strict):
         return self
 
     def runs(self) -> tuple[str, str, str]:
-        """Tell apart what the cluster runs: the image and the chart."""
+        """Return the image repository, the image digest and the chart revision that the cluster runs."""
         return self.image.repository, self.image.digest, self.chart_revision
 
     def with_changes(self, **changes: object) -> Self:

@@ -1,4 +1,4 @@
-"""What is checked before anything starts."""
+"""Checks before the shop starts."""
 
 from __future__ import annotations
 
