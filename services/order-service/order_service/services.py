@@ -28,6 +28,11 @@ class Services(context.Services):
     feed: SessionFeed | None
     keys: RemoteKeys | None
 
+    def close(self) -> None:
+        if self.feed:
+            self.feed.stop()
+        super().close()
+
     def details(self) -> dict[str, object]:
         """Return what /readyz shows beside its checks."""
         return {"session_feed_age_seconds": round(self.feed.age_seconds, 1)} if self.feed else {}

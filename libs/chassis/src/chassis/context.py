@@ -66,3 +66,7 @@ class Services:
     database: Database
     tokens: CachingVerifier
     has_ended: Callable[[str], bool] = no_session_has_ended
+
+    def close(self) -> None:
+        """End background work and close the idle connections."""
+        self.database.close()

@@ -53,6 +53,8 @@ class SessionFeed:
         self._synced_at = time.monotonic()
         self._keys_at = self._late_until = 0.0
         self._reachable = True
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="session-feed", daemon=True)
 
     def has_ended(self, session_id: str) -> bool:
         return session_id in self._ended
@@ -63,7 +65,13 @@ class SessionFeed:
         return time.monotonic() - self._synced_at
 
     def start(self) -> None:
-        threading.Thread(target=self._follow, name="session-feed", daemon=True).start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after its current step."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def step(self) -> None:
         """Catch up with the feed; raise ServiceCallFailed or psycopg.Error, and then try again later."""
@@ -102,7 +110,7 @@ class SessionFeed:
             self._keys_at = time.monotonic()
 
     def _follow(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             set_context(RequestContext(request_id=f"feed-{secrets.token_hex(8)}"))
             try:
                 self.step()
@@ -111,7 +119,7 @@ class SessionFeed:
                 self._note(reachable=False, why=str(failure))
             except Exception:
                 log.exception("session_feed_failed")  # whatever it was, the next step must still be tried
-            time.sleep(POLL_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+            self._stopping.wait(POLL_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
 
     def _note(self, *, reachable: bool, why: str = "") -> None:
         if reachable != self._reachable:

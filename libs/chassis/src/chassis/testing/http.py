@@ -15,7 +15,7 @@ from chassis.settings import LOCAL_SECRET
 def closing(app: Api) -> Iterator[Api]:
     """Yield the app; close its connections afterwards."""
     yield app
-    app.services.database.close()
+    app.services.close()
 
 
 def bearer(
