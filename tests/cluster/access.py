@@ -20,14 +20,13 @@ ROOT = Path(__file__).resolve().parents[2]
 KUBETOOLS = ROOT / ".cache/kubetools"
 WORKSPACE = ROOT / ".cache/cluster"
 """Holds the local repository; kind mounts it into its node under the same path."""
-NEIGHBOUR = ROOT.parent / "shared/tools/cluster"
 
 Doc = dict[str, Any]
 
 
 def tool() -> str:
-    """Return the program that keeps the cluster, or nothing."""
-    return os.environ.get("CLUSTER_TOOL", str(NEIGHBOUR) if NEIGHBOUR.exists() else "")
+    """Return the program that CLUSTER_TOOL names, which keeps the cluster; nothing for kind."""
+    return os.environ.get("CLUSTER_TOOL", "")
 
 
 def prepare_programs() -> None:
