@@ -158,6 +158,17 @@ def test_other_keys_than_public_ed25519_keys_are_ignored(other: dict[str, Any]) 
     assert keys.find("k-1") is not None
 
 
+def test_refresh_fetches_at_once_after_a_failed_fetch(clock: Clock) -> None:
+    issuer = Issuer("k-1")
+    keys = RemoteKeys(issuer)
+    issuer.away = True
+    with pytest.raises(Unavailable):
+        keys.find("k-1")
+    issuer.away = False
+    keys.refresh()
+    assert keys.find("k-1") is not None
+
+
 @pytest.mark.parametrize("published", [None, [], "none", [1], [{"kty": "oct"}]])
 def test_broken_jwks_leaves_the_known_keys(published: Any) -> None:
     issuer = Issuer("k-1")

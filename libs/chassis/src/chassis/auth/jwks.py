@@ -46,7 +46,11 @@ class RemoteKeys(PyJWKClient):
         return key.key if key else None
 
     def refresh(self) -> None:
-        """Replace the known keys by the published ones; on failure keep them and raise ServiceCallFailed."""
+        """Replace the known keys by the published ones; on failure keep them and raise ServiceCallFailed.
+
+        Fetches at once, also during the pause after a failure: for a caller that paces itself.
+        """
+        self._paused_until = -math.inf
         self.get_jwk_set(refresh=True)
 
     def fetch_data(self) -> PyJWKSet:
