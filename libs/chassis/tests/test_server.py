@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -51,3 +57,57 @@ def test_responses_close_their_connections_once_shutdown_has_begun(shutdown_flag
     shutdown.begin(shutdown_flag)
 
     assert headers_of_a_response(app) == {"Content-Type": "text/plain", "Connection": "close"}
+
+
+SLOW_APPLICATION = """
+import time
+from pathlib import Path
+
+def app(environ, start_response):
+    Path("entered").touch()
+    for _ in range(20_000):
+        time.sleep(0.001)
+    start_response("200 OK", [])
+    return [b"hello"]
+"""
+
+
+def eventually(path: Path) -> None:
+    give_up_at = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < give_up_at, f"{path} does not appear"
+        time.sleep(0.02)
+
+
+def leave_a_request(address: tuple[str, int], entered: Path) -> None:
+    """Send a request as soon as the server listens, and hang up while it is being answered."""
+    while True:
+        try:
+            with socket.create_connection(address) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+                return eventually(entered)
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+
+
+def test_worker_ends_cleanly_when_a_client_has_left_its_request(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(SLOW_APPLICATION)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+    environment = {**os.environ, "HOST": address[0], "PORT": str(address[1]), "THREADS": "2"}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "chassis.server"],
+        cwd=tmp_path,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        leave_a_request(address, tmp_path / "entered")
+        time.sleep(0.2)  # the server notices that the client has left
+    finally:
+        server.send_signal(signal.SIGTERM)
+        output, _ = server.communicate(timeout=30)
+    assert "panic" not in output
+    assert server.returncode == 0
