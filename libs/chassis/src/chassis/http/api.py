@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -11,8 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from chassis.auth.service_credential import require_service
 from chassis.auth.tokens import require_user
 from chassis.context import Caller, Services
-
-View = TypeVar("View", bound=Callable[..., Any])
 
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"  # PostgreSQL refuses NUL; no honest text has the other control characters
 
@@ -92,13 +90,3 @@ def signed_in(name: str, import_name: str) -> GuardedBlueprint:
 def services_only(name: str, import_name: str) -> GuardedBlueprint:
     """Return a blueprint for the other services of the shop, which have a credential of their own."""
     return _blueprint(name, import_name, Guard(require_service), "service")
-
-
-def requires(check: Callable[[Any], None]) -> Callable[[View], View]:
-    """Have `check` raise a Problem when the service cannot serve this route now; it takes the `Services`."""
-
-    def mark(view: View) -> View:
-        view.requirement = check  # type: ignore[attr-defined]
-        return view
-
-    return mark

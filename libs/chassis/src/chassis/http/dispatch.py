@@ -63,8 +63,6 @@ class Dispatcher:
         """Return the response to the request, or the Problem document of whatever was raised on the way."""
         try:
             context.caller = route.guard.authenticate(self._services, environ.get("HTTP_AUTHORIZATION", ""))
-            if route.requirement:
-                route.requirement(self._services)
             rendered = route.respond(Request(environ, variables, self._services, context.caller))
         except Exception as failure:
             rendered = render(problem_response(to_problem(failure)), environ)
