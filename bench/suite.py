@@ -96,7 +96,7 @@ def _limits(results: Results) -> Table:
 
 def _latencies(results: Results) -> Table:
     rows = [_tail(work, results[work]["shop"]) for work in (*FLOOR, HOT, SPREAD)]
-    note = "Under the same load: what 1 request in 100 waits for, beside what 1 in 2 does."
+    note = "The 99th percentile of the latency beside the median, under the loads of the other tables."
     return Table("latency", "Latency", "p99", "p50", note, rows)
 
 
@@ -108,8 +108,8 @@ def _tail(work: str, outcomes: Sequence[Outcome]) -> Comparison:
 def _yardstick(results: Results) -> Table:
     rows = [_against(results, work, "yardstick", target) for work, target in YARDSTICK.items()]
     note = (
-        "A shop in ten lines of Flask (bench/yardstick.py) that answers from dictionaries, without database, tokens "
-        "and checks, under the same server with the same workers and threads."
+        "`bench/yardstick.py` is a minimal Flask application that keeps its data in dictionaries, without database, "
+        "tokens and validation, under the same server with the same workers and threads."
     )
     return Table("yardstick", "The shop beside ten lines of Flask", "shop", "yardstick", note, rows)
 
@@ -134,6 +134,6 @@ def _burst(name: str, during: Sequence[Outcome], before: Sequence[Outcome]) -> C
 def others(remembered: list[Comparison], started: list[Comparison]) -> list[Table]:
     """Return the tables of what was not measured in rounds."""
     return [
-        Table("memory", "Memory of a worker", "now", "before", "Resident, after requests of all kinds.", remembered),
+        Table("memory", "Memory of a worker", "after", "at the measurement before", "Resident, after requests of all kinds.", remembered),
         Table("start", "Start", "ready", "bare import", "From launch to /readyz; migrations current.", started),
     ]
