@@ -134,6 +134,6 @@ def _burst(name: str, during: Sequence[Outcome], before: Sequence[Outcome]) -> C
 def others(remembered: list[Comparison], started: list[Comparison]) -> list[Table]:
     """Return the tables of what was not measured in rounds."""
     return [
-        Table("memory", "Memory of a worker", "after", "at the measurement before", "Resident, after requests of all kinds.", remembered),
+        Table("memory", "Memory of a worker", "after", "earlier", "Resident, after requests of all kinds.", remembered),
         Table("start", "Start", "ready", "bare import", "From launch to /readyz; migrations current.", started),
     ]
