@@ -77,7 +77,7 @@ schema: $(READY) ## write services/*/migrations/schema.sql again, from a databas
 test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-up brings along (TESTS=... for some of them)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 
-chaos: $(READY) ## inject faults into real processes, and audit orders and stock after each (10 minutes at most)
+chaos: $(READY) ## inject faults into real processes, and audit orders and stock after each (20 minutes at most)
 	@$(BIN)/python -m pytest tests/chaos
 
 bench: $(READY) ## measure the shop beside its limits, with a verdict on each target (needs wrk; 10 minutes at most)

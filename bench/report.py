@@ -12,7 +12,7 @@ HOW = """
 Reproduce with `make bench` (or `make bench-report`, which writes this page): Linux, Python 3.11 or newer, `wrk`
 (`apt-get install wrk`), ten minutes at most, nothing else running. One run starts everything that it compares, on
 loopback: the shop as `make up` runs it, with PostgreSQL's `fsync` on, and the servers that it is compared with. Rounds
-are interleaved. Each figure is the median with the lowest and the highest round; each ratio is taken round by round. `≥`
+are interleaved. Each figure is the median with the lowest and the highest round; ratios are taken round by round. `≥`
 and `≤` are the targets; a missed target stays in the table. [bench/LOG.md](../bench/LOG.md) records the experiments.
 """
 

@@ -32,7 +32,7 @@ FAULTS: dict[str, tuple[Callable[[Environment], None], int, float]] = {
 }
 
 
-@pytest.mark.budget(60)
+@pytest.mark.budget(120)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_acknowledged_order_is_lost_or_duplicated_by(fault: str, environment: Environment) -> None:
     kill, times, seconds_between = FAULTS[fault]

@@ -43,7 +43,7 @@ def insist(environment: Environment, line: Line, errand: Errand) -> Response:
         environment.tend(0.1)
 
 
-@pytest.mark.budget(40)
+@pytest.mark.budget(80)
 @pytest.mark.parametrize("point", failpoints.of(Deed.PLACE, Deed.CANCEL))
 def test_orders_survive_a_crash_at(point: str, environment: Environment) -> None:
     invariants = environment.invariants()
@@ -55,7 +55,7 @@ def test_orders_survive_a_crash_at(point: str, environment: Environment) -> None
     environment.close(f"crash at {point}", invariants, load)
 
 
-@pytest.mark.budget(40)
+@pytest.mark.budget(80)
 @pytest.mark.parametrize("point", failpoints.of(Deed.REFRESH))
 def test_a_session_never_goes_on_two_ways_after_a_crash_at(point: str, environment: Environment) -> None:
     session = open_session(environment.shop, point)
@@ -77,7 +77,7 @@ def test_a_session_never_goes_on_two_ways_after_a_crash_at(point: str, environme
     environment.outcomes.append(Outcome(f"crash at {point}", 2, 1, 0, 0, time.monotonic() - crashed_at))
 
 
-@pytest.mark.budget(60)
+@pytest.mark.budget(120)
 @pytest.mark.parametrize("point", failpoints.of(Deed.ERASE))
 def test_an_account_is_erased_in_both_services_whatever_crashes_at(point: str, environment: Environment) -> None:
     # given a customer with an order
@@ -133,7 +133,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.budget(40)
+@pytest.mark.budget(80)
 @pytest.mark.parametrize("point", failpoints.of(Deed.ACCOUNT))
 def test_an_account_is_changed_once_after_a_crash_at(point: str, environment: Environment) -> None:
     name, _, moment = point.partition(".")

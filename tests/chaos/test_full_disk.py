@@ -60,7 +60,7 @@ def cramped(environment: Environment, tmp_path: Path) -> Iterator[Environment]:
                 yield Environment(shop, environment.outcomes)
 
 
-@pytest.mark.budget(100)
+@pytest.mark.budget(200)
 def test_full_disk_is_answered_with_503_and_damages_nothing(cramped: Environment) -> None:
     invariants = cramped.invariants()
     postgres_data = cramped.shop.data / "postgres"

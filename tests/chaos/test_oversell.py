@@ -84,7 +84,7 @@ def fight(environment: Environment, number: int) -> Outcome:
     return Outcome("", load.sent, len(load.acknowledged), lost, duplicated, None)
 
 
-@pytest.mark.budget(240)
+@pytest.mark.budget(480)
 def test_64_buyers_at_eight_workers_never_oversell_despite_kill_9(two_servers: Environment) -> None:
     rounds = [fight(two_servers, number) for number in range(ROUNDS)]
 

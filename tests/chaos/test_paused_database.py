@@ -44,7 +44,7 @@ def probe(environment: Environment) -> Heard:
     return Heard(now, now - began, answer.status, None)
 
 
-@pytest.mark.budget(75)
+@pytest.mark.budget(150)
 def test_paused_database_delays_only_requests_in_flight(environment: Environment) -> None:
     invariants = environment.invariants()
     postgres = environment.shop.postgres

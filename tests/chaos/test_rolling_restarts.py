@@ -66,7 +66,7 @@ def replace_oldest(*fleets: Fleet) -> list[int | None]:
     return exit_codes
 
 
-@pytest.mark.budget(100)
+@pytest.mark.budget(200)
 def test_no_request_fails_while_both_services_are_restarted(environment: Environment) -> None:
     (customer, *_) = environment.customers
     ordering: Errand = ("POST", "/orders", {"items": [{"product_id": "p1"}]}, customer)
