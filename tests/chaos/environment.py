@@ -88,10 +88,11 @@ class Environment:
             self.tend(0.05)
 
     def settle(self) -> None:
-        """Wait until everything is ready."""
-        self.revive()
-        for server in self.servers:
-            server.wait_until_ready()
+        """Wait until everything is ready; start again whatever ends meanwhile.
+
+        The server's supervisor exits when a worker dies within 5.5 s of its start, as some do that are killed here.
+        """
+        self.tend_until(lambda: all(server.is_ready() for server in self.servers), patience=60)
 
     def restart(self, server: Service, **environment: str) -> None:
         """Start a server again, with these variables added to its environment."""
