@@ -1,4 +1,4 @@
-"""The profile: only signed-in callers may enter, and each finds only their own."""
+"""Routes of the caller's own profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shapes of the profile on the wire."""
+"""Request and response schemas of the profile."""
 
 from __future__ import annotations
 

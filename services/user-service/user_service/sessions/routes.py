@@ -1,4 +1,4 @@
-"""Routes of sessions: sign-in, refresh and keys are public; callers end their own; services read the ended ones."""
+"""Routes of sessions: sign in, refresh, list, end; public keys; the feed of ended sessions."""
 
 from __future__ import annotations
 
@@ -107,6 +107,6 @@ def _tokens(issuer: Issuer, opened: actions.Opened) -> dict[str, str | int]:
 
 
 def _user_agent() -> str | None:
-    """Return what the client says it is, fit to be stored and shown."""
+    """Return the User-Agent header, shortened and without unprintable characters."""
     sent = current_context().user_agent[:LONGEST_USER_AGENT]
     return "".join(filter(str.isprintable, sent)) or None
