@@ -43,7 +43,7 @@ DEFECTS = {
         f"{CODE}/__main__.py",
         "if slug and slug != shop.slug:",
         "if False:",
-        f"{TESTS}/test_plan.py::test_the_plan_refuses_to_run_in_a_fork_that_did_not_say_so",
+        f"{TESTS}/test_plan.py::test_plan_refuses_a_fork_whose_policy_names_another_owner",
     ),
     "5 a promotion takes whatever digest it is told": Defect(
         f"{CODE}/changes.py",
@@ -57,7 +57,7 @@ DEFECTS = {
         f"{CODE}/__main__.py",
         "if not skip_attestation:",
         "if False:",
-        f"{TESTS}/test_promotion.py::test_an_image_that_nobody_attests_is_not_promoted",
+        f"{TESTS}/test_promotion.py::test_image_without_attestation_is_not_promoted",
     ),
     "6 what a person types is pasted into a script": Defect(
         ".github/workflows/promote.yml",
@@ -89,7 +89,7 @@ DEFECTS = {
         "    build = recorded.inputs != inputs\n",
         '    before = shop.at(shop.repository.resolve(f"{shop.commit}~1"))\n'
         "    build = before.inputs(service) != shop.inputs(service)\n",
-        f"{TESTS}/test_plan.py::test_a_cancelled_run_is_made_good_by_the_next_one",
+        f"{TESTS}/test_plan.py::test_next_run_builds_what_a_cancelled_run_did_not",
     ),
     "10 a late run takes dev back": Defect(
         f"{CODE}/changes.py",
@@ -101,13 +101,13 @@ DEFECTS = {
         f"{CODE}/git.py",
         '"push", "--porcelain",',
         '"push", "--force", "--porcelain",',
-        f"{TESTS}/test_release.py::test_a_push_that_somebody_else_won_is_decided_anew_and_never_forced",
+        f"{TESTS}/test_release.py::test_rejected_push_is_computed_again_and_never_forced",
     ),
     "10 a lost race is given up": Defect(
         f"{CODE}/git.py",
         "ATTEMPTS = 30",
         "ATTEMPTS = 1",
-        f"{TESTS}/test_release.py::test_a_push_that_somebody_else_won_is_decided_anew_and_never_forced",
+        f"{TESTS}/test_release.py::test_rejected_push_is_computed_again_and_never_forced",
     ),
     "11 a change of a chart runs nothing": Defect(
         f"{CODE}/plan.py",
@@ -180,7 +180,7 @@ def look(folder, seen_by):
 
 
 @pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
-def test_a_defect_of_the_first_version_is_seen(defect, tmp_path):
+def test_planted_defect_fails_its_test(defect, tmp_path):
     # given the repository with the defect planted
     folder = copy_of_the_repository(tmp_path)
     text = (folder / defect.file).read_text()

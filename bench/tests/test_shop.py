@@ -50,7 +50,7 @@ def test_floor_runs_the_statement_and_sends_the_bytes(
         database.close()
 
 
-def test_units_that_went_missing_are_noticed(services: Shop, first: Mapping[str, Load]) -> None:
+def test_audit_fails_when_stock_and_orders_differ(services: Shop, first: Mapping[str, Load]) -> None:
     floor.ask(services["order-service"].port, *first[suite.ORDER].requests)
     suite.audit(services)
     with psycopg.connect(services["order-service"].settings["DATABASE_URL"]) as connection:

@@ -337,7 +337,7 @@ def test_a_fork_is_one_command_and_can_be_undone(workshop: Path) -> None:
 
 
 @pytest.mark.parametrize(("owner", "repo"), [("", "shop"), ("Some Body", "shop"), ("a/b", "shop"), ("me", "")])
-def test_a_fork_with_no_proper_name_changes_nothing(workshop: Path, owner: str, repo: str) -> None:
+def test_fork_with_an_invalid_name_changes_nothing(workshop: Path, owner: str, repo: str) -> None:
     before = owners(workshop)
 
     with pytest.raises(SystemExit, match="OWNER"):
@@ -457,7 +457,7 @@ DEFECTS = [
 @pytest.mark.parametrize(
     ("file", "stands", "planted", "check"), [row[1:] for row in DEFECTS], ids=[row[0] for row in DEFECTS]
 )
-def test_the_planted_defect_is_seen(
+def test_planted_defect_is_found(
     workshop: Path, file: str, stands: str, planted: str, check: Callable[[Path], None]
 ) -> None:
     content = (workshop / file).read_text()

@@ -42,7 +42,7 @@ UNSAFE: dict[str, tuple[Doc, str]] = {
 
 
 @pytest.mark.parametrize(("values", "said"), UNSAFE.values(), ids=UNSAFE)
-def test_unsafe_values_are_refused_in_a_sentence(repository: Path, values: Doc, said: str) -> None:
+def test_unsafe_values_are_refused_with_an_explanation(repository: Path, values: Doc, said: str) -> None:
     with pytest.raises(rendering.Refused, match=f"user-service: .*{said}"):
         render(repository, "helm4", values)
 

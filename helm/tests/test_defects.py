@@ -119,7 +119,7 @@ DEFECTS = [
 @pytest.mark.parametrize(
     ("file", "stands", "planted", "rule"), [row[1:] for row in DEFECTS], ids=[row[0] for row in DEFECTS]
 )
-def test_the_planted_defect_is_seen(workshop: Path, file: str, stands: str, planted: str, rule: rules.Rule) -> None:
+def test_planted_defect_is_found(workshop: Path, file: str, stands: str, planted: str, rule: rules.Rule) -> None:
     content = (workshop / file).read_text()
     assert stands in content
     (workshop / file).write_text(content.replace(stands, planted, 1))
@@ -128,5 +128,5 @@ def test_the_planted_defect_is_seen(workshop: Path, file: str, stands: str, plan
     assert list(rule(shop.of_environment(workshop, "prod"))) != []
 
 
-def test_every_rule_has_been_seen_failing() -> None:
+def test_every_rule_has_a_planted_defect() -> None:
     assert {row[4] for row in DEFECTS} == set(rules.RULES)

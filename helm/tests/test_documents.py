@@ -76,11 +76,11 @@ def problems(document: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
-def test_what_a_document_names_is_there(document: Path) -> None:
+def test_names_in_a_document_exist(document: Path) -> None:
     assert list(problems(document)) == []
 
 
-def test_what_is_not_there_is_seen(tmp_path: Path) -> None:
+def test_missing_name_in_a_document_is_found(tmp_path: Path) -> None:
     document = tmp_path / "wrong.md"
     document.write_text("Say `make nothing`, see [it](nowhere.md) or helm/nowhere.yaml.\n\n```sh\nfor do\n```\n")
 

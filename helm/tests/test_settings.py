@@ -107,7 +107,7 @@ def test_extra_variables_cannot_bypass_the_place_of_a_setting(service: str) -> N
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_service_starts_with_what_it_is_given(
+def test_service_starts_with_the_charts_environment(
     repository: Path, service: str, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = shop_of(repository, case).environment(service)

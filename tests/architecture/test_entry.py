@@ -36,7 +36,7 @@ def routes(app: Flask) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("service", MAKERS)
-def test_only_the_listed_routes_are_open_to_anybody(service: str) -> None:
+def test_only_the_listed_routes_are_public(service: str) -> None:
     app = MAKERS[service]()
     entered = set()
     for method, rule in routes(app):

@@ -44,14 +44,14 @@ def test_line_breaks_split_no_log_line_and_no_answer(
 
 
 @pytest.mark.parametrize("name", ["é", "a b", "x" * 129, "a\x00b", '"', "../../x", "${jndi:ldap://x}", "a\r\nb"])
-def test_a_request_id_that_is_not_harmless_is_not_reflected(apps: dict[str, Flask], name: str) -> None:
+def test_unsafe_request_id_is_not_reflected(apps: dict[str, Flask], name: str) -> None:
     for app in apps.values():
         answer = send_raw(app, "/healthz", HTTP_X_REQUEST_ID=name)
         assert len(answer.headers["X-Request-ID"]) == 32
         assert answer.headers["X-Request-ID"] != name
 
 
-def test_a_long_path_leaves_a_line_that_is_written_whole(apps: dict[str, Flask], lines: Lines) -> None:
+def test_log_line_of_a_long_path_is_written_at_once(apps: dict[str, Flask], lines: Lines) -> None:
     """PIPE_BUF bytes are written at once, also while other processes write to the same pipe."""
     for letter in ("x", "\x01", "\U0001f4a5"):
         for app in apps.values():
@@ -62,7 +62,7 @@ def test_a_long_path_leaves_a_line_that_is_written_whole(apps: dict[str, Flask],
             assert len(orjson.dumps(logged)) < 4096
 
 
-def test_made_up_methods_leave_one_metric_and_no_more(apps: dict[str, Flask]) -> None:
+def test_unknown_methods_share_one_metric(apps: dict[str, Flask]) -> None:
     for app in apps.values():
         client = app.test_client()
         for number in range(20):

@@ -38,7 +38,7 @@ def objects() -> list[Any]:
 
 
 @pytest.mark.parametrize(("operation", "place"), objects())
-def test_a_member_that_is_not_the_clients_is_refused_by_name(
+def test_server_controlled_member_is_refused_by_name(
     apps: dict[str, Flask], sign_up: Callable[[], Headers], operation: Operation, place: Place
 ) -> None:
     who = sign_up()

@@ -87,7 +87,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("what", TOO_MUCH)
-def test_too_much_of_anything_is_refused_and_the_server_goes_on(service: Service, what: str) -> None:
+def test_oversized_input_is_refused_and_the_server_keeps_serving(service: Service, what: str) -> None:
     answer = exchange(service, TOO_MUCH[what])
     assert status(answer) in {None, 400, 404, 405, 413, 414, 431}
     assert httpx.get(f"{service.url}/healthz").status_code == 200
@@ -95,13 +95,13 @@ def test_too_much_of_anything_is_refused_and_the_server_goes_on(service: Service
 
 
 @pytest.mark.parametrize("what", MALFORMED)
-def test_what_is_no_http_is_refused_and_the_server_goes_on(service: Service, what: str) -> None:
+def test_malformed_http_is_refused_and_the_server_keeps_serving(service: Service, what: str) -> None:
     answer = exchange(service, MALFORMED[what])
     assert status(answer) in {None, 400, 505}
     assert httpx.get(f"{service.url}/healthz").status_code == 200
 
 
-def test_a_request_hidden_in_the_body_of_another_is_not_answered(service: Service) -> None:
+def test_smuggled_request_is_not_answered(service: Service) -> None:
     """Two framings at once: whoever stands in front may believe the other one."""
     hidden = get(b"/metrics")
     length = b"Content-Length: %d" % (5 + len(hidden))
@@ -114,7 +114,7 @@ def test_a_request_hidden_in_the_body_of_another_is_not_answered(service: Servic
 @pytest.mark.parametrize(
     "path", [b"/%0d%0aSet-Cookie:%20admin=1", b"/%00", b"/%ff%fe", b"/\xff\xfe", b"/%u0000", b"/products/%E2%80%A8x"]
 )
-def test_a_strange_path_is_not_found_and_sets_no_header(service: Service, path: bytes) -> None:
+def test_unusual_path_gets_400_or_404_and_sets_no_cookie(service: Service, path: bytes) -> None:
     answer = exchange(service, get(path))
     assert status(answer) in {None, 400, 404}
     head = answer.partition(b"\r\n\r\n")[0].lower()
@@ -122,7 +122,7 @@ def test_a_strange_path_is_not_found_and_sets_no_header(service: Service, path: 
 
 
 @pytest.mark.parametrize("target", [b"//evil.example/openapi", b"//evil.example/..", b"http://evil.example/openapi"])
-def test_no_answer_sends_the_browser_to_another_host(service: Service, target: bytes) -> None:
+def test_no_response_redirects_to_another_host(service: Service, target: bytes) -> None:
     answer = exchange(service, get(target, b"X-Forwarded-Host: evil.example"))
     head = answer.partition(b"\r\n\r\n")[0].lower()
     assert b"location: http" not in head

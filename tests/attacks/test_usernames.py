@@ -34,7 +34,7 @@ SIGN_UPS = 1000
         ("ᾷων", "ᾼ͂ΩΝ"),
     ],
 )
-def test_a_variant_of_a_name_is_that_name(
+def test_variant_of_a_username_is_the_same_account(
     apps: dict[str, Flask], sign_up: Callable[..., Headers], name: str, variant: str
 ) -> None:
     assert name != variant
@@ -46,7 +46,7 @@ def test_a_variant_of_a_name_is_that_name(
     assert mine == theirs
 
 
-def test_homoglyphs_of_another_script_are_names_of_their_own(
+def test_homoglyphs_of_another_script_are_different_usernames(
     apps: dict[str, Flask], sign_up: Callable[..., Headers]
 ) -> None:
     """Nobody but the customer ever sees a username; docs/security.md says what would change that."""
@@ -57,7 +57,7 @@ def test_homoglyphs_of_another_script_are_names_of_their_own(
     assert len(ids) == 2
 
 
-def test_of_a_thousand_parallel_sign_ups_for_one_name_one_gets_it(apps: dict[str, Flask]) -> None:
+def test_one_of_1000_parallel_registrations_of_a_name_succeeds(apps: dict[str, Flask]) -> None:
     app = apps["user-service"]
 
     def register(number: int) -> TestResponse:

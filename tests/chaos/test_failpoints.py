@@ -57,7 +57,7 @@ def test_orders_survive_a_crash_at(point: str, environment: Environment) -> None
 
 @pytest.mark.budget(40)
 @pytest.mark.parametrize("point", failpoints.of(Deed.REFRESH))
-def test_a_session_never_goes_on_two_ways_after_a_crash_at(point: str, environment: Environment) -> None:
+def test_session_never_has_two_valid_refresh_tokens_after_a_crash_at(point: str, environment: Environment) -> None:
     session = open_session(environment.shop, point)
     line = Line([environment.shop.user.port])
     body = {"refresh_token": session["refresh_token"]}
@@ -79,7 +79,7 @@ def test_a_session_never_goes_on_two_ways_after_a_crash_at(point: str, environme
 
 @pytest.mark.budget(60)
 @pytest.mark.parametrize("point", failpoints.of(Deed.ERASE))
-def test_an_account_is_erased_in_both_services_whatever_crashes_at(point: str, environment: Environment) -> None:
+def test_account_is_erased_in_both_services_after_a_crash_at(point: str, environment: Environment) -> None:
     # given a customer with an order
     invariants = environment.invariants()
     customer = bearer(open_session(environment.shop, point))

@@ -174,7 +174,7 @@ def test_self_heal_restores_what_git_names_and_leaves_what_was_added(running: Re
     kubectl("-n", "b2c-stage", "rollout", "status", "deployment/user-service", "--timeout=120s")
 
 
-def test_what_disappears_from_git_is_deleted_in_stage_and_kept_in_prod(running: Repository) -> None:
+def test_object_removed_from_git_is_deleted_in_stage_and_kept_in_prod(running: Repository) -> None:
     ingress = "ingress/user-service"
     for env in ("stage", "prod"):
         running.change_values(env, "user-service", {"expose": {"via": "none"}})
@@ -196,7 +196,7 @@ def test_what_disappears_from_git_is_deleted_in_stage_and_kept_in_prod(running: 
     eventually(lambda: argo.all_run(6), "six Applications are Synced and Healthy again", 120, argo.explain_all)
 
 
-def test_a_service_is_taken_away_by_the_runbooks_recipe(running: Repository, tmp_path: Path) -> None:
+def test_runbook_removes_a_service(running: Repository, tmp_path: Path) -> None:
     # given the release file is gone
     pods = items("-n", "b2c-prod", "pods", "-l", "app.kubernetes.io/name=order-service")
     (running.clone / "gitops/envs/prod/releases/order-service.yaml").unlink()
@@ -217,7 +217,7 @@ def test_a_service_is_taken_away_by_the_runbooks_recipe(running: Repository, tmp
     assert argo.state(argo.application("user-service-prod")) == ("Synced", "Healthy")
 
 
-def test_the_shop_runs_on_without_root_and_application_sets(running: Repository) -> None:
+def test_shop_keeps_running_without_root_and_application_sets(running: Repository) -> None:
     before = sorted(names("-A", "pods", *RUNNING))
 
     kubectl("-n", "argocd", "delete", "applications.argoproj.io", argo.ROOT_NAME)

@@ -51,7 +51,7 @@ def test_an_image_holds_its_own_code_and_the_chassis(tags: dict[str, str], servi
 
 
 @each_service
-def test_nothing_secret_stands_in_an_images_history_environment_or_labels(tags: dict[str, str], service: str) -> None:
+def test_image_history_environment_and_labels_hold_no_secret(tags: dict[str, str], service: str) -> None:
     config = inspect(tags[service])["Config"]
     names = {entry.split("=")[0] for entry in config["Env"]}
     base = {entry.split("=")[0] for entry in inspect(os.environ["PYTHON_IMAGE"])["Config"]["Env"]}
@@ -65,7 +65,7 @@ def test_nothing_secret_stands_in_an_images_history_environment_or_labels(tags: 
 
 
 @each_service
-def test_an_image_says_how_it_is_run_and_what_it_is(tags: dict[str, str], service: str) -> None:
+def test_image_configuration_and_labels_are_complete(tags: dict[str, str], service: str) -> None:
     config = inspect(tags[service])["Config"]
 
     assert config["User"] == "10001:10001"

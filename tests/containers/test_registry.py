@@ -140,7 +140,7 @@ def test_a_change_builds_pushes_and_releases_the_affected_image_alone(pipeline: 
     assert pipeline.deliver(tmp_path / "nothing") == []
 
 
-def test_stage_and_prod_get_the_very_bytes_that_dev_runs(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_stage_and_prod_get_the_image_digest_of_dev(pipeline: Pipeline, tmp_path: Path) -> None:
     release_both(pipeline, tmp_path / "first")
     pipeline.commit("services/order-service/app.py", "# second\n")
     pipeline.deliver(tmp_path / "second")

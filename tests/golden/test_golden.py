@@ -28,7 +28,7 @@ CHANGES_ALTHOUGH_REFUSED = {"POST /token/refresh: spent", "POST /token/refresh: 
 
 
 @pytest.mark.parametrize("service", GROUPS)
-def test_answers_are_the_golden_ones(service: str, open_world: Enter) -> None:
+def test_responses_equal_the_golden_ones(service: str, open_world: Enter) -> None:
     file, found = ANSWERS / f"{service}.json", {}
     for group in GROUPS[service]:
         found |= _answers(service, group, open_world)
@@ -47,7 +47,7 @@ def test_every_method_of_every_route_has_a_case(service: str, open_world: Enter)
 
 
 @pytest.mark.parametrize("service", GROUPS)
-def test_cases_have_names_of_their_own(service: str) -> None:
+def test_case_names_are_unique(service: str) -> None:
     names = [f"{group.name}: {case.name}" for group in GROUPS[service] for case in group.cases]
     assert sorted(set(names)) == sorted(names)
 

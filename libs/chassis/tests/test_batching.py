@@ -157,7 +157,7 @@ def test_a_wrong_number_of_results_fails_every_call(overlap: Overlap, runner: Ru
 
 
 @pytest.mark.usefixtures("lenient")
-def test_an_interrupted_leader_strands_no_call(
+def test_interrupted_leader_leaves_no_call_waiting(
     overlap: Overlap, runner: Runner, batcher: Batcher[int, int | None]
 ) -> None:
     runner.failure = KeyboardInterrupt()

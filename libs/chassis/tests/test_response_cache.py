@@ -73,7 +73,7 @@ def test_a_write_clears_the_cache(client: FlaskClient, counter: Counter) -> None
     assert counter.rendered == 2
 
 
-def test_a_refusal_is_not_cached(client: FlaskClient, counter: Counter) -> None:
+def test_problem_is_not_cached(client: FlaskClient, counter: Counter) -> None:
     assert [client.get("/list?bad=1").status_code for _ in range(2)] == [400, 400]
     assert counter.rendered == 2
 

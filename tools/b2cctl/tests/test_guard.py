@@ -37,7 +37,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_what_the_pipeline_writes_may_be_merged(shipped, command):
+def test_changes_written_by_b2cctl_may_be_merged(shipped, command):
     files = written_by(shipped, *command)
 
     assert files
@@ -161,13 +161,13 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize(("forge", "objection"), FORGERIES.values(), ids=FORGERIES)
-def test_what_the_pipeline_would_not_write_is_refused(shipped, forge, objection):
+def test_changes_that_b2cctl_would_not_write_are_refused(shipped, forge, objection):
     files = forge(shipped)
 
     assert objection in shipped.refusal(*guard(shipped, files))
 
 
-def test_a_service_leaves_the_environments_one_after_the_other(shipped):
+def test_service_is_removed_from_one_environment_after_another(shipped):
     for path in (PROD, STAGE):
         assert "nothing speaks against it" in shipped.b2cctl(*guard(shipped, {path: None}))
 
@@ -179,7 +179,7 @@ def test_a_service_leaves_the_environments_one_after_the_other(shipped):
     assert "nothing speaks against it" in shipped.b2cctl(*guard(shipped, {DEV: None}))
 
 
-def test_a_promotion_that_was_overtaken_is_refused(shipped):
+def test_outdated_promotion_is_refused(shipped):
     # given a promotion to prod, made when stage ran b
     files = promotion_of(shipped, "stage", "prod")
 

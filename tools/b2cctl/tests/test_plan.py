@@ -158,7 +158,7 @@ def test_revert_pushed_during_its_release_converges(world):
     assert planned(world)[0] == {"user-service"}
 
 
-def test_a_cancelled_run_is_made_good_by_the_next_one(world):
+def test_next_run_builds_what_a_cancelled_run_did_not(world):
     # given a push whose run never came to its release
     world.push({LOGIN: "x"})
 
@@ -243,7 +243,7 @@ def test_the_plan_hands_its_outcome_to_the_workflow(world, tmp_path):
     assert "| user-service | yes |" in summary.read_text()
 
 
-def test_the_plan_refuses_to_run_in_a_fork_that_did_not_say_so(world):
+def test_plan_refuses_a_fork_whose_policy_names_another_owner(world):
     assert "this is someone/b2c-shop, but gitops/policy/shop.yaml says example-shop/b2c-shop" in world.refusal(
         "plan", "--slug", "someone/b2c-shop"
     )

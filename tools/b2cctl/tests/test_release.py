@@ -155,7 +155,7 @@ def test_a_digest_for_an_unknown_service_is_refused(world, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "latest", "sha256:abc", "sha256:" + "A" * 64, "sha256:" + "a" * 64 + "\nx"])
-def test_what_is_no_digest_is_never_recorded(world, tmp_path, text):
+def test_invalid_digest_is_not_recorded(world, tmp_path, text):
     world.push({LOGIN: "x"})
     before = world.recorded("dev", "user-service")
     (tmp_path / "user-service.digest").write_text(text)
@@ -164,7 +164,7 @@ def test_what_is_no_digest_is_never_recorded(world, tmp_path, text):
     assert world.recorded("dev", "user-service") == before
 
 
-def test_a_push_that_somebody_else_won_is_decided_anew_and_never_forced(world, monkeypatch):
+def test_rejected_push_is_computed_again_and_never_forced(world, monkeypatch):
     # given a person who always pushes between our look at main and our push, for the first two times
     world.push({LOGIN: "x"})
     mine = world.git("rev-parse", "HEAD")
@@ -190,7 +190,7 @@ def test_a_push_that_somebody_else_won_is_decided_anew_and_never_forced(world, m
     ]
 
 
-def test_a_remote_that_never_accepts_is_given_up_on(world, monkeypatch):
+def test_push_to_a_remote_that_always_rejects_fails(world, monkeypatch):
     # given a remote where nobody may write
     hook = world.bare / "hooks" / "pre-receive"
     hook.parent.mkdir()
@@ -252,7 +252,7 @@ def test_a_commit_id_that_looks_like_a_number_stays_a_text(world):
     assert isinstance(yaml.safe_load(text)["sourceSha"], str)
 
 
-def test_the_work_in_progress_of_an_operator_is_not_touched(world):
+def test_working_tree_and_index_are_not_changed(world):
     # given somebody in the middle of something
     (world.clone / "README.md").write_text("unfinished")
     world.git("add", "README.md")

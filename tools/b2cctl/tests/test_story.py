@@ -22,7 +22,7 @@ def digest_of(reference):
     return "sha256:" + hashlib.sha256(reference.encode()).hexdigest()
 
 
-def test_a_change_travels_to_prod_is_rolled_back_held_and_let_go(empty_world):
+def test_change_is_promoted_rolled_back_held_and_unheld(empty_world):
     world = empty_world
 
     # given a first release of everything, in all three environments

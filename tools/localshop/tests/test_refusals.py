@@ -142,7 +142,7 @@ def test_reset_refuses_while_the_shop_runs(localshop: Localshop, data: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "nothing"])
-def test_reset_deletes_whatever_is_there(localshop: Localshop, data: Path, kind: str) -> None:
+def test_reset_deletes_folders_and_files(localshop: Localshop, data: Path, kind: str) -> None:
     if kind == "folder":
         own_postgres_folder(data)
     elif kind == "file":
@@ -154,7 +154,7 @@ def test_reset_deletes_whatever_is_there(localshop: Localshop, data: Path, kind:
     assert not data.exists()
 
 
-def test_a_catalogue_file_that_is_not_there_is_named(localshop: Localshop) -> None:
+def test_missing_catalogue_file_is_named(localshop: Localshop) -> None:
     assert only_line(localshop("catalog", "no-such.csv")) == "there is no file no-such.csv"
 
 

@@ -65,7 +65,7 @@ def test_a_request_stays_within_its_budget_of_calls(app: Flask, requests: Callab
 
 
 @pytest.mark.parametrize("work", BUDGETS)
-def test_a_request_takes_as_many_statements_as_its_budget_says(
+def test_number_of_statements_equals_the_budget(
     app: Flask, db: Database, requests: Callable[..., Any], count_statements: Callable[..., Any], work: str
 ) -> None:
     first, second, *_ = requests(work)

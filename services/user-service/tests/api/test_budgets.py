@@ -33,7 +33,7 @@ def test_showing_the_profile_stays_within_its_budget_of_calls(app: Flask, alice:
 
 
 @pytest.mark.parametrize(("method", "path"), STATEMENTS)
-def test_a_request_takes_as_many_statements_as_its_budget_says(
+def test_number_of_statements_equals_the_budget(
     *, app: Flask, db: Database, alice: dict[str, str], login: Callable[..., Any],
     count_statements: Callable[..., Any], method: str, path: str
 ) -> None:  # fmt: skip
