@@ -1,6 +1,6 @@
-"""The defects of the shop's first version, planted back one by one: each must turn a test red.
+"""Plant the defects of the shop's first version one by one: each must fail a test.
 
-The numbers are those of the list that the rewrite began with; the others belong to services and charts.
+The numbers are those of the first version's list of defects; missing numbers have tests in services and charts.
 """
 
 import os
@@ -24,7 +24,7 @@ NEEDED = [".github", "gitops/policy", "tools/b2cctl", "services/*/pyproject.toml
 
 @dataclass
 class Defect:
-    """A text to put in the place of another, and the test that must see it."""
+    """A replacement of text in a file, and the test that must fail."""
 
     file: str
     sound: str
@@ -167,13 +167,13 @@ def copy_of_the_repository(folder):
 
 
 def look(folder, seen_by):
-    """Run the check on a copy of the repository; return its exit code and what it says."""
+    """Run the check on a copy of the repository; return its exit code and output."""
     if seen_by == ZIZMOR:
         command = [BIN / "zizmor", "--offline", "--no-progress", "--persona", "auditor", ".github"]
     else:
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
         command += ["--import-mode=importlib", "-c", os.devnull, "--rootdir", folder, seen_by]
-    # The copy comes first on the path. Loading pytest's plugins would be half of the time, and none is needed.
+    # The copy comes first on the path. No pytest plugin is needed; loading them would take half of the time.
     env = os.environ | {"PYTHONPATH": str(folder / "tools/b2cctl/src"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
@@ -190,8 +190,8 @@ def test_planted_defect_fails_its_test(defect, tmp_path):
     # when
     code, said = look(folder, defect.seen_by)
 
-    # then the test fails for what it asserts, or zizmor for what it found: neither for anything else
+    # then the test fails by its assertion, or zizmor by its finding, and not for another reason
     if defect.seen_by == ZIZMOR:
         assert code in (11, 12, 13, 14), said
     else:
-        assert code == 1, said  # a test that could not even be collected is 2 or more
+        assert code == 1, said  # 2 or more: the test could not be collected

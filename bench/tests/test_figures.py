@@ -19,7 +19,7 @@ def test_a_spread_is_the_median_with_the_lowest_and_the_highest_round() -> None:
 
 
 def test_a_ratio_is_taken_round_by_round() -> None:
-    # given rounds of which the second disturbed both: the medians alone would say 50 to 150
+    # given a second round that was disturbed for both
     row = comparison([50, 10, 100], [100, 20, 200], 0.5)
     # then
     assert row.ratio == Spread(0.5, 0.5, 0.5)

@@ -25,7 +25,7 @@ def services() -> Iterator[Shop]:
 
 @pytest.fixture(scope="module")
 def first(services: Shop) -> Mapping[str, Load]:
-    """Return the loads, cut to their first request."""
+    """Return the loads with their first request only."""
     whole = loads(register(services))
     return {work: load._replace(requests=load.requests[:1]) for work, load in whole.items()}
 

@@ -1,4 +1,4 @@
-"""The services change rows; what holds the rows is changed by the role that migrates, and by nobody else."""
+"""The service role may change rows only; the migrating role alone may change tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FORBIDDEN = [
 
 @pytest.fixture(scope="module", params=SERVICES)
 def service(request: pytest.FixtureRequest) -> Iterator[tuple[str, psycopg.Connection]]:
-    """Return a service's name and its own connection."""
+    """Return a service's name and a connection of its role."""
     scripts: Path = SERVICES[request.param][0]
     with migrated_database("roles", scripts) as url, psycopg.connect(url, autocommit=True) as connection:
         yield request.param, connection

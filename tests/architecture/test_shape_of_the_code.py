@@ -1,4 +1,4 @@
-"""The house's measure: short functions and no long tail."""
+"""Functions and files stay short."""
 
 from __future__ import annotations
 

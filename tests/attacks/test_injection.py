@@ -1,4 +1,4 @@
-"""What a client sends is answered and logged as data: one line stays one line, and no header says what we did not."""
+"""Client input cannot split log lines or add response headers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def lines(capfd: pytest.CaptureFixture[str]) -> Lines:
 
 
 def send_raw(app: Flask, path: str, **environ: str) -> Any:
-    """Send what a well-behaved client library would refuse to."""
+    """Send raw bytes, which an HTTP client library would refuse."""
     return app.test_client().get(environ_overrides={"PATH_INFO": path, **environ})
 
 
@@ -52,7 +52,7 @@ def test_unsafe_request_id_is_not_reflected(apps: dict[str, Flask], name: str) -
 
 
 def test_log_line_of_a_long_path_is_written_at_once(apps: dict[str, Flask], lines: Lines) -> None:
-    """PIPE_BUF bytes are written at once, also while other processes write to the same pipe."""
+    """A line of at most PIPE_BUF bytes is not mixed with lines of other processes."""
     for letter in ("x", "\x01", "\U0001f4a5"):
         for app in apps.values():
             lines()

@@ -1,4 +1,4 @@
-"""A malicious user-service: order-service checks every answer before it uses it."""
+"""A malicious user-service: order-service validates its responses."""
 
 from __future__ import annotations
 

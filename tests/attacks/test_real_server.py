@@ -1,4 +1,4 @@
-"""What never reaches the framework: the real server is sent what no honest client would write."""
+"""Malformed and oversized HTTP, sent to the real server."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def service(request: pytest.FixtureRequest, shop: Shop) -> Service:
 
 
 def exchange(service: Service, sent: bytes) -> bytes:
-    """Return all that the server answers until it closes, or falls silent; b"" when it only closes."""
+    """Return the response until the server closes or stays silent; b"" when it only closes."""
     heard = b""
     with socket.create_connection(("127.0.0.1", service.port), timeout=5) as connection:
         try:
@@ -50,7 +50,7 @@ def exchange(service: Service, sent: bytes) -> bytes:
             while chunk := connection.recv(65_536):
                 heard += chunk
         except OSError:
-            pass  # closed on us, or nothing more to say
+            pass  # closed, or no more data
     return heard
 
 
@@ -102,7 +102,7 @@ def test_malformed_http_is_refused_and_the_server_keeps_serving(service: Service
 
 
 def test_smuggled_request_is_not_answered(service: Service) -> None:
-    """Two framings at once: whoever stands in front may believe the other one."""
+    """Content-Length and Transfer-Encoding contradict each other: a proxy may read the other one."""
     hidden = get(b"/metrics")
     length = b"Content-Length: %d" % (5 + len(hidden))
     head = b"\r\n".join([b"POST /healthz HTTP/1.1", b"Host: shop", length, b"Transfer-Encoding: chunked", b"", b""])

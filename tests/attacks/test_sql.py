@@ -1,4 +1,4 @@
-"""SQL in every text that a client may send: it is text, and nothing else."""
+"""SQL in every text that a client may send is treated as text."""
 
 from __future__ import annotations
 

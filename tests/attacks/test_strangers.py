@@ -1,4 +1,4 @@
-"""What is another's is not found, whatever one does with its id; a token opens only the doors it is made for."""
+"""Access to other users' data, and use of tokens for other purposes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LINE = {"items": [{"product_id": "p1"}]}
 
 @pytest.fixture
 def alices(apps: dict[str, Flask], sign_up: Callable[..., Headers]) -> dict[str, Any]:
-    """Return what Alice has: an order under a key, and the ids that a stranger may have learned."""
+    """Return Alice's headers, her order with an idempotency key, and the ids of order and session."""
     who = sign_up("alice")
     order = apps["order-service"].test_client().post("/orders", json=LINE, headers={**who, "Idempotency-Key": "key-1"})
     sessions: Any = apps["user-service"].test_client().get("/sessions", headers=who).json
@@ -100,7 +100,7 @@ def test_other_users_etag_is_not_answered_304(
 
 @pytest.fixture
 def shown_elsewhere(sign_up: Callable[..., Headers]) -> list[tuple[Headers, dict[str, Any]]]:
-    """Return ways to send a good token anywhere but as `Authorization: Bearer`: headers, and what else is sent."""
+    """Return requests with a valid token outside of `Authorization: Bearer`."""
     token = sign_up()["Authorization"].partition(" ")[2]
     return [
         ({}, {"query_string": {"access_token": token, "token": token}}),
@@ -139,7 +139,7 @@ def test_refresh_and_access_tokens_are_not_interchangeable(
 def test_changed_claims_with_an_old_signature_are_refused(
     apps: dict[str, Flask], sign_up: Callable[..., Headers], alices: dict[str, Any]
 ) -> None:
-    """Put another's claims before the signature of one's own token."""
+    """Combine another user's claims with the signature of the own token."""
     own = sign_up("mallory")["Authorization"].rsplit(".", 2)[1:]
     hers = alices["who"]["Authorization"].rsplit(".", 2)[0]
     for operation in DOORS:

@@ -54,7 +54,7 @@ class Proxy:
         }
 
     def _configuration(self, shop: Shop) -> str:
-        """Replace names and ports of containers by this shop's, and a client's 30 s of silence by 5."""
+        """Replace container addresses by this shop's, and the client timeout of 30 s by 5 s."""
         text = CONFIGURATION.read_text()
         replacements = {
             r"bind :5001": f"bind 127.0.0.1:{self.user_port}",

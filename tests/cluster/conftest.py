@@ -1,4 +1,4 @@
-"""A real cluster with a real Argo CD: what make e2e-cluster tests. Needs Docker, and kind or CLUSTER_TOOL."""
+"""Tests of `make e2e-cluster` on a real cluster with Argo CD; they need Docker, and kind or CLUSTER_TOOL."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def repository(programs: None) -> Repository:
 def opened(
     repository: Repository, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Repository]:
-    """Apply the root application; what the session made is deleted afterwards, unless there is a failure to look at."""
+    """Apply the root application; delete everything afterwards, unless a test failed."""
     notes.extend(shop.open_shop(repository, tmp_path_factory.mktemp("operator")))
     yield repository
     if not request.session.testsfailed:
@@ -47,7 +47,7 @@ def opened(
 
 @pytest.fixture(scope="session")
 def running(opened: Repository) -> Repository:
-    """Wait for all six Applications, and import the catalogues."""
+    """Wait for all six Applications, then import the catalogues."""
     argo.refresh()
     access.eventually(lambda: argo.all_run(6), "six Applications are Synced and Healthy", 420, argo.explain_all)
     for namespace in shop.NAMESPACES:

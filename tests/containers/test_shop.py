@@ -1,4 +1,4 @@
-"""The shop that `docker compose up --build` runs: in order, hardened, with secrets of its own, and durable."""
+"""The shop of `docker compose up --build`: start order, isolation, secrets, durability."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ for number in range(100):
 def test_rate_limits_count_by_the_client_that_the_proxy_saw(stack: Stack) -> None:
     account = {"username": "nobody", "password": "wrong horse"}
 
-    # One client guesses, under forged addresses; another client has not been heard of.
+    # One client guesses with forged addresses; another client sends its first request.
     assert stack.run("order-service", "python", "-c", GUESSES).split()[-1] == "429"
     assert httpx.post(f"{stack.user}/login", json=account).status_code == 401
 
@@ -199,7 +199,7 @@ def test_orders_survive_kill_9_of_everything_and_a_new_set_of_containers(stack: 
     for interruption in (("kill", "postgres", "user-service", "order-service"), ("down",)):
         stack.compose(*interruption)
         stack.up()
-        # The token was signed before, so the secrets are the same; the order was stored before.
+        # Old token and old order: secrets and data have survived.
         read = httpx.get(f"{stack.order}/orders/{order['order_id']}", headers=carol)
         assert (read.status_code, read.json()) == (200, order)
 
@@ -211,8 +211,8 @@ def test_orders_survive_kill_9_of_everything_and_a_new_set_of_containers(stack: 
 def test_killed_service_is_restarted(stack: Stack) -> None:
     pid = stack.containers()["user-service-1"]["State"]["Pid"]
 
-    # From outside of the container, because its first process is deaf to SIGKILL from inside, and `docker kill` would
-    # count as a request to stop it.
+    # From outside of the container: its first process ignores SIGKILL from inside, and after `docker kill` the engine
+    # would not restart it.
     docker("run", "--rm", "--pid", "host", os.environ["PYTHON_IMAGE"], "sh", "-c", f"kill -9 {pid}")
 
     eventually(lambda: stack.containers()["user-service-1"]["State"]["Pid"] not in {0, pid}, "a new process")

@@ -60,7 +60,7 @@ PATHS = {
     "/healthz": "GET",
     "/readyz": "GET",
 }
-# Bodies that are refused, so that the routes can be asked again and again.
+# Bodies that are refused, so that routes can be called repeatedly without changes.
 REFUSED_BODY = {
     "/register": {"username": "x"},
     "/login": {"username": ""},
@@ -283,7 +283,7 @@ SESSIONS = [
             "unknown=1",
         )
     ),
-    # An odd way to learn a session's id: the feed names it as the caller of the next case does.
+    # The session's own id is not known here; the next case uses an invalid id instead.
     Case("POST /login: for its id", "POST", "/login", LOGIN, save="last=token"),
     Case("DELETE /sessions/<id>: bad id of a good session", "DELETE", "/sessions/S-0", None, "last"),
 ]
@@ -449,7 +449,7 @@ GROUPS = [
             Case("GET /.well-known%2Fjwks.json", "GET", "/.well-known%2Fjwks.json"),
         ],
     ),
-    # Logging out and deleting sessions are left out: their first case would end the session of all others.
+    # Without logout and DELETE /sessions: their first case would end the session of all others.
     _signed_up(
         "spellings",
         "plain",
@@ -498,7 +498,7 @@ GROUPS = [
             for case in bodies(method, path, "", ("no body", "not JSON", "object as text/plain", "over the limit"))
         ],
     ),
-    # Logging out comes last: it ends the session.
+    # Logout comes last, because it ends the session.
     _signed_up(
         "tokens",
         "plain",

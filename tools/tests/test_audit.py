@@ -1,4 +1,4 @@
-"""What the audit says when the advisory database answers, answers nothing, or is out of reach."""
+"""The audit with an advisory database that answers, has no data, or cannot be reached."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Audit = Callable[[str, str], subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def audit(tmp_path: Path) -> Audit:
-    """Run tools/audit.py where pip-audit says what the test wants, in stdout and stderr."""
+    """Run tools/audit.py with a pip-audit that prints the given stdout and stderr."""
 
     def audit(stdout: str, stderr: str = "") -> subprocess.CompletedProcess[str]:
         python = tmp_path / "python"
@@ -93,7 +93,7 @@ def scan(folder: Path) -> int:
 
 
 def secret() -> str:
-    return "aws_key = 'AKIA" + "Z3MJQ7T2XK5VH4WN'\n"  # in one piece it would be found here
+    return "aws_key = 'AKIA" + "Z3MJQ7T2XK5VH4WN'\n"  # in two parts, or the scan would find it in this file
 
 
 def test_secret_is_found_before_its_commit_and_after_its_removal(repository: Path) -> None:

@@ -31,7 +31,7 @@ def counter() -> Counter:
 
 @pytest.fixture
 def client(start: Callable[..., Api], counter: Counter, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
-    monkeypatch.setattr(response_cache, "FRESH_SECONDS", 60)  # however slow the machine is
+    monkeypatch.setattr(response_cache, "FRESH_SECONDS", 60)  # independent of the speed of the machine
     lists = public("lists", __name__)
 
     @lists.get("/list")

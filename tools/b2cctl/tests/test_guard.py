@@ -11,7 +11,7 @@ def text(world, path):
 
 
 def written_by(world, *arguments):
-    """What a command would write, as files; main is as before."""
+    """Return the files that a command would write, without a change of main."""
     base = world.git("rev-parse", "HEAD")
     world.b2cctl(*arguments)
     world.pull()
@@ -183,7 +183,7 @@ def test_outdated_promotion_is_refused(shipped):
     # given a promotion to prod, made when stage ran b
     files = promotion_of(shipped, "stage", "prod")
 
-    # when stage moves on before it is merged
+    # when stage gets another release before it is merged
     shipped.promote("dev", "stage", "user-service")
 
     # then

@@ -97,7 +97,7 @@ def test_a_promotion_of_another_image_than_the_source_runs_is_refused(world):
 
 
 def fake_gh(folder: Path, monkeypatch, body: str) -> Path:
-    """Put a `gh` on the path that notes how it was called."""
+    """Put a `gh` on the PATH that records its arguments."""
     folder.mkdir()
     calls = folder / "calls"
     (folder / "gh").write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {calls}\n{body}\n')
@@ -124,7 +124,7 @@ def test_image_without_attestation_is_not_promoted(world, tmp_path, monkeypatch)
 
 
 def pushed_branch(world):
-    """The one branch beside main."""
+    """Return the only branch besides main."""
     names = world.git("ls-remote", "--heads", "origin", "b2cctl/*").split()[1::2]
     assert len(names) == 1
     return names[0].removeprefix("refs/heads/")
@@ -153,7 +153,7 @@ def three_releases(world):
 
 
 def test_a_rollback_returns_image_and_chart_together(world):
-    # given a release that changed both
+    # given a release that changed image and chart
     before = world.recorded("dev", "user-service")
     world.push({LOGIN: "x", "helm/user-service/values.yaml": "port: 2\n"})
     world.release({"user-service": "c"})

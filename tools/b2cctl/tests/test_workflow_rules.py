@@ -1,4 +1,4 @@
-"""What act and the linters do not see in the workflows, read from the files."""
+"""Rules of the workflow files that act and the linters do not check."""
 
 import json
 import os
@@ -167,7 +167,7 @@ def test_guard_runs_the_code_of_main():
 
 
 def test_a_push_by_the_bot_starts_a_run():
-    # The release commit's own run finds what a revert left undone meanwhile (test_plan.py).
+    # The release commit's own run handles a revert that was pushed meanwhile (test_plan.py).
     assert "[skip ci]" not in "".join(path.read_text() for path in (ROOT / "tools/b2cctl/src/b2cctl").glob("*.py"))
 
 
@@ -244,7 +244,7 @@ HALF_MEASURES = {
 
 
 def examined(world, tmp_path, monkeypatch, answers):
-    """Run the doctor with a `gh` that gives these answers."""
+    """Run the doctor with a `gh` that returns these answers."""
     (tmp_path / "answers.json").write_text(json.dumps(answers))
     script = f"""#!{sys.executable}
 import json, sys

@@ -37,7 +37,7 @@ def one(server: Postgres, query: str, database: str = "postgres") -> object:
 def test_new_server_has_durable_commits_and_unicode_rules(server: Postgres) -> None:
     server.start()
     server.create_databases("shop")
-    server.create_databases("shop")  # there already
+    server.create_databases("shop")  # exists already
 
     durable = [one(server, f"SHOW {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")]
     assert durable == ["on", "on", "on"]
@@ -50,7 +50,7 @@ def test_new_server_has_durable_commits_and_unicode_rules(server: Postgres) -> N
 
 
 def test_killed_server_restarts_when_another_process_has_its_pid(server: Postgres) -> None:
-    # given a server that was killed, and a process of its account that has its number
+    # given a killed server whose process number another process of its account has
     server.start()
     server.kill()
     owner = server.folder.stat().st_uid
@@ -65,7 +65,7 @@ def test_killed_server_restarts_when_another_process_has_its_pid(server: Postgre
 
 
 def test_leftover_server_is_stopped_and_its_data_is_kept(server: Postgres) -> None:
-    # given a server whose shop forgot it
+    # given a server whose shop was killed
     server.start()
     with psycopg.connect(server.url("postgres")) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")

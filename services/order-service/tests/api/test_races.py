@@ -1,4 +1,4 @@
-"""Many threads, one real PostgreSQL. Several server processes: see tests/e2e."""
+"""Races of threads on one PostgreSQL; for races of server processes see tests/e2e."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALICE = bearer("u-alice", "alice")
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse no call for waiting: these are more threads than a server has, on a machine that may be busy."""
+    """Raise the time limits: the tests use more threads than a server, perhaps on a busy machine."""
     monkeypatch.setattr(batching, "BRIEF_SECONDS", 60)
 
 

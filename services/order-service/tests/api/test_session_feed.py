@@ -1,4 +1,4 @@
-"""What this service does with the feed of ended sessions. The two real services together: tests/e2e/test_trust.py."""
+"""order-service's side of the session feed; for both real services see tests/e2e/test_trust.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHIP_TO = {"recipient": "Alice Liddell", "street": "1 Main St", "city": "Oxford"
 
 
 class Feed(ServiceClient):
-    """user-service's feed, two endings a page; or user-service is away."""
+    """A fake feed with two endings per page; it fails while `away`."""
 
     def __init__(self) -> None:
         self.endings: list[dict[str, Any]] = []

@@ -1,6 +1,6 @@
-"""What a request may cost, counted in what does not depend on the machine: SQL statements and calls of functions.
+"""Budgets of SQL statements and calls of own functions per request, the same on every machine and Python.
 
-Lower a budget when the code gets leaner; raise one only for what is worth it.
+Lower a budget when the code needs less; raise one only for a feature that is worth it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ TRACES = ("wonderland", "liddell", "example.com", "01865", "dinah", "rabbit", "o
 
 @pytest.fixture
 def traces(run: Call) -> Callable[[], list[str]]:
-    """Search all rows of all tables; return the traces of the person that are left."""
+    """Search all rows of all tables; return the personal data that is left."""
 
     def search() -> list[str]:
         tables = [name for (name,) in run("SELECT relname FROM pg_stat_user_tables")]

@@ -1,4 +1,4 @@
-"""Who may enter, and with what token."""
+"""Tokens that the service accepts and refuses."""
 
 from __future__ import annotations
 

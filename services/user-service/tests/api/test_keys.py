@@ -1,4 +1,4 @@
-"""Tokens of the kind jwt: their keys on the command line, in the JWKS, and while they rotate."""
+"""JWTs: key commands, published keys, rotation."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def test_password_changed_during_the_check_opens_no_session(
         with db.transaction() as connection:
             connection.execute("UPDATE users SET password_changed_at = clock_timestamp()")
             changed.set()
-            sleep(0.3)  # the sign-in gets as far as it can before this is committed
+            sleep(0.3)  # lets the login wait for the row lock of this transaction
 
     def match(*_: Any) -> bool:
         Thread(target=change).start()

@@ -68,7 +68,7 @@ def test_new_password_ends_a_session_opened_concurrently(
         with db.transaction() as connection:
             connection.execute(statements.OPEN, session)
             opened.set()
-            sleep(0.3)  # the change gets as far as it can before this is committed
+            sleep(0.3)  # lets the change wait for the row lock of this transaction
 
     Thread(target=open_slowly).start()
     opened.wait(5)

@@ -15,7 +15,7 @@ Tokens = dict[str, Any]
 
 @pytest.fixture
 def signed_in(register: Call, login: Call) -> Tokens:
-    """What Alice's sign-in answered."""
+    """Return the response to Alice's login."""
     register("alice")
     tokens: Tokens = login("alice").json
     return tokens

@@ -1,4 +1,4 @@
-"""An attacker is slowed down and refused before anything is hashed; nobody else notices."""
+"""Rate limits of the routes; for the policy see libs/chassis/tests/test_rate_limit.py."""
 
 from __future__ import annotations
 
