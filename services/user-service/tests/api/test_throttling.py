@@ -93,40 +93,17 @@ def test_attack_from_a_shared_address_delays_only_the_victim_there(register: Cal
     assert login_from("198.51.100.1", "alice").status_code == 200
 
 
-def test_many_accounts_from_one_address_are_refused_before_hashing(
-    app: Flask, register: Call, login_from: Call
-) -> None:
-    # given
-    register("alice")
-    app.services.passwords = Mock(match=Mock(return_value=False))
-    # when
-    attack = [login_from("192.0.2.1", f"victim{number}", WRONG).status_code for number in range(500)]
-    # then
-    assert attack[:20] == [401] * 20
-    assert attack[20:].count(429) >= 475  # a second's delay may have passed meanwhile, hardly a fourth one's
-    assert app.services.passwords.match.call_count == attack.count(401)
-
-
-def test_trusted_client_is_not_locked_out_by_password_spraying(app: Flask, register: Call, login_from: Call) -> None:
+def test_trusted_client_signs_in_during_attacks(register: Call, login_from: Call) -> None:
     # given
     register("alice")
     login_from("192.0.2.1", "alice")
     # when
-    attack = [login_from("192.0.2.1", f"victim{number}", WRONG).status_code for number in range(30)]
+    spraying = [login_from("192.0.2.1", f"victim{number}", WRONG).status_code for number in range(30)]
+    guessing = [login_from(f"198.51.100.{number}", "alice", WRONG).status_code for number in range(40)]
     # then
-    assert attack[:20] == [401] * 20
-    assert attack[20:].count(429) >= 5
-    assert login_from("192.0.2.1", "alice").status_code == 200
-
-
-def test_a_victim_signs_in_from_home_while_thousand_addresses_guess(register: Call, login_from: Call) -> None:
-    # given
-    register("alice")
-    login_from("192.0.2.1", "alice")
-    # when
-    attack = [login_from(f"198.51.100.{number}", "alice", WRONG).status_code for number in range(40)]
-    # then
-    assert attack == [401] * 30 + [429] * 10
+    assert spraying[:20] == [401] * 20
+    assert spraying[20:].count(429) >= 5
+    assert guessing == [401] * 30 + [429] * 10
     assert login_from("192.0.2.1", "alice").status_code == 200
 
 
