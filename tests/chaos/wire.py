@@ -58,3 +58,13 @@ class Line:
 
     def _open(self) -> HTTPConnection:
         return HTTPConnection("127.0.0.1", self._ports[self._turn % len(self._ports)], timeout=self._timeout)
+
+
+def is_ready(port: int) -> bool:
+    line = Line([port], timeout=5)
+    try:
+        return line.ask("GET", "/readyz").status == 200
+    except Unanswered:
+        return False
+    finally:
+        line.close()
