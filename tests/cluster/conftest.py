@@ -5,23 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from report_notes import note, notes, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 
 from cluster import access, argo, shop, shopper
 from cluster.repository import Repository
-
-notes: list[str] = []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.section("cluster")
-    for line in notes:
-        terminalreporter.write_line(line)
-
-
-@pytest.fixture(scope="session")
-def note() -> list[str]:
-    """Collect what was measured or fitted to the cluster, for the end of the report."""
-    return notes
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -60,15 +59,9 @@ def postgres() -> str:
 @cache
 def valkey() -> str:
     """Load Valkey's image, or Debian's package where no registry can be reached; return its name."""
-    image = "b2c-e2e/valkey:8"
-    published = "valkey/valkey:8-alpine"
-    pulled = subprocess.run(["docker", "pull", "--quiet", published], capture_output=True, check=False).returncode == 0
-    if not pulled:
-        stand_ins = (ROOT / "tests/containers/stand-ins.Dockerfile").read_text()
-        python = ("--build-arg", f"PYTHON_IMAGE={chosen()['PYTHON_IMAGE']}", "--network", os.environ["BUILD_NETWORK"])
-        engine.docker("build", *python, "--target", "valkey", "--tag", image, "-", input=stand_ins)
-    else:
-        engine.docker("tag", published, image)
+    image, published = "b2c-e2e/valkey:8", "valkey/valkey:8-alpine"
+    found = published if engine.pull(published) else engine.stand_in("valkey", chosen()["PYTHON_IMAGE"])
+    engine.docker("tag", found, image)
     access.load(image)
     return image
 

@@ -12,20 +12,7 @@ from collections.abc import Iterator
 import pytest
 from containers.engine import ROOT, Stack, build, chosen_images, docker, remove_images
 from dotenv import dotenv_values
-
-measured: list[str] = []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.section("containers")
-    for line in measured:
-        terminalreporter.write_line(line)
-
-
-@pytest.fixture(scope="session")
-def note() -> list[str]:
-    """Collect what was measured, for the end of the report."""
-    return measured
+from report_notes import note, notes, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,7 +22,7 @@ def images() -> dict[str, str]:
     given = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value}
     chosen = chosen_images(given | dict(os.environ))
     os.environ.update(chosen)
-    measured.extend(f"{name}: {value}" for name, value in chosen.items())
+    notes.extend(f"{name}: {value}" for name, value in chosen.items())
     return chosen
 
 

@@ -43,9 +43,9 @@ def chosen_images(given: Mapping[str, str]) -> dict[str, str]:
         "PYTHON_IMAGE": python,
         "POSTGRES_IMAGE": _choose(given, "POSTGRES_IMAGE", _pinned(compose, "POSTGRES_IMAGE"), lambda: "postgres:18"),
         "BALANCER_IMAGE": _choose(
-            given, "BALANCER_IMAGE", _pinned(compose, "BALANCER_IMAGE"), lambda: _stand_in("haproxy", python)
+            given, "BALANCER_IMAGE", _pinned(compose, "BALANCER_IMAGE"), lambda: stand_in("haproxy", python)
         ),
-        "REGISTRY_IMAGE": _choose(given, "REGISTRY_IMAGE", REGISTRY, lambda: _stand_in("registry", python)),
+        "REGISTRY_IMAGE": _choose(given, "REGISTRY_IMAGE", REGISTRY, lambda: stand_in("registry", python)),
     }
 
 
@@ -59,14 +59,18 @@ def _pinned(compose: str, variable: str) -> str:
     return _default(compose, rf"\$\{{{variable}:-([^}}]+)\}}")
 
 
-def _choose(given: Mapping[str, str], variable: str, pinned: str, stand_in: Callable[[], str]) -> str:
+def _choose(given: Mapping[str, str], variable: str, pinned: str, otherwise: Callable[[], str]) -> str:
     if variable in given:
         return given[variable]
-    can_be_had = subprocess.run(["docker", "pull", "--quiet", pinned], capture_output=True, check=False).returncode == 0
-    return pinned if can_be_had else stand_in()
+    return pinned if pull(pinned) else otherwise()
 
 
-def _stand_in(target: str, python: str) -> str:
+def pull(image: str) -> bool:
+    return subprocess.run(["docker", "pull", "--quiet", image], capture_output=True, check=False).returncode == 0
+
+
+def stand_in(target: str, python: str) -> str:
+    """Build an image from a Debian package in place of a published one; return its tag."""
     tag = f"b2c-stand-in/{target}"
     arguments = ["--build-arg", f"PYTHON_IMAGE={python}", "--target", target, "--tag", tag]
     docker("build", *_network(), *arguments, "-", input=(Path(__file__).parent / "stand-ins.Dockerfile").read_text())
