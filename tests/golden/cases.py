@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 
@@ -130,6 +130,30 @@ ORIGINS: list[tuple[str, str, dict[str, str | None]]] = [
 ]
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW")
+ADDRESS = {"street": "High Street 1", "city": "Springfield", "postal_code": "12345", "country": "DE"}
+PROBES = ["/healthz", "/readyz"]
+PAGES = [
+    "/metrics",
+    "/openapi",
+    "/openapi/",
+    "/openapi/openapi.json",
+    "/openapi.json",
+    "/openapi/swagger",
+    "/openapi/oauth2-redirect.html",
+    "/openapi/swagger/swagger-ui.css",
+    "/openapi/static/nothing",
+    "/static/nothing",
+]
+REQUEST_IDS = {
+    "harmless": "abc-123_DEF.4",
+    "blank": "",
+    "with a blank": "a b",
+    "with quotes": '"><script>',
+    "not ASCII": "\u00fc",
+    "long": "x" * 64,
+    "longer": "x" * 128,
+    "longest": "x" * 129,
+}
 
 
 def shown(name: str) -> str:
@@ -175,6 +199,29 @@ def wrong_methods(path: str, allowed: str, caller: str = "") -> list[Case]:
     """Send every unsupported method and OPTIONS to a path."""
     wrong = [method for method in METHODS if method not in allowed.split()]
     return [Case(f"{method} {path}: method", method, path, None, caller) for method in wrong]
+
+
+def request_ids(*routes: tuple[str, str, str]) -> list[Case]:
+    """Send every kind of X-Request-ID to routes: method, path and caller."""
+    return [
+        Case(f"{method} {path}: X-Request-ID {name}", method, path, None, caller, {"X-Request-ID": sent})
+        for method, path, caller in routes
+        for name, sent in REQUEST_IDS.items()
+    ]
+
+
+def no_such_paths(paths: Iterable[str], callers: Mapping[str, str]) -> list[Case]:
+    """Send requests to unknown paths; `callers` maps each method to its caller."""
+    return [
+        Case(f"{method} {path}: no such path", method, path, None, caller)
+        for path in paths
+        for method, caller in callers.items()
+    ]
+
+
+def pages(paths: Iterable[str], *methods: str) -> list[Case]:
+    """Request pages without a body or a caller."""
+    return [Case(f"{method} {path}", method, path) for path in paths for method in methods]
 
 
 def spellings(method: str, path: str, caller: str = "", body: Any = None) -> list[Case]:
