@@ -54,7 +54,7 @@ def attack(app: Flask, operation: tuple[str, str], mode: GenerationMode, caller:
     @THOROUGH
     @given(case=schema[path][method].as_strategy(generation_mode=mode))
     def run(case: Any) -> None:
-        # Rules that a schema cannot express: existing products, issued cursors, common passwords.
+        # Rules that a schema cannot describe: existing products, issued cursors, common passwords.
         case.call_and_validate(headers=caller(), excluded_checks=[positive_data_acceptance])
 
     run()
