@@ -1,4 +1,4 @@
-"""Defects, most of them once real, planted one by one: the rule that each belongs to must see it."""
+"""Plant defects one by one; the rule of each must report it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import shop
 COMMON = "helm/b2c-common/templates/"
 PROD = "gitops/envs/prod/values/"
 
-# (what is wrong, file, what stands there, what is planted, the rule that must see it)
+# (defect, file, original text, planted text, rule that must report it)
 DEFECTS = [
     ("the services sign and verify with different kinds of token", PROD + "user-service.yaml",
      "tokens:\n", "tokens:\n  issuer: somebody-else\n", rules.services_agree_on_tokens),

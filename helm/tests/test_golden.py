@@ -1,4 +1,4 @@
-"""What production would be made of, word for word: a change shows up in a review as a change of these files."""
+"""Production's manifests are stored as files, so that a review shows every change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clusters differ in can be set: nodes, users, service accounts, volumes, DNS, registries."""
+"""Differences between clusters are values: nodes, users, service accounts, volumes, DNS, registries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three environments, two services, two Helms, eight Kubernetes: rendered as Argo CD does, and valid."""
+"""Three environments, two services, two versions of Helm and eight of Kubernetes render valid manifests."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_helm_lint_passes(repository: Path, service: str, helm: str) -> None:
 
 
 ACTION = re.compile(r"{{.*?}}", re.DOTALL)
-# A template that uses one of these renders differently from one time, or one cluster, to the next.
+# A template with one of these may render differently each time or in each cluster.
 CHANCE = re.compile(r"\b(lookup|rand\w*|gen(CA|PrivateKey|SelfSigned|Signed)\w*|uuidv4|now|getHostByName|htpasswd)\b")
 
 
