@@ -119,7 +119,7 @@ def test_sql_in_a_parameter_finds_and_changes_nothing(
         elif where == "query":
             answer = send(apps, operation, who, path=f"{operation.path}?{name}={sent}", **how)
         else:
-            # A key of this shape is a key, whatever it spells.
+            # Any text of this shape is a valid key.
             key = sql.replace(" ", "") if sql.isascii() and sql.isprintable() else "'"
             answer = send(apps, operation, {**who, name: key}, **how)
             assert answer.status_code in {201, 400, 409}

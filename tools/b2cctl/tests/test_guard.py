@@ -194,7 +194,7 @@ def test_a_promotion_into_a_hold_is_refused(shipped):
     # given
     files = promotion_of(shipped, "dev", "stage")
 
-    # when somebody rolls back before it is merged
+    # when the service is rolled back before it is merged
     shipped.b2cctl("rollback", "stage", "user-service", "--direct", "--reason", "Slow")
     shipped.pull()
 
