@@ -39,7 +39,7 @@ charts: $(READY) ## write the charts' schemas and READMEs again
 charts-check: $(READY)
 	@$(BIN)/charts generate --check
 
-scan: $(SCANNER) ## hold the manifests of production against checkov's rules
+scan: $(SCANNER) ## check the manifests of production with checkov
 	@.cache/checkov/bin/checkov --config-file helm/scan/checkov.yaml --directory helm/tests/golden
 
 $(SCANNER): helm/scan/requirements.txt | $(READY)
@@ -48,10 +48,10 @@ $(SCANNER): helm/scan/requirements.txt | $(READY)
 	@$(BIN)/uv pip sync --quiet --require-hashes --python .cache/checkov/bin/python $<
 	@touch $@
 
-golden: $(READY) $(KUBETOOLS) ## write again what the prod manifests should look like, for a review to see
+golden: $(READY) $(KUBETOOLS) ## renew the expected manifests of production, for review
 	@UPDATE_GOLDEN=1 TEST_POSTGRES_URL=unused $(BIN)/python -m pytest -q helm/tests/test_golden.py
 
-golden-answers: $(READY) ## write again what the services should answer, for a review to see
+golden-answers: $(READY) ## renew the expected answers of the services, for review
 	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden
 
 fork: $(READY) $(KUBETOOLS) ## make the shop yours: make fork OWNER=your-organisation REPO=your-shop

@@ -1,4 +1,4 @@
-"""The results as text for the terminal, and as docs/benchmarks.md."""
+"""Write the results to the terminal and to docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def text(table: Table) -> str:
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Return lines of cells with their columns below each other."""
+    """Return the rows as text with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
     return "\n".join(f"  {line}".rstrip() for line in padded)
@@ -65,7 +65,7 @@ def markdown(tables: Sequence[Table], facts: Mapping[str, str]) -> str:
 def _section(table: Table) -> Iterator[str]:
     yield f"## {table.title}"
     yield table.note
-    # As code: a reader of Markdown takes <id> for HTML, and drops it.
+    # As code, because Markdown takes <id> for HTML and drops it.
     yield _grid(header(table), [[f"`{work}`", *rest] for work, *rest in map(cells, table.rows)])
     yield f"![{table.title}](benchmarks/{table.slug}.svg)"
 
@@ -75,7 +75,7 @@ def _grid(head: list[str], lines: list[list[str]]) -> str:
 
 
 def write(docs: Path, tables: Sequence[Table], facts: Mapping[str, str]) -> None:
-    """Write benchmarks.md and its pictures below docs."""
+    """Write docs/benchmarks.md and its pictures."""
     pictures = docs / "benchmarks"
     pictures.mkdir(exist_ok=True)
     for picture in pictures.glob("*.svg"):

@@ -1,4 +1,4 @@
-"""What is compared with what, and the targets."""
+"""The comparisons of `make bench` and their targets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TAIL, HOT_RATE, BURST = 6.0, 0.5, 3.0
 
 
 class Stage(NamedTuple):
-    """All that takes part: the shop with its loads, and the servers beside it."""
+    """The shop, its loads, and the servers that it is compared with."""
 
     shop: Shop
     loads: Mapping[str, Load]
@@ -56,7 +56,7 @@ def _contenders(stage: Stage, work: str) -> Iterator[tuple[str, Contender]]:
 
 
 def requests(stage: Stage, results: Results) -> dict[str, int]:
-    """Return how many requests each service has answered in the rounds."""
+    """Return the number of requests that each service served in all rounds."""
     answered = dict.fromkeys(SERVICES, 0)
     for work, outcomes in results.items():
         answered[stage.loads[work].service] += sum(outcome.requests for outcome in outcomes["shop"])
@@ -64,7 +64,7 @@ def requests(stage: Stage, results: Results) -> dict[str, int]:
 
 
 def audit(shop: Shop) -> None:
-    """Raise Trouble unless what has left the shelves is what the orders say."""
+    """Raise Trouble unless the units taken from stock equal the units ordered."""
     sold = "SELECT (SELECT sum(%s - stock) FROM products), (SELECT sum(qty) FROM order_lines)"
     with psycopg.connect(shop["order-service"].settings["DATABASE_URL"]) as connection:
         row = connection.execute(sold, [STOCK]).fetchone()
@@ -132,7 +132,7 @@ def _burst(name: str, during: Sequence[Outcome], before: Sequence[Outcome]) -> C
 
 
 def others(remembered: list[Comparison], started: list[Comparison]) -> list[Table]:
-    """Return the tables of what was not measured in rounds."""
+    """Return the tables of memory and start, which are not measured in rounds."""
     return [
         Table("memory", "Memory of a worker", "after", "earlier", "Resident, after requests of all kinds.", remembered),
         Table("start", "Start", "ready", "bare import", "From launch to /readyz; migrations current.", started),

@@ -1,4 +1,4 @@
-"""order-service's clock a minute ahead of user-service's, or behind it. See LEEWAY_SECONDS."""
+"""order-service's clock is a minute ahead or behind; see LEEWAY_SECONDS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SKEW_SECONDS = 60
 
 
 def seconds_ahead(environment: Environment) -> float:
-    """Return by how much order-service's clock is ahead of ours, as its `Date` header says."""
+    """Return the difference of order-service's `Date` header to this clock."""
     line = Line(environment.ports)
     answer = line.ask("GET", "/healthz")
     line.close()
