@@ -1,4 +1,4 @@
-"""The server process: its settings, its protocol, its connections during shutdown."""
+"""The server process: settings, protocol, connections during shutdown."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def leave_a_request(address: tuple[str, int], entered: Path) -> None:
             time.sleep(0.05)
 
 
-def test_worker_ends_cleanly_when_a_client_has_left_its_request(tmp_path: Path) -> None:
+def test_worker_ends_without_abort_after_a_client_has_left(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(SLOW_APPLICATION)
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = free.getsockname()

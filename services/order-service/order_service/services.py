@@ -18,7 +18,7 @@ from order_service.settings import Settings
 
 @dataclass(kw_only=True)
 class Services(context.Services):
-    """`feed` follows the sessions that user-service has ended, `keys` are its public ones; None where not used."""
+    """The chassis' services, the feed of ended sessions and user-service's public keys; None where not used."""
 
     settings: Settings
     feed: SessionFeed | None
@@ -30,7 +30,7 @@ class Services(context.Services):
         super().close()
 
     def details(self) -> dict[str, object]:
-        """Return what /readyz shows beside its checks."""
+        """Return the details that /readyz shows beside its checks."""
         if self.feed is None:
             return {}
         age = self.feed.age_seconds
@@ -38,7 +38,7 @@ class Services(context.Services):
 
 
 def connect(settings: Settings, database: Database) -> Services:
-    """Return the services; where the URL of user-service is set, its feed and, for JWTs, its keys are used."""
+    """Return the services; with USER_SERVICE_URL they include the session feed and, for JWTs, the public keys."""
     client = (
         ServiceClient(settings.user_service_url, settings.service_credential[0]) if settings.user_service_url else None
     )

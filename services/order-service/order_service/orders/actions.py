@@ -1,4 +1,4 @@
-"""Place and cancel orders: one statement each, so that an order is there whole or not at all."""
+"""Place and cancel orders with one atomic statement each."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Placed(NamedTuple):
 def place_order(
     db: Database, *, buyer: Caller, basket: dict[str, int], ship_to: dict[str, Any] | None, idempotency_key: str | None
 ) -> Placed:
-    """Take the stock and write the order; or answer again what this idempotency key was answered before.
+    """Reduce the stock and create the order, or return the earlier result of this idempotency key.
 
-    Raises a Problem of `rules`, or InvalidToken when the buyer's account was deleted; then nothing has moved.
+    Raises a Problem of `rules`, or InvalidToken if the buyer's account was deleted; then nothing has changed.
     """
     request = orjson.dumps([list(basket.items()), ship_to])
     parameters: dict[str, Any] = {
@@ -45,7 +45,7 @@ def place_order(
         row = db.fetch_one(statements.EARLIER, parameters) or row  # another request with this key was faster
     if row.order_id is None:
         rules.refuse(basket, {key: rules.OnShelf(*found) for key, found in (row.shelf or {}).items()})
-        raise Unavailable  # nothing to refuse: the order of this key was erased a moment ago
+        raise Unavailable  # the basket is valid: the order with this key was erased meanwhile
     if row.fingerprint not in (None, parameters["fingerprint"]):
         raise rules.KeyReused
     return Placed(row.order_id, row.receipt, replayed=row.fingerprint is not None)
@@ -64,7 +64,7 @@ def _place(db: Database, parameters: dict[str, Any]) -> Row:
 
 
 def cancel_order(db: Database, *, buyer_id: str, order_id: str) -> str:
-    """Cancel the caller's order and put its goods back; return its document."""
+    """Cancel the caller's order and restore its stock; return its document."""
     order = {"id": order_key(order_id), "buyer_id": buyer_id, "cancellable": list(rules.CANCELLABLE)}
     row = db.fetch_one(statements.CANCEL, order)
     if row is None:

@@ -1,9 +1,9 @@
 """The two statements that change orders.
 
-Both lock the products they touch in key order, so that two of them wait for each other at most one way round. A batch
-of orders then claims its idempotency keys in one order too.
-Every part of a statement sees the same snapshot; only `FOR NO KEY UPDATE` looks again after waiting. So the shelf
-is locked first, and everything else is decided from what the lock returned.
+Both lock their products in key order, so that concurrent statements wait for each other but never deadlock. A batch of
+orders then inserts its idempotency keys in order too.
+Every part of a statement sees the same snapshot; only `FOR NO KEY UPDATE` reads the newest row after waiting. So the
+products are locked first, and all decisions use the rows that the lock returned.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ SELECT {documents.ORDER_ID} AS order_id, receipt, fingerprint
 FROM orders o WHERE buyer_id = %(buyer_id)s AND idempotency_key = %(key)s
 """
 
-# Returns the order placed, or the earlier one of this key with its fingerprint; or else what is on the shelf.
-# The arrays stand behind a SELECT so that the planner does not count what is in them: a plan for two products looked
-# so much cheaper to it than one for any number that it planned each order anew, for longer than the order takes.
+# Returns the new order, or the earlier order of this key with its fingerprint, or else the stock.
+# The SELECT hides the length of the arrays from the planner. With a known length, a custom plan for two products looked
+# cheaper than the generic plan, so PostgreSQL planned every order again, which took longer than the order itself.
 PLACE = Statement(f"""-- place_order
 WITH earlier AS (
     {EARLIER.strip()}

@@ -1,4 +1,4 @@
-"""Follow user-service's feed of ended sessions, in the background of every worker process."""
+"""Poll user-service's feed of ended sessions in a thread of every worker process."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 
 PATH = "/ended-sessions"
 POLL_SECONDS = 0.5
-KEYS_SECONDS = 30  # a key that the issuer withdrew is forgotten after this long
+KEYS_SECONDS = 30  # a key that the issuer withdrew is dropped after this time
 SWEEP_SECONDS = 10
-SWEEP_BUYERS = 200  # deleted accounts whose orders one sweep looks at
+SWEEP_BUYERS = 200  # deleted accounts whose orders one sweep checks
 REMEMBERED_SECONDS = 2 * 86_400  # no token lives longer than a day
 
 SYNCED_AT = Gauge(
@@ -46,14 +46,14 @@ class FeedTooOld(Unavailable):
 
 
 class LogChanged(ServiceCallFailed):
-    """The feed does not hold the last entry learned from it: its database was restored, or it forgot the entry."""
+    """The feed no longer has the last entry learned: user-service's database was restored, or the entry expired."""
 
 
 class SessionFeed:
-    """Keep the ended sessions in memory, and the age of that list.
+    """Keep the ended sessions in memory and know how old that list is.
 
-    `keys` are refreshed on the way; None where tokens are of the demo kind. After `max_age_seconds` without contact no
-    session is vouched for; 0 turns that off.
+    The same thread refreshes `keys`; None with demo tokens. Sessions are refused while the list is older than
+    `max_age_seconds`; 0 disables that.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class SessionFeed:
         self._database = database
         self._client = client
         self._keys = keys
-        self._ended: dict[str, float] = {}  # when each was learned, oldest first
+        self._ended: dict[str, float] = {}  # session id to time of learning, oldest first
         self._max_age_seconds = max_age_seconds
         self._position: actions.Position | None = None  # not loaded yet
         self._synced_at = time.monotonic()
@@ -73,17 +73,14 @@ class SessionFeed:
         self._thread = threading.Thread(target=self._follow, name="session-feed", daemon=True)
 
     def has_ended(self, session_id: str) -> bool:
-        """Tell whether user-service has ended the session; raise FeedTooOld when that is unknown for too long."""
+        """Return whether user-service has ended the session; raise FeedTooOld when the list is too old."""
         if 0 < self._max_age_seconds < self.age_seconds:
             raise FeedTooOld
         return session_id in self._ended
 
     @property
     def age_seconds(self) -> float:
-        """How long ago the feed was last followed to its end; since the start, when it never was.
-
-        Infinite from the moment that its log is another one until that is read.
-        """
+        """The seconds since the feed was last read to its end, or the start; infinite after a change of its log."""
         return time.monotonic() - self._synced_at
 
     def start(self) -> None:
@@ -96,7 +93,13 @@ class SessionFeed:
             self._thread.join()
 
     def step(self) -> None:
-        """Catch up with the feed; raise ServiceCallFailed or psycopg.Error, and then try again later."""
+        """Read the feed to its end; raise ServiceCallFailed or psycopg.Error, after which a later step may succeed."""
+        try:
+            self._read()
+        finally:
+            self._sweep()
+
+    def _read(self) -> None:
         position = self._position or self._load()
         try:
             self._catch_up(position)
@@ -107,7 +110,6 @@ class SessionFeed:
         self._synced_at = time.monotonic()
         SYNCED_AT.set_to_current_time()
         self._refresh_keys()
-        self._sweep()
 
     def _load(self) -> actions.Position:
         position = actions.load_position(self._database)  # first: another process may be learning more meanwhile
@@ -121,7 +123,7 @@ class SessionFeed:
             self._remember(ending["session_id"] for ending in endings if ending["session_id"])
 
     def _new_endings(self, position: actions.Position) -> list[dict[str, Any]]:
-        """Return what follows the position; ask for its own entry too, which proves that this is still the same log."""
+        """Return the endings after the position; the first one of the page is the position itself, in the same log."""
         try:
             page = FeedIn.model_validate(self._client.get(PATH, after=max(position.version - 1, 0)))
         except ValidationError as failure:
@@ -143,7 +145,7 @@ class SessionFeed:
             del self._ended[session_id]
 
     def _sweep(self) -> None:
-        """Erase late orders, and learn again what this service's own database has lost, for instance by a restore."""
+        """Erase late orders; go back to the stored position when a restore of our own database has set it back."""
         if time.monotonic() - self._swept_at < SWEEP_SECONDS:
             return
         self._swept_at = time.monotonic()
@@ -166,7 +168,7 @@ class SessionFeed:
             except (ServiceCallFailed, psycopg.Error, PoolTimeout, Unavailable) as failure:
                 self._note(reachable=False, why=str(failure))
             except Exception:
-                log.exception("session_feed_failed")  # whatever it was, the next step must still be tried
+                log.exception("session_feed_failed")  # the thread must survive any exception
             self._stopping.wait(POLL_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
 
     def _note(self, *, reachable: bool, why: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What this service does with the feed of ended sessions. The two real services together: tests/e2e/test_trust.py."""
+"""order-service's side of the session feed; for both real services see tests/e2e/test_trust.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from chassis.service_client import ServiceCallFailed, ServiceClient
 from chassis.testing.http import bearer, closing
 from order_service import create_app
 from order_service.sessions import actions
-from order_service.sessions.actions import START
 from order_service.sessions.session_feed import REMEMBERED_SECONDS, FeedTooOld, SessionFeed
 from order_service.settings import Settings
 
@@ -27,7 +26,7 @@ SHIP_TO = {"recipient": "Alice Liddell", "street": "1 Main St", "city": "Oxford"
 
 
 class Feed(ServiceClient):
-    """user-service's feed, two endings a page; or user-service is away."""
+    """A fake feed with two endings per page; it fails while `away`."""
 
     def __init__(self) -> None:
         self.endings: list[dict[str, Any]] = []
@@ -57,7 +56,7 @@ def session_feed(db: Database, feed: Feed) -> SessionFeed:
     return SessionFeed(db, feed, None)
 
 
-def test_the_feed_is_followed_to_its_end_over_many_pages(feed: Feed, session_feed: SessionFeed) -> None:
+def test_feed_is_read_to_its_end_over_several_pages(feed: Feed, session_feed: SessionFeed) -> None:
     for number in range(7):
         feed.ended(session_id=f"s-{number}")
     session_feed.step()
@@ -76,7 +75,7 @@ def test_ended_sessions_are_kept_during_an_outage_and_after_a_restart(
         assert known_by.has_ended("s-phone")
 
 
-def test_what_no_token_can_name_any_more_is_forgotten(
+def test_ended_sessions_older_than_any_token_are_forgotten(
     feed: Feed, session_feed: SessionFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
@@ -89,13 +88,13 @@ def test_what_no_token_can_name_any_more_is_forgotten(
     assert (session_feed.has_ended("s-old"), session_feed.has_ended("s-new")) == (False, True)
 
 
-def test_repeated_feed_page_changes_nothing(db: Database, feed: Feed, session_feed: SessionFeed) -> None:
+def test_feed_page_of_another_worker_changes_nothing(db: Database, feed: Feed, session_feed: SessionFeed) -> None:
+    slower = SessionFeed(db, feed, None)
+    slower.step()
     feed.ended(session_id="s-phone")
     feed.ended(user_id="u-bob")
-    session_feed.step()
-    twin = SessionFeed(db, feed, None)
-    twin._position = START
-    twin.step()
+    for worker in (session_feed, slower):
+        worker.step()
     row = db.fetch_one("SELECT (SELECT count(*) FROM ended_sessions), (SELECT version FROM session_feed)")
     assert row == (1, 2)
 
@@ -132,13 +131,13 @@ def test_erasing_a_customer_keeps_amounts_and_removes_personal_data(
 
 
 def sweep(session_feed: SessionFeed) -> None:
-    """Have the next step look for late orders."""
+    """Take a step that erases late orders."""
     session_feed._swept_at = -math.inf
     session_feed.step()
 
 
 @pytest.mark.usefixtures("session_feed")
-def test_instance_cut_off_from_the_feed_refuses_orders_of_a_deleted_customer(
+def test_instance_without_the_feed_refuses_orders_of_deleted_buyers(
     client: FlaskClient, db: Database, stock: Callable[..., None], left: Callable[[str], int], feed: Feed
 ) -> None:
     stock(p1=5)
@@ -149,7 +148,7 @@ def test_instance_cut_off_from_the_feed_refuses_orders_of_a_deleted_customer(
     assert (everything(db), left("p1")) == ("", 5)
 
 
-def test_order_committed_after_the_erasure_is_erased_however_late(
+def test_order_committed_after_the_erasure_is_erased_at_any_time(
     client: FlaskClient, db: Database, settings: Settings, stock: Callable[..., None], feed: Feed
 ) -> None:
     stock(p1=5)
@@ -167,7 +166,7 @@ def test_order_committed_after_the_erasure_is_erased_however_late(
     assert "Oxford" not in everything(db)
 
 
-def test_sweep_comes_to_every_deleted_account(
+def test_sweeps_reach_every_deleted_account(
     client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("order_service.sessions.session_feed.SWEEP_BUYERS", 1)
@@ -213,7 +212,7 @@ def test_restored_log_that_has_grown_past_the_position_is_read_again(
     assert "Oxford" not in everything(db)
 
 
-def test_no_session_is_vouched_for_until_another_log_is_read(
+def test_sessions_are_refused_until_a_restored_log_is_read(
     db: Database, feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_feed = SessionFeed(db, feed, None, max_age_seconds=900)
@@ -235,7 +234,7 @@ def unavailable(*_: object, **__: object) -> None:
     raise Unavailable
 
 
-def test_what_this_database_lost_by_a_restore_is_learned_again(
+def test_endings_lost_by_a_restore_of_our_database_are_learned_again(
     client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, session_feed: SessionFeed
 ) -> None:
     stock(p1=5)
@@ -252,7 +251,7 @@ def test_what_this_database_lost_by_a_restore_is_learned_again(
     assert "Oxford" not in everything(db)
 
 
-def test_the_age_of_the_feed_grows_only_while_it_cannot_be_followed(
+def test_feed_age_is_the_time_since_the_last_successful_step(
     feed: Feed, session_feed: SessionFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
@@ -271,7 +270,7 @@ def test_the_age_of_the_feed_grows_only_while_it_cannot_be_followed(
 
 @pytest.mark.usefixtures("app")
 @pytest.mark.parametrize(("max_age", "statuses"), [(0, [201, 200, 404]), (7200, [201, 200, 404]), (900, [503] * 3)])
-def test_signed_in_routes_are_refused_when_the_feed_is_older_than_the_setting(
+def test_feed_older_than_the_setting_refuses_every_signed_in_route(
     settings: Settings,
     stock: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
