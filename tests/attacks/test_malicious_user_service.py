@@ -272,9 +272,7 @@ def test_feed_that_repeats_itself_is_asked_twice_only(apps: dict[str, Flask], at
     assert len(attacker.requests) == 2
 
 
-def test_feed_whose_log_changes_with_each_answer_is_asked_four_times_a_step(
-    apps: dict[str, Flask], attacker: Server
-) -> None:
+def test_feed_with_ever_new_logs_gets_four_requests_a_step(apps: dict[str, Flask], attacker: Server) -> None:
     session_feed = SessionFeed(
         apps["order-service"].services.database, ServiceClient(attacker.url, "the-credential"), None
     )

@@ -97,7 +97,7 @@ def test_ended_sessions_and_erased_accounts_reach_order_service(shop: Shop) -> N
     assert "Wireless Mouse" in dump(shop, "order_service")
 
 
-def test_sign_out_after_a_restore_of_the_user_database_reaches_order_service(shop: Shop) -> None:
+def test_sign_out_after_a_restored_user_database_is_learned(shop: Shop) -> None:
     httpx.post(f"{shop.user.url}/register", json=ACCOUNT).raise_for_status()
     phone, laptop = sign_in(shop), sign_in(shop)
     httpx.post(f"{shop.user.url}/logout", headers=phone).raise_for_status()

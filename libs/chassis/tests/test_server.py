@@ -80,7 +80,7 @@ def eventually(path: Path) -> None:
 
 
 def leave_a_request(address: tuple[str, int], entered: Path) -> None:
-    """Send a request as soon as the server listens, and hang up while it is being answered."""
+    """Send a request as soon as the server listens, and close the connection before the response."""
     while True:
         try:
             with socket.create_connection(address) as client:
