@@ -1,6 +1,6 @@
 """Cross-origin requests: from the origins of an allow-list, none by default.
 
-Written out because the preflight of a guarded route must be answered before the token is checked.
+Written out because a preflight carries no token and must be answered before anything else of the request is read.
 """
 
 from __future__ import annotations
