@@ -1,4 +1,4 @@
-"""Sign in, stay signed in, sign out."""
+"""Open, continue and end sessions."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 
 
 class Lifetime(NamedTuple):
-    """How many seconds a session lives: since its last refresh, and altogether."""
+    """Seconds after which a session ends: since its last refresh, and since its sign-in."""
 
     idle: int
     max_age: int
 
 
 class Opened(NamedTuple):
-    """A session that goes on from here."""
+    """A live session and its next refresh token."""
 
     caller: Caller
     refresh_token: str
@@ -34,9 +34,9 @@ class Opened(NamedTuple):
 def sign_in(
     db: Database, passwords: Passwords, *, username: str, password: str, user_agent: str | None, lifetime: Lifetime
 ) -> Opened:
-    """Open a session for a user who knows the password."""
+    """Open a session; raise InvalidCredentials."""
     user = db.fetch_one(statements.FIND_USER, {"digest": username_digest(username)})
-    # No connection is held while hashing, and an unknown user costs as much of it.
+    # No connection is held while hashing. An unknown username costs the same time.
     if not passwords.match(password, user and user.password_hash) or user is None:
         raise InvalidCredentials
     _upgrade_hash(db, passwords, user, password)
@@ -67,9 +67,9 @@ def _upgrade_hash(db: Database, passwords: Passwords, user: Row, password: str) 
 
 
 def refresh(db: Database, *, refresh_token: str, client: Client, lifetime: Lifetime) -> Opened:
-    """Trade a refresh token for its successor; using it again ends the session.
+    """Exchange a refresh token for the next one; a second use of a token ends its session.
 
-    The same client may repeat the request within REUSE_LEEWAY_SECONDS and gets the same successor, until that is used.
+    For REUSE_LEEWAY_SECONDS the same client may repeat the request and gets the same next token, until that is used.
     """
     key = refresh_tokens.new_successor_key()
     parameters = {
@@ -97,7 +97,7 @@ def sign_out(db: Database, *, caller: Caller) -> None:
 
 
 def end_session(db: Database, *, caller: Caller, session_id: str) -> None:
-    """End one of the caller's sessions; another's is not found."""
+    """End one of the caller's sessions; raise NotFound for another user's."""
     outcome = db.fetch_one(statements.END_ONE, {**_ids(caller), "ending": session_id})
     if outcome is None or not outcome.signed_in:
         raise InvalidToken
@@ -106,7 +106,7 @@ def end_session(db: Database, *, caller: Caller, session_id: str) -> None:
 
 
 def end_others(db: Database, *, caller: Caller) -> None:
-    """End all of the caller's sessions but the one that asks."""
+    """End all of the caller's sessions except the current one."""
     outcome = db.fetch_one(statements.END_OTHERS, _ids(caller))
     if outcome is None or not outcome.signed_in:
         raise InvalidToken

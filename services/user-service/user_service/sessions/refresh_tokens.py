@@ -1,4 +1,4 @@
-"""Make refresh tokens, and what the database keeps of them: nothing there is a token, or makes one by itself."""
+"""Make refresh tokens and the digests that the database stores; the database alone yields no token."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from base64 import urlsafe_b64encode
 from typing import NamedTuple
 
 REUSE_LEEWAY_SECONDS = 10
-"""For so long a client may send a token again: the answer was lost, or two of its tabs asked at once."""
+"""How long a client may repeat a refresh: its answer was lost, or two of its tabs asked at once."""
 
 
 class Client(NamedTuple):
-    """What tells one client from another: the User-Agent header and the network of its address."""
+    """A client, as far as a repeated refresh must come from the same: User-Agent header and network of the address."""
 
     user_agent: str
     network: str
@@ -28,7 +28,7 @@ def new_successor_key() -> bytes:
 
 
 def successor(token: str, key: bytes) -> str:
-    """Return the token that replaces `token`; it takes both the token and the key of its session to know it."""
+    """Return the token that replaces `token`; it needs both the token and the key in the database."""
     return urlsafe_b64encode(hmac.digest(key, token.encode(), "sha256")).decode().rstrip("=")
 
 
@@ -37,5 +37,5 @@ def digest(token: str) -> bytes:
 
 
 def client_mark(token: str, client: Client) -> bytes:
-    """Return what tells whether the same client sends the token again; without the token it reveals nothing."""
+    """Return a digest that tells whether the same client sends the token again; it reveals nothing of the client."""
     return hmac.digest(token.encode(), "\n".join(client).encode(errors="replace"), "sha256")
