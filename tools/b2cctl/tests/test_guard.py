@@ -167,6 +167,31 @@ def test_what_the_pipeline_would_not_write_is_refused(shipped, forge, objection)
     assert objection in shipped.refusal(*guard(shipped, files))
 
 
+def test_windows_line_ends_in_a_release_are_refused(shipped):
+    base = shipped.git("rev-parse", "HEAD")
+    promoted = promotion_of(shipped, "stage", "prod")[PROD]
+    (shipped.clone / PROD).write_bytes(promoted.replace("\n", "\r\n").encode())
+    head = shipped.commit({})
+
+    said = shipped.refusal("guard", "--base", base, "--head", head)
+    assert "not what promote, rollback or unhold would write" in said
+
+
+@pytest.mark.parametrize("disguise", ["link", "executable"])
+def test_release_that_is_no_ordinary_file_is_refused(shipped, disguise):
+    base = shipped.git("rev-parse", "HEAD")
+    promoted = promotion_of(shipped, "stage", "prod")[PROD]
+    (shipped.clone / PROD).unlink()
+    if disguise == "link":
+        (shipped.clone / PROD).symlink_to(promoted)
+    else:
+        (shipped.clone / PROD).write_text(promoted)
+        (shipped.clone / PROD).chmod(0o755)
+    head = shipped.commit({})
+
+    assert "no ordinary file" in shipped.refusal("guard", "--base", base, "--head", head)
+
+
 def test_a_service_leaves_the_environments_one_after_the_other(shipped):
     for path in (PROD, STAGE):
         assert "nothing speaks against it" in shipped.b2cctl(*guard(shipped, {path: None}))

@@ -188,6 +188,7 @@ def test_force_push_over_the_released_commit_builds_what_differs(world):
     world.commit({"gitops/envs/dev/releases/user-service.yaml": records + "\n", "docs/adr/0001.md": "x"})
     world.git("reflog", "expire", "--expire=now", "--all")
     world.git("update-ref", "-d", "refs/remotes/origin/main")
+    world.git("update-ref", "-d", "refs/b2cctl/main")
     (world.clone / ".git" / "FETCH_HEAD").unlink()
     world.git("gc", "--quiet", "--prune=now")
 

@@ -150,7 +150,7 @@ def _publish(repository: Repository, env: str, wanted: Wanted, title: str, direc
     if written is None:
         click.echo(f"{env} records this already")
         return
-    difference = repository.git("show", "--format=", "--unified=1", written)
+    difference = repository.difference(written)
     click.echo(difference)
     if branch != "main":
         github.open_pull_request(branch.format(commit=written), title, difference)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from b2cctl import changes, releases
-from b2cctl.git import Refused
+from b2cctl.git import Refused, shown
 from b2cctl.releases import Release
 from b2cctl.shop import Shop
 
@@ -14,12 +14,12 @@ def objections(base: Shop, head: Shop) -> Iterator[str]:
     changed = sorted(path for path in base.tree.keys() | head.tree.keys() if base.tree.get(path) != head.tree.get(path))
     touched = [path for path in changed if releases.are_at(path)]
     if touched and (others := sorted(set(changed) - set(touched))):
-        yield f"releases travel alone, but this change also touches {', '.join(others)}"
+        yield f"releases travel alone, but this change also touches {', '.join(map(shown, others))}"
     for path in touched:
         try:
             _check(base, head, path)
         except Refused as refusal:
-            yield f"{path}: {refusal.message}"
+            yield f"{shown(path)}: {refusal.message}"
 
 
 def _check(base: Shop, head: Shop, path: str) -> None:
@@ -29,6 +29,8 @@ def _check(base: Shop, head: Shop, path: str) -> None:
     places = {releases.path(env, service): (env, service) for env in base.order for service in base.services}
     if path not in places:
         raise Refused("no release of an environment and a service of this shop")
+    if not head.tree[path].startswith("100644 blob "):
+        raise Refused("no ordinary file: b2cctl writes no links and nothing executable")
     env, service = places[path]
     text = head.read(path)
     new = releases.load(text, "not a release")

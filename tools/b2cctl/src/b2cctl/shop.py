@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import yaml
-
 from b2cctl import releases, workspace
-from b2cctl.git import Refused, Repository
+from b2cctl.git import Refused, Repository, shown
 from b2cctl.releases import Release
 
 
@@ -25,13 +23,13 @@ class Shop:
     def read(self, path: str) -> str:
         text = self.repository.read(self.commit, path)
         if text is None:
-            raise Refused(f"{path} is not in {self.commit[:12]}")
+            raise Refused(f"{shown(path)} is not in {self.commit[:12]}")
         return text
 
     @cached_property
     def owner(self) -> dict[str, str]:
         """Read owner, repo and registry."""
-        return dict(yaml.safe_load(self.read("gitops/policy/shop.yaml")))
+        return workspace.parse(self.read, "gitops/policy/shop.yaml")
 
     @cached_property
     def slug(self) -> str:
@@ -39,7 +37,7 @@ class Shop:
 
     @cached_property
     def order(self) -> list[str]:
-        return list(yaml.safe_load(self.read("gitops/policy/promotion.yaml"))["order"])
+        return list(workspace.parse(self.read, "gitops/policy/promotion.yaml")["order"])
 
     @cached_property
     def services(self) -> list[str]:
