@@ -41,7 +41,7 @@ DEFECTS = {
     ),
     "4 a fork goes on with the owner of its parent": Defect(
         f"{CODE}/__main__.py",
-        "if slug and slug != shop.slug:",
+        "if slug and slug.lower() != shop.slug.lower():",
         "if False:",
         f"{TESTS}/test_plan.py::test_the_plan_refuses_to_run_in_a_fork_that_did_not_say_so",
     ),

@@ -27,7 +27,7 @@ def chosen() -> dict[str, str]:
 def address(service: str) -> str:
     """Return where this shop's images are, as gitops/policy/shop.yaml says."""
     policy = yaml.safe_load((ROOT / "gitops/policy/shop.yaml").read_text())
-    return f"{policy['registry']}/{policy['owner']}/{service}"
+    return f"{policy['registry']}/{policy['owner']}/{service}".lower()
 
 
 def build(service: str, tag: str = "e2e") -> str:

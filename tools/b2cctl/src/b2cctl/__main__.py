@@ -48,7 +48,7 @@ def cli(context: click.Context, path: Path) -> None:
 def plan(repository: Repository, *, commit: str, as_json: bool, slug: str | None, outputs: Any, summary: Any) -> None:
     """Tell which services a commit affects, why, and what to test."""
     shop = Shop(repository, repository.resolve(commit))
-    if slug and slug != shop.slug:
+    if slug and slug.lower() != shop.slug.lower():  # GitHub ignores case
         raise Refused(f"this is {slug}, but gitops/policy/shop.yaml says {shop.slug}: a fork changes that file first")
     made = make_plan(shop)
     fields = dataclasses.asdict(made)

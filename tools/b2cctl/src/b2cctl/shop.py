@@ -1,5 +1,6 @@
 """The shop as one commit describes it: who owns it, in which order its environments promote, what each runs."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,6 +8,8 @@ from functools import cached_property
 from b2cctl import releases, workspace
 from b2cctl.git import Refused, Repository, shown
 from b2cctl.releases import Release
+
+POLICY = "gitops/policy/shop.yaml"
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,11 @@ class Shop:
     @cached_property
     def owner(self) -> dict[str, str]:
         """Read owner, repo and registry."""
-        return workspace.parse(self.read, "gitops/policy/shop.yaml")
+        found = workspace.parse(self.read, POLICY)
+        for name in ("owner", "repo", "registry"):
+            if not isinstance(found.get(name), str):
+                raise Refused(f'{POLICY} should hold {name}: "...", in quotation marks')
+        return found
 
     @cached_property
     def slug(self) -> str:
@@ -41,10 +48,18 @@ class Shop:
 
     @cached_property
     def services(self) -> list[str]:
-        return workspace.projects(self.tree, "services")
+        found = workspace.projects(self.tree, "services")
+        for service in found:
+            if not re.fullmatch(releases.NAME, service):
+                raise Refused(
+                    f"services/{shown(service)}: the name becomes that of an image and of objects in the cluster:"
+                    " small letters, digits and hyphens, at most 53"
+                )
+        return found
 
     def address(self, service: str) -> str:
-        return f"{self.owner['registry']}/{self.owner['owner']}/{service}"
+        """Name an image; GitHub's names may have capitals, those of images never do."""
+        return f"{self.owner['registry']}/{self.owner['owner']}/{service}".lower()
 
     def inputs(self, service: str) -> dict[str, str]:
         """List the files that an image is made of."""
