@@ -139,6 +139,12 @@ DEFECTS = {
         'echo "$IMAGE@$DIGEST"',
         f"{TESTS}/test_workflow_rules.py::test_only_scanned_attested_and_signed_images_are_released",
     ),
+    "13 an image is signed because a tag names it": Defect(
+        "tools/b2cctl/publish-image",
+        '[ "$tagged" != "$digest" ]',
+        "false",
+        f"{TESTS}/test_publish_image.py::test_tag_of_another_image_fails_and_stays",
+    ),
     "13 images are not scanned": Defect(
         PUBLISH,
         "--fail-on high",

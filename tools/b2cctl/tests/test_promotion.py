@@ -1,5 +1,6 @@
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -111,10 +112,16 @@ def test_only_an_image_that_our_own_workflow_built_is_promoted(world, tmp_path, 
 
     world.b2cctl("promote", "dev", "stage", "user-service")
 
-    assert calls.read_text().startswith(
-        f"attestation verify oci://ghcr.io/example-shop/user-service@{world.digest('a')} --repo example-shop/b2c-shop"
-        " --signer-workflow example-shop/b2c-shop/.github/workflows/_publish-image.yml\n"
-    )
+    image, rest = calls.read_text().splitlines()[0].split(" --repo ")
+    assert image == f"attestation verify oci://ghcr.io/example-shop/user-service@{world.digest('a')}"
+    slug, _, signer, *source = rest.split()
+    assert slug == "example-shop/b2c-shop"
+    commit = world.recorded("dev", "user-service")["sourceSha"]
+    assert source == ["--source-ref", "refs/heads/main", "--source-digest", commit]
+    workflow = "https://github.com/Example-Shop/b2c-shop/.github/workflows/_publish-image.yml@refs/heads/main"
+    assert re.search(signer, workflow)
+    for other in (workflow + "-2", workflow.replace("main", "topic"), workflow.replace("github.com", "githubxcom")):
+        assert not re.search(signer, other)
 
 
 def test_an_image_that_nobody_attests_is_not_promoted(world, tmp_path, monkeypatch):

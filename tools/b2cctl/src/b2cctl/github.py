@@ -1,6 +1,7 @@
 """What only GitHub knows or does, asked through its command line `gh`."""
 
 import json
+import re
 import subprocess
 from typing import Any
 
@@ -8,6 +9,7 @@ from b2cctl.git import Refused
 from b2cctl.releases import Release
 
 SIGNER = ".github/workflows/_publish-image.yml"
+MAIN = "refs/heads/main"
 
 
 def _gh(*arguments: str) -> str:
@@ -22,9 +24,12 @@ def _gh(*arguments: str) -> str:
 
 
 def verify_attestation(release: Release, slug: str) -> None:
-    """Refuse an image that was not built by this repository's own workflow."""
+    """Refuse an image that main's own workflow did not build from the recorded commit of main."""
     image = f"oci://{release.image.repository}@{release.image.digest}"
-    _gh("attestation", "verify", image, "--repo", slug, "--signer-workflow", f"{slug}/{SIGNER}")
+    # `--signer-workflow` would accept any branch's workflow, and only in the spelling of the certificate.
+    signer = f"(?i)^https://github\\.com/{re.escape(f'{slug}/{SIGNER}@{MAIN}')}$"
+    source = ("--source-ref", MAIN, "--source-digest", release.source_sha)
+    _gh("attestation", "verify", image, "--repo", slug, "--cert-identity-regex", signer, *source)
 
 
 def open_pull_request(branch: str, title: str, difference: str) -> None:
