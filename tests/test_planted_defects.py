@@ -99,8 +99,8 @@ DEFECTS = {
     ),
     "10 a lost race is won by force": Defect(
         f"{CODE}/git.py",
-        '"push", "--porcelain",',
-        '"push", "--force", "--porcelain",',
+        'PUSH = ("--porcelain",',
+        'PUSH = ("--force", "--porcelain",',
         f"{TESTS}/test_release.py::test_a_push_that_somebody_else_won_is_decided_anew_and_never_forced",
     ),
     "10 a lost race is given up": Defect(

@@ -236,6 +236,21 @@ def _ship(world: World) -> None:
     world.release({"user-service": "c"})
 
 
+@pytest.fixture
+def gh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Return a function that puts a `gh` of a shell script on the path; it returns the file that notes the calls."""
+
+    def install(body: str = "") -> Path:
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        (folder / "gh").write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {folder / "calls"}\n{body}\n')
+        (folder / "gh").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+        return folder / "calls"
+
+    return install
+
+
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], World]:
     """Three states of a shop, each made when first asked for, to be copied for each test."""

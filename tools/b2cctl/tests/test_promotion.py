@@ -1,7 +1,5 @@
 import json
-import os
 import re
-from pathlib import Path
 
 import pytest
 
@@ -97,18 +95,8 @@ def test_a_promotion_of_another_image_than_the_source_runs_is_refused(world):
     assert f"dev runs user-service {world.digest('a')}, not {world.digest('f')}" in said
 
 
-def fake_gh(folder: Path, monkeypatch, body: str) -> Path:
-    """Put a `gh` on the path that notes how it was called."""
-    folder.mkdir()
-    calls = folder / "calls"
-    (folder / "gh").write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {calls}\n{body}\n')
-    (folder / "gh").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    return calls
-
-
-def test_only_an_image_that_our_own_workflow_built_is_promoted(world, tmp_path, monkeypatch):
-    calls = fake_gh(tmp_path / "bin", monkeypatch, "")
+def test_only_an_image_that_our_own_workflow_built_is_promoted(world, gh):
+    calls = gh()
 
     world.b2cctl("promote", "dev", "stage", "user-service")
 
@@ -124,8 +112,8 @@ def test_only_an_image_that_our_own_workflow_built_is_promoted(world, tmp_path, 
         assert not re.search(signer, other)
 
 
-def test_an_image_that_nobody_attests_is_not_promoted(world, tmp_path, monkeypatch):
-    fake_gh(tmp_path / "bin", monkeypatch, "echo 'no attestation' >&2; exit 1")
+def test_an_image_that_nobody_attests_is_not_promoted(world, gh):
+    gh("echo 'no attestation' >&2; exit 1")
 
     assert "gh attestation: no attestation" in world.refusal("promote", "dev", "stage")
 
@@ -137,8 +125,8 @@ def pushed_branch(world):
     return names[0].removeprefix("refs/heads/")
 
 
-def test_a_promotion_by_pull_request_leaves_main_alone(world, tmp_path, monkeypatch):
-    calls = fake_gh(tmp_path / "bin", monkeypatch, "")
+def test_a_promotion_by_pull_request_leaves_main_alone(world, gh):
+    calls = gh()
     before = world.git("ls-remote", "origin", "main")
 
     world.b2cctl("promote", "dev", "stage")

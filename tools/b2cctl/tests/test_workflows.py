@@ -80,14 +80,19 @@ COMMANDS = {
 OCI = f"""#!/bin/sh
 exec {sys.executable} {Path(__file__).with_name("oci.py")} "$@"
 """
-MAKEFILE = f"""
+MAKEFILE = """
 setup:
-\t@mkdir -p .venv/bin && ln -sf "$$(command -v zizmor)" {Path(sys.executable).parent}/b2cctl .venv/bin/
+\t@mkdir -p .venv/bin && ln -sf "$$(command -v zizmor)" .venv/bin/
 check deps-check e2e-containers kind-cluster e2e-cluster:
 \t@echo "make $@" >> $(LOG)
 test:
 \t@echo "make test $(TESTS)" >> $(LOG)
 \t@test "$(TESTS)" != "$(FAILING)"
+"""
+INSTALL = f"""#!/bin/sh
+cd "$(dirname "$0")/../.."
+mkdir -p .cache/b2cctl/bin
+ln -sf {Path(sys.executable).parent}/b2cctl .cache/b2cctl/bin/
 """
 
 
@@ -137,7 +142,7 @@ class Runner:
     folder: Path
     arguments: list[str]
 
-    def run(self, workflow, event, payload, sandbox=None, **env):
+    def run(self, workflow, event, payload, sandbox=None, app=True, **env):
         """Run a workflow on the sandbox's HEAD; return whether it succeeded, and its log."""
         log, artifacts = self.folder / "log", self.folder / "artifacts"
         shutil.rmtree(artifacts, ignore_errors=True)
@@ -160,7 +165,8 @@ class Runner:
             str(self.folder / "cache"),
             *self.arguments,
         ]
-        command += ["-s", "BOT_PRIVATE_KEY=key", "-s", "GITHUB_TOKEN=token", "--var", "BOT_CLIENT_ID=id"]
+        command += ["-s", "GITHUB_TOKEN=token"]
+        command += ["-s", "BOT_PRIVATE_KEY=key", "--var", "BOT_CLIENT_ID=id"] if app else []
         command += [part for name, value in shared.items() for part in ("--env", f"{name}={value}")]
         path = f"{self.folder / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
@@ -203,11 +209,11 @@ def with_workflows(templates, tmp_path_factory):
     workflows = {
         f".github/workflows/{path.name}": path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml")
     }
-    publish = "tools/b2cctl/publish-image"
-    world.pull()
-    (world.clone / "tools/b2cctl").mkdir(exist_ok=True)
-    shutil.copy(ROOT / publish, world.clone / publish)
-    world.push({"Makefile": MAKEFILE, ".gitignore": ".venv\n", LOGIN: "3"} | workflows)
+    tools = world.clone / "tools/b2cctl"
+    shutil.copy(ROOT / "tools/b2cctl/publish-image", tools / "publish-image")
+    (tools / "install").write_text(INSTALL)
+    (tools / "install").chmod(0o755)
+    world.push({"Makefile": MAKEFILE, ".gitignore": ".venv\n.cache\n", LOGIN: "3"} | workflows)
     world.release({"user-service": "d"})
     world.git("remote", "add", "github", "https://github.com/example-shop/b2c-shop")  # so act knows its name
     return world
@@ -280,6 +286,19 @@ def test_image_of_somebody_else_under_our_tag_is_not_signed_or_released(runner):
     assert called(log, "attest", "cosign") == []
     assert (runner.registry / name).read_text() == "{}"
     assert world.recorded("dev", "user-service") == before
+
+
+def test_fork_without_an_app_releases_with_its_own_token(runner):
+    world = runner.world
+    commit = world.push({"helm/user-service/values.yaml": "port: 3\n"})
+
+    succeeded, log = runner.push(app=False)
+
+    assert succeeded, runner.said
+    assert called(log, "uses actions/create-github-app-token") == []
+    assert world.recorded("dev", "user-service")["chartRevision"] == commit
+    world.pull()
+    assert world.git("log", "-1", "--format=%an") == "github-actions[bot]"
 
 
 def test_a_chart_edit_is_released_without_a_build(runner):

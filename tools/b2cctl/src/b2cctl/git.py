@@ -33,6 +33,10 @@ class Refused(click.ClickException):
     """Say why the pipeline will not do it."""
 
 
+class Declined(Refused):
+    """Say that a rule of the remote forbids a push, however often it is tried."""
+
+
 @dataclass(frozen=True)
 class Change:
     """Files to write on top of a commit, and the message that tells why."""
@@ -131,6 +135,9 @@ class Repository:
         """List the commits that wrote a file, newest first."""
         return self.git("rev-list", commit, "--", path).split()
 
+    def subject(self, commit: str) -> str:
+        return self.git("cat-file", "commit", commit).split("\n\n", 1)[1].splitlines()[0]
+
     def difference(self, commit: str) -> str:
         """Show what a commit changed."""
         options = ("--no-commit-id", "-p", "--unified=1", "--no-color", "--no-ext-diff", "--no-textconv")
@@ -148,9 +155,11 @@ class Repository:
         return self.git("commit-tree", tree, "-p", parent, "-F", "-", stdin=change.message).strip()
 
     def push(self, commit: str, branch: str) -> bool:
-        """Push without force; False when somebody else pushed first."""
+        """Push without force; False when somebody else pushed first, Declined when a rule or a hook forbids it."""
         done = self._run("push", *PUSH, "origin", f"{commit}:refs/heads/{branch}")
-        rejected = any(line.startswith(b"!") for line in done.stdout.splitlines())
+        rejected = [line for line in done.stdout.splitlines() if line.startswith(b"!")]
+        if any(line.endswith((b"declined)", b"rule violations)")) for line in rejected):
+            raise Declined(f"the rules of the repository forbid this push to {branch}: {_said(done)}")
         if done.returncode and not rejected:
             raise Refused(f"git push: {_said(done)}")
         return not rejected

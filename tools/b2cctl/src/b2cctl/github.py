@@ -10,6 +10,7 @@ from b2cctl.releases import Release
 
 SIGNER = ".github/workflows/_publish-image.yml"
 MAIN = "refs/heads/main"
+LONGEST_TITLE = 200  # GitHub takes 256 characters
 
 
 def _gh(*arguments: str) -> str:
@@ -32,9 +33,15 @@ def verify_attestation(release: Release, slug: str) -> None:
     _gh("attestation", "verify", image, "--repo", slug, "--cert-identity-regex", signer, *source)
 
 
-def open_pull_request(branch: str, title: str, difference: str) -> None:
+def open_pull_request(slug: str, branch: str, title: str, difference: str) -> None:
+    """Propose a branch; where this fails, tell how a person does it."""
+    short = title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
     body = f"```diff\n{difference}\n```\n"
-    _gh("pr", "create", "--base", "main", "--head", branch, "--title", title, "--body", body)
+    try:
+        _gh("pr", "create", "--base", "main", "--head", branch, "--title", short, "--body", body)
+    except Refused as refusal:
+        address = f"https://github.com/{slug}/compare/main...{branch}?expand=1"
+        raise Refused(f"{refusal.message}\nThe branch is pushed. Open the pull request yourself: {address}") from None
 
 
 def api(slug: str, endpoint: str) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from b2cctl import changes, releases
+from b2cctl import changes, github, releases
 from b2cctl.git import Refused, shown
 from b2cctl.releases import Release
 from b2cctl.shop import Shop
@@ -36,6 +36,9 @@ def _check(base: Shop, head: Shop, path: str) -> None:
     new = releases.load(text, "not a release")
     if text not in (releases.dump(legal) for legal in _legal(base, env, service, new)):
         raise Refused(f"not what promote, rollback or unhold would write: {_reason(base, env, service)}")
+    before = base.release(env, service)
+    if env == base.order[0] and not new.hold and (before is None or before.image != new.image):
+        github.verify_attestation(new, base.slug)
 
 
 def _check_removal(base: Shop, path: str) -> None:
@@ -55,8 +58,18 @@ def _legal(base: Shop, env: str, service: str, new: Release) -> Iterator[Release
         yield from (each.with_changes(hold=True, reason=new.reason) for _, each in base.history(env, service))
     elif current and current.hold:
         yield changes.unhold(base, env, service)
-    elif env != base.order[0]:
+    elif env == base.order[0]:
+        yield from _released(base, service, new)
+    else:
         yield changes.promote(base, _source(base, env), env, [service], None)[service]
+
+
+def _released(base: Shop, service: str, new: Release) -> Iterator[Release]:
+    """Yield what a run on main would record, in case its release came as a pull request; the digest is unproven."""
+    for commit in {new.source_sha, new.chart_revision}:
+        if (built := base.at(commit)) and service in built.services:
+            wanted, _ = changes.release(base, built, {service: new.image.digest}, new.run_url)
+            yield from (each for name, each in wanted.items() if name == service)
 
 
 def _source(base: Shop, env: str) -> str:
