@@ -1,4 +1,4 @@
-"""What only GitHub knows or does, asked through its command line `gh`."""
+"""Call GitHub through its command line `gh`."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def _gh(*arguments: str) -> str:
 
 
 def verify_attestation(release: Release, slug: str) -> None:
-    """Refuse an image that main's own workflow did not build from the recorded commit of main."""
+    """Raise Refused for an image that main's workflow did not build from the recorded commit."""
     image = f"oci://{release.image.repository}@{release.image.digest}"
     # `--signer-workflow` would accept any branch's workflow, and only in the spelling of the certificate.
     signer = f"(?i)^https://github\\.com/{re.escape(f'{slug}/{SIGNER}@{MAIN}')}$"
