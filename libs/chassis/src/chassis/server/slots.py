@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -23,6 +24,7 @@ STUCK_SECONDS = 5.0
 STUCK = "chassis.stuck"
 """In the environ of a probe: whether no slot has been free for STUCK_SECONDS."""
 
+_ENV = os.environ.get("APP_ENV", "local")
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -60,5 +62,5 @@ def limit_requests(app: Application, slots: int) -> Application:
 
 def _refuse(start_response: Any) -> Iterable[bytes]:
     headers = [*Unavailable.headers, ("Content-Type", MEDIA_TYPE)]
-    start_response("503 Service Unavailable", [*headers, *security_headers(headers)])
+    start_response("503 Service Unavailable", [*headers, *security_headers(headers, _ENV)])
     return [orjson.dumps(Unavailable("too busy, try again").document())]
