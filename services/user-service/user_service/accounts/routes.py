@@ -12,8 +12,9 @@ from user_service.services import Services
 
 registration = public("registration", __name__)
 
-# Clients open the account that they need without asking whether it exists: that is no attack.
-REGISTERING = Rule("register", failures=(rules.UsernameTaken, rules.EmailTaken), free=100)
+# Few for each address: a registration tells which usernames and email addresses are taken, and leaves an account.
+# Clients open the account that they need without asking whether it exists, so more failures are free than elsewhere.
+REGISTERING = Rule("register", failures=(rules.UsernameTaken, rules.EmailTaken), free=20, limits_address=True, few=True)
 
 
 @registration.post("/register", responses=responses({201: AccountOut}, 400, 409, 413, 415, 429))

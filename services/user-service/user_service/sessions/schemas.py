@@ -14,6 +14,9 @@ from user_service.accounts.schemas import Password
 class LoginBody(Shape):
     username: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     password: Password
+    device_token: Annotated[str, StringConstraints(max_length=256)] | None = Field(
+        default=None, description="From this account's last sign-in on this device; any other value counts as none."
+    )
 
 
 class RefreshBody(Shape):
@@ -25,6 +28,13 @@ class TokensOut(BaseModel):
     token_type: Literal["Bearer"]
     expires_in: int = Field(description="Seconds until the token expires.")
     refresh_token: str = Field(description="Good for one POST /token/refresh. Using it twice ends the session.")
+
+
+class SignedInOut(TokensOut):
+    device_token: str = Field(
+        description="To send with this account's next sign-in on this device within 30 days: guessing by others then"
+        " does not delay it. Grants nothing else."
+    )
 
 
 class SessionPath(Path):

@@ -1,25 +1,22 @@
 """Throttle what an account and an address may try, before anything expensive is done about it.
 
-Four measures, from narrow to wide, so that an attacker delays nobody else (docs/adr/0016):
-an account that fails from one address waits there, twice as long after each failure; untrusted clients wait at an
-address where only failures come from untrusted clients; an account that fails often from all addresses together
-waits, except where it is a trusted client; an address has a budget of attempts, a trusted client one of its own.
+docs/adr/0016 describes the limits and what they leave open.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 from time import monotonic
 from typing import TypeVar
 
-from limits import RateLimitItem, RateLimitItemPerMinute
+from limits import RateLimitItem
 from limits.errors import StorageError
 from limits.storage import RedisStorage, Storage
 
+from chassis.addresses import parse_address
 from chassis.context import current_context
 from chassis.problems import Problem
 from chassis.rate_limit.memory import BoundedMemory
@@ -46,63 +43,72 @@ class RateLimiter:
     """The shared storage's policy, and one in memory for as long as that storage is away.
 
     Without its storage a service goes on throttling, each process for itself: refusing everybody would be an
-    outage, and refusing nobody an invitation.
+    outage, and refusing nobody an invitation. In memory each rule has its own bound, so that attempts at one route
+    cannot make another one forget.
     """
 
     def __init__(self, storage_url: str, per_address: int) -> None:
-        item = RateLimitItemPerMinute(per_address)
-        self.per_address = item
-        self._spare = Policy(BoundedMemory(), item)
-        self._shared = self._spare if storage_url == "memory://" else Policy(_open(storage_url), item)
+        self._per_address = per_address
+        self._in_memory: dict[str, Policy] = {}
+        self._shared = None if storage_url == "memory://" else Policy(_open(storage_url), per_address)
         self._away_until = 0.0
 
     def admit(self, who: Attempt) -> Allowance:
-        return self._do(lambda policy: policy.admit(who))
+        return self._do(who, lambda policy: policy.admit(who))
 
-    def failed(self, who: Attempt) -> None:
-        self._do(lambda policy: policy.failed(who))
+    def succeeded(self, who: Attempt, allowance: Allowance) -> None:
+        self._do(who, lambda policy: policy.succeeded(who, allowance))
 
-    def succeeded(self, who: Attempt) -> None:
-        self._do(lambda policy: policy.succeeded(who))
+    def give_back(self, who: Attempt, allowance: Allowance) -> None:
+        self._do(who, lambda policy: policy.give_back(allowance))
 
     @contextmanager
-    def attempt(self, rule: Rule, account: str) -> Iterator[None]:
-        """Let the block try as `account`, or raise TooManyRequests; remember the outcome."""
+    def attempt(self, rule: Rule, account: str | None = None, device: str | None = None) -> Iterator[None]:
+        """Let the block try as `account`, or raise TooManyRequests.
+
+        `account` and `device` become keys of the storage and appear in the log: ids or digests, not names.
+        """
         context = current_context()
-        who = Attempt(rule, _digest(rule.name, account), f"{rule.name}:{client_network(context.client_address)}")
+        who = Attempt(rule, client_network(context.client_address), account, device)
         allowance = self.admit(who)
-        context.response_headers += _headers(rule.name, self.per_address, allowance)
-        if not allowance.granted:
+        context.response_headers += _headers(rule.name, self._memory(rule).budget(rule), allowance)
+        if allowance.wait:
             THROTTLED.labels(rule.name).inc()
-            raise TooManyRequests(allowance.seconds)
+            _log("attempt_refused", who, context.client_address)
+            raise TooManyRequests(allowance.wait)
         try:
             yield
         except rule.failures:
-            self.failed(who)
+            _log("attempt_failed", who, context.client_address)
             raise
-        self.succeeded(who)
+        except BaseException:
+            self.give_back(who, allowance)
+            raise
+        self.succeeded(who, allowance)
 
-    def _do(self, deed: Callable[[Policy], T]) -> T:
-        if monotonic() < self._away_until:
-            return deed(self._spare)
+    def _do(self, who: Attempt, deed: Callable[[Policy], T]) -> T:
+        if self._shared is None or monotonic() < self._away_until:
+            return deed(self._memory(who.rule))
         try:
             return deed(self._shared)
         except StorageError as failure:
             self._away_until = monotonic() + STORAGE_PAUSE_SECONDS
             RATE_LIMIT_STORAGE_FAILURES.inc()
             log.error("rate_limit_storage_lost", extra={"failure": str(failure), "instead": "memory of this process"})  # noqa: TRY400 - the reason is enough
-            return deed(self._spare)
+            return deed(self._memory(who.rule))
+
+    def _memory(self, rule: Rule) -> Policy:
+        return self._in_memory.get(rule.name) or self._in_memory.setdefault(
+            rule.name, Policy(BoundedMemory(), self._per_address)
+        )
 
 
 def client_network(address: str) -> str:
     """Return what counts as one address: of IPv6 the /64, which is one subscriber."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
+    parsed = parse_address(address)
+    if isinstance(parsed, IPv6Address):
         return str(ip_network((parsed, 64), strict=False))
-    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
+    return str(parsed or address)
 
 
 def _open(url: str) -> Storage:
@@ -120,14 +126,13 @@ def _open(url: str) -> Storage:
     )
 
 
-def _digest(rule: str, account: str) -> str:
-    """Return the account's key: the storage need not know usernames."""
-    return f"{rule}:{hashlib.sha256(account.encode()).hexdigest()[:32]}"
+def _log(event: str, who: Attempt, address: str) -> None:
+    log.info(event, extra={"rule": who.rule.name, "account": who.account, "address": address})
 
 
-def _headers(rule: str, per_address: RateLimitItem, allowance: Allowance) -> list[tuple[str, str]]:
+def _headers(rule: str, budget: RateLimitItem, allowance: Allowance) -> list[tuple[str, str]]:
     """Say what is left in the terms of draft-ietf-httpapi-ratelimit-headers."""
     return [
-        ("RateLimit-Policy", f'"{rule}";q={per_address.amount};w={per_address.get_expiry()}'),
+        ("RateLimit-Policy", f'"{rule}";q={budget.amount};w={budget.get_expiry()}'),
         ("RateLimit", f'"{rule}";r={allowance.left};t={allowance.seconds}'),
     ]
