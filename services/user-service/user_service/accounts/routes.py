@@ -1,4 +1,4 @@
-"""Accounts: anybody may open one."""
+"""The public route of registration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from user_service.services import Services
 registration = public("registration", __name__)
 
 # Few for each address: a registration tells which usernames and email addresses are taken, and leaves an account.
-# Clients open the account that they need without asking whether it exists, so more failures are free than elsewhere.
+# Some clients register on every start, whether or not the account exists; so more failures are free than at sign-in.
 REGISTERING = Rule("register", failures=(rules.UsernameTaken, rules.EmailTaken), free=20, limits_address=True, few=True)
 
 

@@ -1,4 +1,4 @@
-"""The profile: only signed-in callers may enter, and each finds only their own."""
+"""Routes of the caller's own profile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from user_service.services import Services
 
 own_profile = signed_in("profile", __name__)
 
-# Counted by session: a thief of a token must not lock out the owner, who can sign in again and go on there.
+# Counted by session: a thief of a token must not lock out the owner, who can sign in again.
 CONFIRMING = Rule("password", failures=(WrongPassword,))
 # Counted by user, because new sessions are free: a change tells which addresses are taken.
 CHANGING_EMAIL = Rule("email", failures=(EmailTaken,), limits_address=True, few=True)
@@ -29,7 +29,7 @@ def show(services: Services, caller: Caller) -> JsonResponse:
 
 @own_profile.patch("/profile", responses=responses({200: ProfileOut}, 400, 401, 403, 409, 413, 415, 429))
 def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResponse:
-    """Change the caller's profile; what is absent stays, null clears. A new email address needs the password."""
+    """Change the caller's profile; absent members stay, null clears a member. A new email address needs the password."""
     changes = body.model_dump(exclude_unset=True, exclude={"current_password"})
     if body.current_password is None:
         return json_response(actions.change_profile(services.database, caller=caller, changes=changes))
@@ -59,5 +59,5 @@ def delete(services: Services, caller: Caller, body: DeletionBody) -> JsonRespon
 
 @own_profile.get("/profile/export", responses=responses({200: ExportOut}, 401))
 def export(services: Services, caller: Caller) -> JsonResponse:
-    """Export all that is held on the caller."""
+    """Export all data about the caller."""
     return json_response(queries.export(services.database, caller=caller))

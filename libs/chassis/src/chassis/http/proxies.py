@@ -1,4 +1,4 @@
-"""The client's address: the connection's, or the one that trusted proxies forward."""
+"""Find the client's address behind trusted proxies."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class TrustedProxies:
-    """WSGI layer that replaces REMOTE_ADDR by the client's address as far as `X-Forwarded-For` can be believed.
+    """WSGI middleware that sets REMOTE_ADDR to the client's address from `X-Forwarded-For`.
 
-    Each proxy appends the address that it saw, so the list is believed from its end: past as many proxies as there
-    are, or past those of the trusted networks. What a client writes in front of that stays unread.
+    Each proxy appends the address of its sender, so the list is read from its end: over the configured number of
+    proxies, or over proxies in trusted networks. Earlier entries may be forged by the client and are ignored.
     """
 
     def __init__(self, app: Application, trusted: tuple[str, ...]) -> None:
@@ -31,13 +31,13 @@ class TrustedProxies:
         client = parse_address(sender)
         for number, earlier in enumerate(reversed(forwarded_for.split(","))):
             address = parse_address(earlier)
-            if address is None or not self._vouches(client, number):
+            if address is None or not self._is_trusted(client, number):
                 break
             client = address
         return str(client or sender)
 
-    def _vouches(self, hop: IPv4Address | IPv6Address | None, number: int) -> bool:
-        """Tell whether the `number`th hop, counted from us, is a proxy of ours."""
+    def _is_trusted(self, hop: IPv4Address | IPv6Address | None, number: int) -> bool:
+        """Tell whether this hop is a trusted proxy; `number` counts hops from this server, starting at 0."""
         if isinstance(self._trusted, int):
             return number < self._trusted
         return hop is not None and any(hop in network for network in self._trusted)

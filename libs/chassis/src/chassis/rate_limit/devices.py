@@ -1,4 +1,4 @@
-"""Tokens by which a client shows that an account was signed in to on its device before."""
+"""Tokens that show that an account has signed in on a device before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TRUST_SECONDS = 30 * 86_400  # since the last sign-in
 class TrustedDevices:
     """Sign the id of a device for one account, with a key derived from the first secret; accept any of the secrets.
 
-    Nothing is stored, so that nobody can fill a storage until trusted devices are forgotten.
+    Nothing is stored, so an attacker cannot displace trusted devices from a storage.
     """
 
     def __init__(self, secrets: tuple[str, ...]) -> None:

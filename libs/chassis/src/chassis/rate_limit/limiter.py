@@ -1,7 +1,4 @@
-"""Throttle what an account and an address may try, before anything expensive is done about it.
-
-docs/adr/0016 describes the limits and what they leave open.
-"""
+"""Limit the attempts of accounts and addresses, before expensive work such as hashing starts (docs/adr/0016)."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ from chassis.telemetry.metrics import RATE_LIMIT_STORAGE_FAILURES, THROTTLED
 
 log = logging.getLogger(__name__)
 
-STORAGE_SECONDS = 0.25  # a storage that takes longer to answer counts as gone
+STORAGE_SECONDS = 0.25  # a slower storage counts as unavailable
 STORAGE_PAUSE_SECONDS = 5.0
 
 T = TypeVar("T")
@@ -40,11 +37,10 @@ class TooManyRequests(Problem):
 
 
 class RateLimiter:
-    """The shared storage's policy, and one in memory for as long as that storage is away.
+    """Apply the policy in the shared storage; while that is unavailable, in the memory of this process.
 
-    Without its storage a service goes on throttling, each process for itself: refusing everybody would be an
-    outage, and refusing nobody an invitation. In memory each rule has its own bound, so that attempts at one route
-    cannot make another one forget.
+    Refusing all attempts instead would be an outage; allowing all would help an attacker. In memory each rule has a
+    bound of its own: attempts at one route cannot displace the counts of another.
     """
 
     def __init__(self, storage_url: str, per_address: int) -> None:
@@ -64,9 +60,9 @@ class RateLimiter:
 
     @contextmanager
     def attempt(self, rule: Rule, account: str | None = None, device: str | None = None) -> Iterator[None]:
-        """Let the block try as `account`, or raise TooManyRequests.
+        """Run the block as an attempt for `account` and count its outcome; raise TooManyRequests over a limit.
 
-        `account` and `device` become keys of the storage and appear in the log: ids or digests, not names.
+        `account` and `device` become keys of the storage, and the log names the account: pass ids or digests.
         """
         context = current_context()
         who = Attempt(rule, client_network(context.client_address), account, device)
@@ -104,7 +100,7 @@ class RateLimiter:
 
 
 def client_network(address: str) -> str:
-    """Return what counts as one address: of IPv6 the /64, which is one subscriber."""
+    """Return the network that counts as one address: for IPv6 the /64, which belongs to one subscriber."""
     parsed = parse_address(address)
     if isinstance(parsed, IPv6Address):
         return str(ip_network((parsed, 64), strict=False))
@@ -115,7 +111,7 @@ def _open(url: str) -> Storage:
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    # Valkey speaks Redis's protocol, and one client is enough. It must not try again: a request is waiting.
+    # The Redis client also speaks to Valkey. No retries: a request is waiting.
     return RedisStorage(
         url.replace("valkey", "redis", 1),
         key_prefix="throttle",
@@ -131,7 +127,7 @@ def _log(event: str, who: Attempt, address: str) -> None:
 
 
 def _headers(rule: str, budget: RateLimitItem, allowance: Allowance) -> list[tuple[str, str]]:
-    """Say what is left in the terms of draft-ietf-httpapi-ratelimit-headers."""
+    """Return the headers of draft-ietf-httpapi-ratelimit-headers."""
     return [
         ("RateLimit-Policy", f'"{rule}";q={budget.amount};w={budget.get_expiry()}'),
         ("RateLimit", f'"{rule}";r={allowance.left};t={allowance.seconds}'),

@@ -1,7 +1,7 @@
-"""Decide which attempts may go on, from counts in any storage of `limits` (docs/adr/0016).
+"""Allow or delay attempts by counts in any storage of `limits` (docs/adr/0016).
 
-Each limit counts an attempt before anything is done for it, and the count is given back unless the attempt fails:
-concurrent attempts cannot exceed a limit that sequential ones keep.
+An attempt is counted in each limit before its work starts, and the count is taken back unless the attempt fails.
+Concurrent attempts therefore cannot exceed a limit that sequential attempts keep.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ACCOUNT_FAILURES_PER_HOUR = 30  # from all addresses together
 
 
 class Rule(NamedTuple):
-    """Name the attempts that are counted together, and the problems that count as failures.
+    """Attempts that are counted under one name, and the Problems that count as failures.
 
     The first `free` failures of an account from one address cause no delay. With `limits_address`, failures from one
     address delay all accounts there; with `few`, an address may make only few attempts, failed or not.
@@ -55,7 +55,7 @@ class Hold(NamedTuple):
 
 
 class Allowance(NamedTuple):
-    """How long to wait, 0 if the attempt may go on; and the budget of its address: `left` within `seconds`."""
+    """The seconds to wait, 0 if the attempt is allowed; and the budget of its address: `left` within `seconds`."""
 
     wait: int
     left: int
@@ -91,8 +91,8 @@ class Backoff(NamedTuple):
         if storage.incr(failures, FAILURES_SECONDS) < self.free:
             return Hold(failures, FAILURES_SECONDS)
         storage.incr(failures, FAILURES_SECONDS, -1)
-        # Of concurrent attempts one begins the delay and goes on. Only it counts a round, so the others make no
-        # delay longer.
+        # Of concurrent attempts one starts the delay and is allowed. Only that one counts a round, so the others do
+        # not make the next delay longer.
         seconds = min(2 ** min(storage.get(rounds), 10), self.max_delay)
         if storage.incr(delay, seconds) > 1:
             return _seconds_until(storage.get_expiry(delay))
@@ -109,7 +109,7 @@ class Backoff(NamedTuple):
 
 
 class Policy:
-    """Apply the limits to attempts, with the counts in one storage."""
+    """Apply the limits to attempts with the counts in one storage."""
 
     def __init__(self, storage: Storage, per_address: int) -> None:
         self._storage = storage
@@ -131,13 +131,13 @@ class Policy:
             holds.append(taken)
         if wait:
             give_back(self._storage, holds)
-        # What is shown depends on the address alone, so it tells nothing about an account.
+        # The headers show the budget of the address alone, which tells nothing about an account.
         budget = Window(_address(attempt), self.budget(attempt.rule))
         left, seconds = self._left(budget)
         return Allowance(wait, left, seconds, () if wait else tuple(holds[1:]))  # the budget is used up either way
 
     def succeeded(self, attempt: Attempt, allowance: Allowance) -> None:
-        """Forget the attempt; on a trusted device also its earlier failures, which no attacker's attempts are among."""
+        """Take the attempt back; on a trusted device also clear its earlier failures."""
         self.give_back(allowance)
         if attempt.device:
             self._client(attempt).forget(self._storage)
@@ -148,7 +148,7 @@ class Policy:
     def _limits(self, attempt: Attempt) -> Iterable[Window | Backoff]:
         """Return the limits of the attempt, its budget first.
 
-        Those whose keys a client cannot choose freely come first: a refused attempt must not fill the storage.
+        Limits whose keys a client cannot invent come first, so that a refused attempt adds no key to the storage.
         """
         rule, address, account = attempt.rule, _address(attempt), _account(attempt)
         if attempt.device:
@@ -173,7 +173,7 @@ class Policy:
 
 
 def give_back(storage: Storage, holds: Iterable[Hold]) -> None:
-    """Undo what attempts have counted."""
+    """Take back the counts of an attempt."""
     for hold in holds:
         storage.incr(hold.key, hold.seconds, -1)
         if hold.delay:
