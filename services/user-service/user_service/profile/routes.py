@@ -29,7 +29,7 @@ def show(services: Services, caller: Caller) -> JsonResponse:
 
 @own_profile.patch("/profile", responses=responses({200: ProfileOut}, 400, 401, 403, 409, 413, 415, 429))
 def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResponse:
-    """Change the caller's profile; absent members stay, null clears a member. A new email address needs the password."""
+    """Change the caller's profile; absent members stay, null clears. A new email address needs the password."""
     changes = body.model_dump(exclude_unset=True, exclude={"current_password"})
     if body.current_password is None:
         return json_response(actions.change_profile(services.database, caller=caller, changes=changes))
