@@ -6,10 +6,12 @@ from chassis.context import Caller, current_context
 from chassis.http.api import public, services_only, signed_in
 from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_response, no_content
+from chassis.rate_limit.limiter import client_network
 from chassis.rate_limit.policy import Rule
 from user_service.accounts.rules import account_key
 from user_service.services import Services
 from user_service.sessions import actions, queries
+from user_service.sessions.refresh_tokens import Client
 from user_service.sessions.rules import InvalidCredentials
 from user_service.sessions.schemas import (
     FeedOut,
@@ -45,7 +47,7 @@ def login(services: Services, body: LoginBody) -> JsonResponse:
             username=body.username,
             password=body.password,
             user_agent=_user_agent(),
-            lifetime=services.issuer.refresh_seconds,
+            lifetime=services.issuer.session,
         )
     device_token = services.devices.issue(account, device)
     return json_response(_tokens(services.issuer, opened) | {"device_token": device_token})
@@ -54,9 +56,13 @@ def login(services: Services, body: LoginBody) -> JsonResponse:
 @sign_in.post("/token/refresh", responses=responses({200: TokensOut}, 400, 401, 413, 415, 429))
 def refresh(services: Services, body: RefreshBody) -> JsonResponse:
     """Exchange a refresh token for a new token and a new refresh token."""
-    lifetime = services.issuer.refresh_seconds
     with services.rate_limiter.attempt(REFRESHING):
-        opened = actions.refresh(services.database, refresh_token=body.refresh_token, lifetime=lifetime)
+        opened = actions.refresh(
+            services.database,
+            refresh_token=body.refresh_token,
+            client=_client(),
+            lifetime=services.issuer.session,
+        )
     return json_response(_tokens(services.issuer, opened))
 
 
@@ -114,3 +120,8 @@ def _user_agent() -> str | None:
     """Return the User-Agent header, shortened and without unprintable characters."""
     sent = current_context().user_agent[:LONGEST_USER_AGENT]
     return "".join(filter(str.isprintable, sent)) or None
+
+
+def _client() -> Client:
+    context = current_context()
+    return Client(context.user_agent, client_network(context.client_address))
