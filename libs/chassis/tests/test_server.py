@@ -16,7 +16,7 @@ import pytest
 from granian.constants import HTTPModes
 
 from chassis.server import shutdown
-from chassis.server.__main__ import ServerSettings, server
+from chassis.server.__main__ import ServerSettings, listening_address, server
 from chassis.server.shutdown import close_connections
 from chassis.server.slots import SPARE_THREADS
 
@@ -37,6 +37,29 @@ def test_server_speaks_http_1_alone_with_as_many_threads_as_set() -> None:
 
     assert granian.http == HTTPModes.http1
     assert granian.blocking_threads == 5 + SPARE_THREADS
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("127.0.0.1", "127.0.0.1"), ("localhost", "127.0.0.1"), ("::", "::"), ("[::]", "::"), ("[::1]", "::1")],
+)
+def test_server_listens_on_names_and_on_addresses_in_brackets(host: str, address: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert listening_address(host, port) == address
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1", "", "\udcff", "x" * 64])
+def test_server_that_cannot_listen_exits_with_the_setting_and_reason(host: str) -> None:
+    with pytest.raises(SystemExit, match="HOST, PORT: cannot listen on"):
+        listening_address(host, 5001)
+
+
+def test_server_exits_with_the_reason_when_its_port_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(SystemExit, match=f"'127.0.0.1', port {port}: Address already in use"):
+            listening_address("127.0.0.1", port)
 
 
 def hello(_environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
