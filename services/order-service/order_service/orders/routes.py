@@ -8,18 +8,21 @@ from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_page, raw_json, with_etag
 from order_service.orders import actions, queries, rules
 from order_service.orders.schemas import ExportOut, OrderOut, OrderPath, OrderQuery, OrdersOut, PlaceHeaders, PlaceOrder
-from order_service.services import Services, require_fresh_feed
+from order_service.services import FeedTooOld, Services, require_fresh_feed
 
 orders = signed_in("orders", __name__)
 
 
-@orders.post(
-    "/create_order",
-    endpoint="create_order",
-    operation_id="create_order",
-    responses=responses({201: OrderOut}, 400, 401, 409, 413, 415, 422),
+PLACING = responses(
+    {201: OrderOut},
+    *(400, rules.UnknownProduct, rules.TooMany, rules.MixedCurrencies),
+    *(401, rules.OutOfStock, rules.StillInFlight, 413, 415, rules.KeyReused, FeedTooOld),
+    headers=("Location", "Idempotent-Replayed"),
 )
-@orders.post("/orders", operation_id="place_order", responses=responses({201: OrderOut}, 400, 401, 409, 413, 415, 422))
+
+
+@orders.post("/create_order", endpoint="create_order", operation_id="create_order", responses=PLACING)
+@orders.post("/orders", operation_id="place_order", responses=PLACING)
 @requires(require_fresh_feed)
 def place(services: Services, caller: Caller, header: PlaceHeaders, body: PlaceOrder) -> JsonResponse:
     """Place an order at the catalogue's prices."""
@@ -28,7 +31,7 @@ def place(services: Services, caller: Caller, header: PlaceHeaders, body: PlaceO
         services.database,
         buyer=caller,
         basket=basket,
-        ship_to=body.ship_to.model_dump(exclude_none=True) if body.ship_to else None,
+        ship_to=body.ship_to.model_dump() if body.ship_to else None,
         idempotency_key=header.idempotency_key,
     )
     response = raw_json(placed.receipt, status=201)
@@ -38,26 +41,30 @@ def place(services: Services, caller: Caller, header: PlaceHeaders, body: PlaceO
     return response
 
 
-@orders.get("/orders", responses=responses({200: OrdersOut}, 400, 401))
+@orders.get("/orders", responses=responses({200: OrdersOut}, 400, 401, headers=("ETag", "Link")))
 def list_orders(services: Services, caller: Caller, query: OrderQuery) -> JsonResponse:
     """List the caller's own orders, newest first."""
     documents, next_cursor = queries.list_orders(services.database, buyer_id=caller.user_id, **query.model_dump())
     return with_etag(json_page(documents, next_cursor))
 
 
-@orders.get("/orders/export", responses=responses({200: ExportOut}, 401))
+@orders.get("/orders/export", operation_id="export_orders", responses=responses({200: ExportOut}, 401))
 def export(services: Services, caller: Caller) -> JsonResponse:
     """Export all that is held on the caller here; user-service exports the account."""
     return raw_json(queries.export(services.database, buyer_id=caller.user_id))
 
 
-@orders.get("/orders/<order_id>", responses=responses({200: OrderOut}, 401, 404))
+@orders.get("/orders/<order_id>", responses=responses({200: OrderOut}, 401, 404, headers=("ETag",)))
 def show_order(services: Services, caller: Caller, path: OrderPath) -> JsonResponse:
     """Show one of the caller's own orders."""
     return with_etag(raw_json(queries.get_order(services.database, buyer_id=caller.user_id, order_id=path.order_id)))
 
 
-@orders.post("/orders/<order_id>/cancel", responses=responses({200: OrderOut}, 401, 404, 409))
+@orders.post(
+    "/orders/<order_id>/cancel",
+    operation_id="cancel_order",
+    responses=responses({200: OrderOut}, 401, 404, rules.NotCancellable),
+)
 def cancel(services: Services, caller: Caller, path: OrderPath) -> JsonResponse:
     """Cancel an order that is still only placed; its goods go back into stock."""
     return raw_json(actions.cancel_order(services.database, buyer_id=caller.user_id, order_id=path.order_id))

@@ -7,6 +7,7 @@ from chassis.http.api import public, services_only, signed_in
 from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_response, no_content
 from chassis.rate_limit.policy import Rule
+from user_service.accounts.hashing import Busy
 from user_service.accounts.rules import account_key
 from user_service.services import Services
 from user_service.sessions import actions, queries
@@ -33,7 +34,7 @@ REFRESHING = Rule("refresh", failures=(InvalidRefreshToken,), free=20)
 LONGEST_USER_AGENT = 200
 
 
-@sign_in.post("/login", responses=responses({200: TokensOut}, 400, 401, 413, 415, 429))
+@sign_in.post("/login", responses=responses({200: TokensOut}, 400, InvalidCredentials, 413, 415, 429, Busy))
 def login(services: Services, body: LoginBody) -> JsonResponse:
     """Sign in with username and password."""
     with services.rate_limiter.attempt(SIGNING_IN, account_key(body.username)):
@@ -47,7 +48,11 @@ def login(services: Services, body: LoginBody) -> JsonResponse:
     return json_response(_tokens(services.issuer, opened))
 
 
-@sign_in.post("/token/refresh", responses=responses({200: TokensOut}, 400, 401, 413, 415, 429))
+@sign_in.post(
+    "/token/refresh",
+    operation_id="refresh_session",
+    responses=responses({200: TokensOut}, 400, InvalidRefreshToken, 413, 415, 429),
+)
 def refresh(services: Services, body: RefreshBody) -> JsonResponse:
     """Trade a refresh token for a new token and the next refresh token."""
     lifetime = services.issuer.refresh_seconds
@@ -83,7 +88,7 @@ def end_other_sessions(services: Services, caller: Caller) -> JsonResponse:
     return no_content()
 
 
-@sign_in.get("/.well-known/jwks.json", responses=responses({200: KeysOut}))
+@sign_in.get("/.well-known/jwks.json", operation_id="list_keys", responses=responses({200: KeysOut}))
 def keys(services: Services) -> JsonResponse:
     """Publish the keys that verify our tokens."""
     response = json_response(services.issuer.jwks())
@@ -91,7 +96,7 @@ def keys(services: Services) -> JsonResponse:
     return response
 
 
-@for_services.get("/ended-sessions", responses=responses({200: FeedOut}, 400, 401))
+@for_services.get("/ended-sessions", operation_id="list_ended_sessions", responses=responses({200: FeedOut}, 400, 401))
 def ended_sessions(services: Services, query: FeedQuery) -> JsonResponse:
     """Tell another service which sessions have ended, and which accounts are to be erased, since a version."""
     return json_response(queries.list_endings(services.database, after=query.after, limit=query.limit))

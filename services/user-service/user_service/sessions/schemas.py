@@ -12,7 +12,7 @@ from user_service.accounts.schemas import Password
 
 
 class LoginBody(Shape):
-    username: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    username: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
     password: Password
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
+from annotated_types import GroupedMetadata
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from flask_openapi3.utils import parse_rule
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from chassis.auth.service_credential import require_service
 from chassis.auth.tokens import require_user
 from chassis.context import Caller, Services
+from chassis.http.openapi_document import references
+from chassis.http.pagination import LONGEST_CURSOR
+from chassis.text import normalised, unseen_character
 
 View = TypeVar("View", bound=Callable[..., Any])
-
-PRINTABLE = r"^[^\x00-\x1f\x7f]*$"  # PostgreSQL refuses NUL; no honest text has the other control characters
 
 
 class Shape(BaseModel):
@@ -43,12 +48,41 @@ class PageQuery(Query):
     """One page of a list: continue after the cursor in the `Link` header of the page before."""
 
     limit: int = Field(default=100, ge=1, le=100, description="How many at most.")
-    after: str | None = Field(default=None, max_length=200, description="Opaque: taken from the `Link` header.")
+    after: str | None = Field(
+        default=None, max_length=LONGEST_CURSOR, description="Opaque: taken from the `Link` header."
+    )
 
 
-def line(longest: int, shortest: int = 0) -> StringConstraints:
-    """Constrain a string to one line of text for people: trimmed, without control characters."""
-    return StringConstraints(strip_whitespace=True, min_length=shortest, max_length=longest, pattern=PRINTABLE)
+@dataclass(frozen=True)
+class _Line(GroupedMetadata):
+    longest: int
+    shortest: int
+
+    def __iter__(self) -> Iterator[Any]:
+        yield StringConstraints(strip_whitespace=True, min_length=self.shortest, max_length=self.longest)
+        yield AfterValidator(_seen)
+        yield BeforeValidator(self._normalised)
+
+    def _normalised(self, value: Any) -> Any:
+        # Longer text is refused anyway, and normalising it could take seconds: the cost grows with the square.
+        short = isinstance(value, str) and len(value) <= 4 * self.longest
+        return normalised(value) if short else value
+
+
+def _seen(text: str) -> str:
+    if unseen := unseen_character(text):
+        message = "contains {character}, a control or invisible character: leave it out"
+        raise PydanticCustomError("invisible_character", message, {"character": unseen})
+    return text
+
+
+def line(longest: int, shortest: int = 0) -> GroupedMetadata:
+    """Constrain a string to one line of text for people: trimmed, in NFC, of characters that can be seen."""
+    return _Line(longest, shortest)
+
+
+BLANK_IS_NONE = AfterValidator(lambda text: text or None)
+"""For optional members: forms send an empty text for what a person left out."""
 
 
 class Guard(NamedTuple):
@@ -67,10 +101,26 @@ class GuardedBlueprint(APIBlueprint):
 
     guard: Guard
 
+    def _collect_openapi_info(self, rule: str, func: Any, *, responses: Any = None, **options: Any) -> Any:
+        """Describe a route with the headers of its success."""
+        found = super()._collect_openapi_info(rule, func, responses=responses, **options)
+        operation = getattr(self.paths[parse_rule(rule)], options["method"].lower())
+        headers = getattr(responses, "headers", ())
+        for status, response in operation.responses.items():
+            if status.startswith("2") and headers:
+                response.headers = references(headers)
+        return found
+
 
 def _blueprint(name: str, import_name: str, guard: Guard, scheme: str | None) -> GuardedBlueprint:
     security: list[dict[str, list[Any]]] | None = [{scheme: []}] if scheme else None
-    blueprint = GuardedBlueprint(name, import_name, abp_tags=[Tag(name=name)], abp_security=security)
+    blueprint = GuardedBlueprint(
+        name,
+        import_name,
+        abp_tags=[Tag(name=name)],
+        abp_security=security,
+        operation_id_callback=lambda *, name, **_: name,
+    )
     blueprint.guard = guard
     return blueprint
 

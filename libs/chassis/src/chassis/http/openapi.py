@@ -2,35 +2,94 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from http import HTTPStatus
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from flask.wrappers import Request
-from flask_openapi3 import Info, OpenAPI
+from flask_openapi3 import Info, License, OpenAPI, Server
 from flask_openapi3.types import ResponseDict
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.routing import RequestRedirect
 
 from chassis.context import Services
-from chassis.problems import MEDIA_TYPE
+from chassis.http.openapi_document import RATE_LIMIT, complete, references
+from chassis.problems import (
+    MEDIA_TYPE,
+    BodyTooLarge,
+    Conflict,
+    InvalidRequest,
+    InvalidToken,
+    NotFound,
+    Problem,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+)
+
+USUAL: dict[int, tuple[str, ...]] = {
+    400: (InvalidRequest.code,),
+    401: (Unauthenticated.code, InvalidToken.code),
+    404: (NotFound.code,),
+    409: (Conflict.code,),
+    413: (BodyTooLarge.code,),
+    415: (UnsupportedMediaType.code,),
+    429: ("too_many_requests",),
+    500: (Problem.code,),
+    503: (Unavailable.code,),
+}
+"""The codes of the problems that a number stands for."""
+
+
+class FaultOut(BaseModel):
+    """What is wrong with one member of a request."""
+
+    member: str = Field(description="Such as `items.0.qty`; empty for the body as a whole.")
+    code: str
+    message: str
+
+
+class ShortProductOut(BaseModel):
+    product_id: str
+    wanted: int
+    available: int
 
 
 class ProblemOut(BaseModel):
-    """RFC 9457 problem document; `error` is the short text, `code` is stable for programs."""
+    """RFC 9457 problem document."""
 
     model_config = ConfigDict(extra="allow")
-    type: str
-    title: str
+    type: str = Field(description="`urn:b2c:problem:` and the code.")
+    title: str = Field(description="The name of the status.")
     status: int
-    code: str
-    error: str
-    request_id: str
+    code: str = Field(description="Stable: for programs.")
+    error: str = Field(description="Short text for people.")
+    request_id: str = Field(description="Also in the log and in the header `X-Request-ID`.")
+    detail: str = Field(default="", description="More for people.")
+    errors: list[FaultOut] = Field(default=[], description="With `invalid_request`: each fault.")
+    position: int = Field(default=0, description="With `invalid_request`: where the body ceases to be JSON.")
+    products: list[ShortProductOut] | list[str] = Field(
+        default=[],
+        description="With `out_of_stock`: what is short; with `unknown_product` and `qty_too_large`: the ids.",
+    )
+    status_of_order: str = Field(default="", description="With `not_cancellable`.")
+
+
+class Responses(dict[str | int | HTTPStatus, Any]):
+    """The responses of a route by status; `headers` names those of its success."""
+
+    headers: tuple[str, ...] = ()
 
 
 class Api(OpenAPI):
     """A Flask app with an OpenAPI document; `init_app` gives it its services and its dispatcher."""
 
     services: Services
+
+    def generate_spec_json(self) -> None:
+        """Describe the routes, as generators of clients need it."""
+        super().generate_spec_json()  # type: ignore[no-untyped-call]
+        complete(self.spec_json)
 
     def raise_routing_exception(self, request: Request) -> NoReturn:
         """Redirect to the canonical path without naming a host: the Host header comes from the client."""
@@ -39,11 +98,15 @@ class Api(OpenAPI):
         super().raise_routing_exception(request)
 
 
-def api(service: str, title: str, version: str) -> Api:
-    """Return the app of a service, with its documentation at /openapi."""
+def api(service: str, title: str, version: str, port: int) -> Api:
+    """Return the app of a service, with its documentation at /openapi; `port` is that of `make up`."""
     return Api(
         service,
-        info=Info(title=title, version=version),
+        info=Info(title=title, version=version, license=License(name="MIT", identifier="MIT")),
+        servers=[
+            Server(url="/", description="The host that serves this document."),
+            Server(url=f"http://localhost:{port}", description="The shop of `make up` and of Compose."),
+        ],
         security_schemes={
             "bearer": {"type": "http", "scheme": "bearer"},
             "service": {"type": "http", "scheme": "bearer", "description": "The services' own credential."},
@@ -54,8 +117,26 @@ def api(service: str, title: str, version: str) -> Api:
     )
 
 
-def responses(success: ResponseDict, *problems: int) -> ResponseDict:
-    """Describe a route's responses: what it returns, and the statuses it refuses with."""
-    content = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}}
-    # A dictionary for each: the framework writes into them.
-    return {**{status: dict(content) for status in (*problems, 500, 503)}, **success}
+def responses(success: ResponseDict, *problems: int | type[Problem], headers: tuple[str, ...] = ()) -> Responses:
+    """Describe a route's responses: what it returns with which headers, and the problems that it refuses with.
+
+    A number stands for the usual problems of that status. A route with an ETag also answers 304.
+    """
+    codes: dict[int, list[str]] = {}
+    for problem in (*problems, 500, 503):
+        status = problem if isinstance(problem, int) else problem.status
+        codes.setdefault(status, []).extend(USUAL[problem] if isinstance(problem, int) else (problem.code,))
+    if 429 in codes:  # noqa: PLR2004 - a status
+        headers += RATE_LIMIT
+    described = Responses()
+    described.update({status: _refusal(status, codes[status]) for status in sorted(codes)})
+    described.update(success)
+    if "ETag" in headers:
+        described[304] = {"description": "Not Modified: the client has it.", "headers": references(("ETag",))}
+    described.headers = headers
+    return described
+
+
+def _refusal(status: int, codes: list[str]) -> dict[str, Any]:
+    headers = {401: ("WWW-Authenticate",), 429: ("Retry-After", *RATE_LIMIT), 503: ("Retry-After",)}.get(status, ())
+    return {"content": {MEDIA_TYPE: {"schema": {"enum": codes}}}, "headers": references(headers)}
