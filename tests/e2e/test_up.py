@@ -1,4 +1,4 @@
-"""`make up` as a process: how it ends, and that nothing is left of it."""
+"""`make up` as a process: exit codes, and no process is left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Up = subprocess.Popen[str]
 
 @pytest.fixture
 def start(data: Path, ports: tuple[int, int]) -> Iterator[Callable[[], Up]]:
-    """Return what starts `localshop up` on the test's own folder and ports."""
+    """Return a function that starts `localshop up` on the test's folder and ports."""
     command = [sys.executable, "-m", "localshop", "--data", str(data)]
     command += ["--user-port", str(ports[0]), "--order-port", str(ports[1]), "up"]
     started: list[Up] = []
@@ -36,7 +36,7 @@ def start(data: Path, ports: tuple[int, int]) -> Iterator[Callable[[], Up]]:
 
 
 def read_until(up: Up, text: str) -> list[psutil.Process]:
-    """Read what it says until it says `text`; return all its processes."""
+    """Read the output up to `text`; return all processes of the shop."""
     assert up.stdout is not None
     said = ""
     for line in up.stdout:
@@ -47,7 +47,7 @@ def read_until(up: Up, text: str) -> list[psutil.Process]:
 
 
 def survivors(processes: list[psutil.Process], data: Path) -> list[psutil.Process]:
-    """Return who is alive twenty seconds later, of these processes and of all that know the data folder."""
+    """Return which of these processes, and of all that use the data folder, still run after 20 seconds."""
     _, alive = psutil.wait_procs(processes, timeout=20)
     alive = [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
     related = [
@@ -71,24 +71,24 @@ def test_ctrl_c_and_a_closed_terminal_end_a_shop_that_is_still_starting(
 
 
 def test_kill_9_leaves_no_process_and_the_shop_starts_again(start: Callable[[], Up], data: Path) -> None:
-    # when an open shop is killed
+    # when a running shop is killed
     up = start()
     processes = read_until(up, "Ctrl-C stops it")
     up.kill()
 
-    # then the kernel has told its processes
+    # then the kernel stops its processes
     names = [process.name() for process in processes[1:]]
     assert names.count("postgres") > 1
     assert len(names) - names.count("postgres") >= 4  # of each service a server and a worker
     assert survivors(processes, data) == []
 
-    # when the next one is asked to stop
+    # when the next shop gets SIGTERM
     up = start()
     processes = read_until(up, "Ctrl-C stops it")
     up.terminate()
     said, _ = up.communicate(timeout=40)
 
-    # then it stops everything itself
+    # then it stops its processes in order
     assert up.returncode == 0
     assert said.splitlines()[-1].split() == ["stopping", "order-service,", "user-service,", "PostgreSQL"]
     assert survivors(processes, data) == []

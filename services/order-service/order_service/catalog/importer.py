@@ -1,4 +1,4 @@
-"""Import a catalogue from CSV: the whole file or nothing."""
+"""Import a catalogue from a CSV file, completely or not at all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STOCK = re.compile(r"[0-9]{1,10}")
 
 
 class BadFile(Exception):
-    """The file cannot be imported; the message has a line for each fault."""
+    """The file cannot be imported; the message lists the faults, one per line."""
 
 
 class Bar(Protocol):
@@ -56,7 +56,7 @@ class Result(NamedTuple):
 
 
 def read(file: Path, progress: Callable[[int], Progress]) -> list[Product]:
-    """Return the products of a CSV file in its order; raise BadFile naming each bad row's line and what is wrong."""
+    """Return the products of a CSV file in file order; raise BadFile with line and fault of each bad row."""
     products: dict[str, Product] = {}
     faults: list[str] = []
     with progress(file.stat().st_size) as bar:
@@ -76,7 +76,7 @@ def read(file: Path, progress: Callable[[int], Progress]) -> list[Product]:
 
 
 def parse(row: list[str]) -> Product:
-    """Return the product that a row describes; raise ValueError saying what is wrong with it."""
+    """Return the product of a row; raise ValueError with the fault."""
     if len(row) != len(COLUMNS):
         raise ValueError(f"{len(row)} columns instead of {len(COLUMNS)}")
     identifier, name, description, category, price, currency, stock = map(normalised, row)
@@ -97,7 +97,7 @@ def _require(fits: object, otherwise: str) -> None:
 
 
 def _rows(file: Path) -> Iterator[tuple[int, list[str], int]]:
-    """Yield each row with its line number and its size in characters; blank lines are passed over."""
+    """Yield line number, cells and size in characters of each row; skip blank lines."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, strict=True)
@@ -114,7 +114,7 @@ def _rows(file: Path) -> Iterator[tuple[int, list[str], int]]:
 
 
 def write(url: str, products: list[Product], *, dry_run: bool = False, only_if_empty: bool = False) -> Result:
-    """Add and update the products in one transaction; a dry run takes it back."""
+    """Add and update products in one transaction; a dry run rolls it back."""
     with psycopg.connect(url, autocommit=True) as connection, connection.transaction(force_rollback=dry_run):
         if only_if_empty and connection.execute("SELECT 1 FROM products LIMIT 1").fetchone():
             return Result(0, 0, "The catalogue holds products already: ")
@@ -139,7 +139,7 @@ CREATE TEMPORARY TABLE staged (
     price_minor bigint, currency text, stock integer
 ) ON COMMIT DROP"""
 
-# In key order, as orders lock them: an import and an order wait for each other but never both at once.
+# In key order, as orders lock them: an import and an order may wait for each other, but never deadlock.
 LOCK = "SELECT FROM products WHERE id IN (SELECT id FROM staged) ORDER BY id FOR UPDATE"
 
 MERGE = """

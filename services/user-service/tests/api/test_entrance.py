@@ -1,4 +1,4 @@
-"""Who may enter, and with what token."""
+"""Tokens that the service accepts and refuses."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def claims(headers: Headers) -> Caller:
         ("POST", "/logout", None),
     ],
 )
-def test_with_the_token_of_an_ended_session_nobody_enters(
+def test_token_of_an_ended_session_is_refused(
     *, client: FlaskClient, alice: Headers, run: Call, method: str, path: str, body: dict[str, str] | None
 ) -> None:
     # given
@@ -64,7 +64,7 @@ def test_with_the_token_of_an_ended_session_nobody_enters(
     assert run("SELECT users FROM users") == before
 
 
-def test_the_document_describes_every_route_and_who_may_enter(app: Flask, client: FlaskClient) -> None:
+def test_openapi_document_lists_every_route_with_its_guard(app: Flask, client: FlaskClient) -> None:
     # given
     operational = ("/healthz", "/readyz", "/metrics", "/openapi", "/static")
     routes = {
@@ -149,7 +149,7 @@ def test_the_newest_secret_signs_and_older_ones_still_verify(
         app.services.database.close()
 
 
-def test_readyz_tells_whether_the_schema_is_there(client: FlaskClient, run: Call) -> None:
+def test_readyz_fails_when_the_schema_is_too_old(client: FlaskClient, run: Call) -> None:
     assert client.get("/readyz").status_code == 200
     run("UPDATE alembic_version SET version_num = '0000'")
     behind = client.get("/readyz")
@@ -157,7 +157,7 @@ def test_readyz_tells_whether_the_schema_is_there(client: FlaskClient, run: Call
     assert (behind.status_code, behind.json["code"]) == (503, "not_ready")
 
 
-def test_the_service_hashes_with_full_strength(settings: Settings) -> None:
+def test_service_uses_the_full_hashing_parameters(settings: Settings) -> None:
     app = create_app(settings)
     assert isinstance(app.services.passwords, Passwords)
     assert app.services.passwords.hash("correct horse").startswith("$argon2id$v=19$m=19456,t=2,p=1$")

@@ -1,4 +1,4 @@
-"""Nobody learns from signing in whether an account exists: not from the answer, not from the time it takes."""
+"""Neither the response to a login nor its time reveals whether an account exists."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from flask.testing import FlaskClient
 from user_service.accounts.passwords import Passwords
 
 TRIES = 200
-ACCOUNTS = 8  # of each kind: one account would be throttled after thirty failures
+ACCOUNTS = 8  # of each kind, because one account would be throttled
 
 
 def test_known_and_unknown_accounts_differ_neither_in_answer_nor_in_time(
     app: Flask, client: FlaskClient, register: Callable[..., Any]
 ) -> None:
-    # given a hash that costs about what the rest of a sign-in does: a longer one would hide a difference there
+    # given a hash about as slow as the rest of a login; a slower one would hide differences in the rest
     app.services.passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=512, parallelism=1))
     for number in range(ACCOUNTS):
         register(f"known{number}")
     seconds: dict[str, list[float]] = {"known": [], "other": []}
     answers = set()
 
-    # when the two kinds take turns, so that what else the machine does slows both
+    # when both kinds alternate, so that other load slows both
     gc.disable()
     for number in range(TRIES):
         for kind, taken in seconds.items():

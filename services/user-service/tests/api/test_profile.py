@@ -13,7 +13,7 @@ Headers = dict[str, str]
 HOME = {"recipient": "A. Liddell", "street": "1 Hole", "city": "Oxford", "postal_code": "OX1", "country": "GB"}
 
 
-def test_changes_are_kept_and_what_is_absent_stays(client: FlaskClient, alice: Headers) -> None:
+def test_patch_stores_changes_and_keeps_absent_members(client: FlaskClient, alice: Headers) -> None:
     # when
     changes = {"phone": "+44 1865 270000", "shipping_address": HOME}
     answer = client.patch("/profile", headers=alice, json=changes)
@@ -90,14 +90,12 @@ def test_profile_from_before_these_rules_is_still_shown(client: FlaskClient, ali
     assert (profile["phone"], profile["shipping_address"]) == ("221-12", old)
 
 
-def test_ones_own_email_address_may_be_written_differently(client: FlaskClient, alice: Headers) -> None:
+def test_own_email_address_may_change_its_case(client: FlaskClient, alice: Headers) -> None:
     answer = client.patch("/profile", headers=alice, json={"email": "ALICE@example.com"})
     assert (answer.status_code, answer.json["email"]) == (200, "ALICE@example.com")
 
 
-def test_changing_ones_profile_changes_nobody_elses(
-    client: FlaskClient, register: Call, sign_in: Call, alice: Headers
-) -> None:
+def test_patch_changes_no_other_profile(client: FlaskClient, register: Call, sign_in: Call, alice: Headers) -> None:
     # given
     register("bob")
     # when

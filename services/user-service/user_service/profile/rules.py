@@ -1,4 +1,4 @@
-"""How changes to one's own account are refused, and how telephone numbers are written."""
+"""Problems of changes to the caller's account, and the form of telephone numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EXAMPLE = "+49 221 123456"
 
 
 class WrongPassword(Problem):
-    """The token is good, so this is not a 401: a client must ask for the password again, not for a new token."""
+    """Not a 401: the token is valid, and the client must ask for the password, not for a new token."""
 
     status, code, error = 403, "wrong_password", "wrong password"
 

@@ -17,7 +17,7 @@ from localshop.welcome import welcome
 
 
 def say(part: str, what: str) -> None:
-    with suppress(OSError):  # the terminal may be closed; that is no reason to leave processes behind
+    with suppress(OSError):  # the terminal may be closed; the processes must be stopped all the same
         click.echo(f"  {part:<14} {what}")
 
 

@@ -1,4 +1,4 @@
-"""Child processes that end with the shop, however the shop ends."""
+"""Child processes that end when the shop ends, even when it is killed."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ import psutil
 from localshop import Trouble
 from localshop.signals import pause
 
-LONGEST_LOOK = 64 * 1024  # bytes of a log that may have grown for days
+LONGEST_LOOK = 64 * 1024  # only the end of a log is read, which may be large
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Child:
-    """A process with a session of its own: Ctrl-C reaches the shop alone, and the shop decides the order of stopping.
+    """A process in its own session, so that Ctrl-C reaches only the shop, which stops its children in order.
 
-    Launch it from a thread that lives as long as it shall: Linux ends it together with that thread.
+    Launch it from a long-lived thread: on Linux the process ends together with the thread that launched it.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Child:
         self._log_start = 0
 
     def launch(self, account: pwd.struct_passwd | None = None) -> None:
-        """Start it, as another user when an account is given."""
+        """Start the process, as another user when an account is given."""
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
@@ -65,7 +65,7 @@ class Child:
             )
 
     def complete(self, account: pwd.struct_passwd | None = None) -> str:
-        """Start it and wait for its end; return the line of its log that says how it went."""
+        """Start the process and wait for its end; return the last important line of its log; raise Trouble."""
         self.launch(account)
         try:
             while self.running:
@@ -89,24 +89,24 @@ class Child:
             self._process.send_signal(self._stop_signal)
 
     def wait(self, seconds: float) -> int | None:
-        """Wait for its end; return its exit code, None when it is still running."""
+        """Wait for the process; return its exit code, None while it still runs."""
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
                 return self._process.wait(seconds)
         return None
 
     def stop(self, grace_seconds: float = 15) -> None:
-        """Ask, wait, then kill whatever is left."""
+        """Send the stop signal; kill the process and its descendants after `grace_seconds`."""
         self.ask_to_stop()
         self.wait(grace_seconds)
         self.kill()
 
     def kill(self) -> None:
-        """Kill -9 the process and all that it started."""
+        """Kill the process and its descendants with SIGKILL."""
         if self._process is None:
             return
-        family = _descendants(self._process.pid)  # PostgreSQL gives each of its own a session, so the group is not all
-        with suppress(ProcessLookupError, PermissionError):  # macOS says "not permitted" about a group that is gone
+        family = _descendants(self._process.pid)  # PostgreSQL's processes have their own sessions and groups
+        with suppress(ProcessLookupError, PermissionError):  # macOS says "not permitted" when the group has ended
             os.killpg(self._process.pid, signal.SIGKILL)
         for process in family:
             with suppress(psutil.NoSuchProcess):
@@ -115,9 +115,9 @@ class Child:
         psutil.wait_procs(family, timeout=5)
 
     def freeze(self) -> None:
-        """Stop the process and all that it started in their tracks, as a machine that hangs would."""
+        """Suspend the process and its descendants, as if the machine hung."""
         for process in self.family()[:1]:
-            process.suspend()  # first: it must not start another while the others are being found
+            process.suspend()  # first, so that it starts no other process meanwhile
         for process in self.family()[1:]:
             process.suspend()
 
@@ -126,15 +126,15 @@ class Child:
             process.resume()
 
     def family(self) -> list[psutil.Process]:
-        """Return the process, all that it started, and all that those started."""
+        """Return the process and its descendants."""
         return [psutil.Process(self.pid), *_descendants(self.pid)] if self.pid and self.running else []
 
     def trouble(self, what: str) -> Trouble:
-        """Return an error that carries the line of the log that says why."""
+        """Return an error with the last important line of the log."""
         return Trouble(f"{self.name} {what}: {self._gist()} (more in {self.log})")
 
     def _gist(self) -> str:
-        """Return the last line since the start that complains, or else the last."""
+        """Return the last error line of the log since the start, or else its last line."""
         with self.log.open("rb") as log:
             log.seek(max(self._log_start, log.seek(0, os.SEEK_END) - LONGEST_LOOK))
             lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
@@ -150,7 +150,7 @@ def _descendants(pid: int) -> list[psutil.Process]:
 
 
 def _end_with_parent(farewell: signal.Signals) -> Callable[[], None]:
-    """Return what a forked child does so that the kernel sends it `farewell` when its parent is gone."""
+    """Return a `preexec_fn` that makes the kernel send `farewell` when the parent ends."""
     parent = os.getpid()
 
     def prepare() -> None:
@@ -163,5 +163,5 @@ def _end_with_parent(farewell: signal.Signals) -> Callable[[], None]:
 
 
 def _identity(account: pwd.struct_passwd | None) -> dict[str, Any]:
-    """Return what makes subprocess become `account`; nothing for None."""
+    """Return the Popen arguments that run a process as `account`; none for None."""
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}

@@ -1,4 +1,4 @@
-"""API routes: blueprints that declare their guard, and the base classes of requests' parts."""
+"""Blueprints with their guards, and the base models of path, query, headers and body."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _seen(text: str) -> str:
 
 
 def line(longest: int, shortest: int = 0) -> GroupedMetadata:
-    """Constrain a string to one line of text for people: trimmed, in NFC, of characters that can be seen."""
+    """Return the constraints of a one-line text: trimmed, in NFC, without invisible characters."""
     return _Line(longest, shortest)
 
 
@@ -86,7 +86,7 @@ BLANK_IS_NONE = AfterValidator(lambda text: text or None)
 
 
 class Guard(NamedTuple):
-    """Who may call the routes of a blueprint.
+    """The authentication of a blueprint's routes.
 
     `authenticate` takes the service's `Services` and the Authorization header; it returns the caller or raises a
     Problem.
@@ -126,26 +126,26 @@ def _blueprint(name: str, import_name: str, guard: Guard, scheme: str | None) ->
 
 
 def _anybody(_services: Services, _authorization: str) -> None:
-    """Let everybody in."""
+    """Accept every request."""
 
 
 def public(name: str, import_name: str) -> GuardedBlueprint:
-    """Return a blueprint that anybody may call."""
+    """Return a blueprint without authentication."""
     return _blueprint(name, import_name, Guard(_anybody), None)
 
 
 def signed_in(name: str, import_name: str) -> GuardedBlueprint:
-    """Return a blueprint for callers with a valid token; it is checked before anything else of the request is read."""
+    """Return a blueprint for signed-in users; the token is checked before the rest of the request is parsed."""
     return _blueprint(name, import_name, Guard(require_user, has_caller=True), "bearer")
 
 
 def services_only(name: str, import_name: str) -> GuardedBlueprint:
-    """Return a blueprint for the other services of the shop, which have a credential of their own."""
+    """Return a blueprint for the other services, which send the service credential."""
     return _blueprint(name, import_name, Guard(require_service), "service")
 
 
 def requires(check: Callable[[Any], None]) -> Callable[[View], View]:
-    """Have `check` raise a Problem when the service cannot serve this route now; it takes the `Services`."""
+    """Call `check(services)` before the route; it raises a Problem while the service cannot serve the route."""
 
     def mark(view: View) -> View:
         view.requirement = check  # type: ignore[attr-defined]

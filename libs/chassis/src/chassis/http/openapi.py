@@ -1,4 +1,4 @@
-"""The app of a service, its OpenAPI document, and how a route's responses are described in it."""
+"""Create a service's app with its OpenAPI document and describe the responses of routes."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Api(OpenAPI):
         complete(self.spec_json)
 
     def raise_routing_exception(self, request: Request) -> NoReturn:
-        """Redirect to the canonical path without naming a host: the Host header comes from the client."""
+        """Redirect to a path without a host, because the Host header comes from the client."""
         if isinstance(redirect := request.routing_exception, RequestRedirect):
             redirect.new_url = urlsplit(redirect.new_url)._replace(scheme="", netloc="").geturl()
         super().raise_routing_exception(request)

@@ -1,4 +1,4 @@
-"""JSON lines on stdout: one shape for the service, its libraries and the server, no secrets."""
+"""Write logs as JSON lines to stdout, for the service, its libraries and the server, without secrets."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _REDACTED = "[redacted]"
 
 
 def is_harmless_id(offered: str) -> bool:
-    """Tell whether a client's request id may stand in the logs."""
+    """Tell whether a client's request id is safe to log."""
     return _ACCEPTABLE_ID.fullmatch(offered) is not None
 
 
 def redact(value: Any, member: str = "") -> Any:
-    """Blank out what must never be logged: members named like a secret, and secrets inside text."""
+    """Replace secrets: the values of members with a secret's name, and secrets inside text."""
     if _SECRET_MEMBER.search(member):
         return _REDACTED
     if isinstance(value, str):
@@ -55,7 +55,7 @@ class JsonLines(OrjsonFormatter):
 
 
 def configuration(service: str, env: str, level: str) -> dict[str, Any]:
-    """Return the one logging configuration, in the form that `dictConfig` and the server take."""
+    """Return the logging configuration for `dictConfig` and the server."""
     lines = {"handlers": ["stdout"], "level": level, "propagate": False}
     return {
         "version": 1,

@@ -1,4 +1,4 @@
-"""Prometheus metrics, right with several worker processes (they share files below PROMETHEUS_MULTIPROC_DIR)."""
+"""Prometheus metrics; workers share them through files below PROMETHEUS_MULTIPROC_DIR."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ACCESS_LINES_DROPPED = Counter("access_lines_dropped", "Access lines that could 
 
 
 def exposition() -> bytes:
-    """Return this service's metrics in Prometheus' text format, all its workers summed."""
+    """Return the metrics of all workers in Prometheus' text format."""
     return generate_latest(_registry())
 
 
