@@ -14,7 +14,7 @@ from .conftest import Headers, send
 from .documents import Operation, changed, operations
 
 WRONG: list[Any] = ["", " ", "x", "\x00", "a\u202eb", "sch\u00fcssel", "?" * 2000, None, 1, -1, 1.5, True, [], {}, [{}]]
-EXPRESSION = re.compile(r"pattern|regex|\^|\$|\\x|\[\^?\w-\w|\{\d+,\d*\}")
+REGEX_SIGNS = re.compile(r"pattern|regex|\^|\$|\\x|\[\^?\w-\w|\{\d+,\d*\}")
 
 
 def texts(answer: Any) -> Iterator[str]:
@@ -42,5 +42,5 @@ def test_message_about_wrong_input_shows_no_regular_expression(
                 how["path"] = operation.path.replace(f"{{{name}}}", quote(sent, safe=""))
             header = {name: sent} if where == "header" and sent.isprintable() else {}
             answers.append(send(apps, operation, who | header, **how))
-    assert [text for answer in answers for text in texts(answer) if EXPRESSION.search(text)] == []
+    assert [text for answer in answers for text in texts(answer) if REGEX_SIGNS.search(text)] == []
     assert [answer.status_code for answer in answers if answer.status_code >= 500] == []

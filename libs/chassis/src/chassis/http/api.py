@@ -60,20 +60,18 @@ class _Line(GroupedMetadata):
 
     def __iter__(self) -> Iterator[Any]:
         yield StringConstraints(strip_whitespace=True, min_length=self.shortest, max_length=self.longest)
-        yield AfterValidator(_seen)
         yield BeforeValidator(self._normalised)
 
     def _normalised(self, value: Any) -> Any:
-        # Longer text is refused anyway, and normalising it could take seconds: the cost grows with the square.
-        short = isinstance(value, str) and len(value) <= 4 * self.longest
-        return normalised(value) if short else value
-
-
-def _seen(text: str) -> str:
-    if unseen := unseen_character(text):
-        message = "contains {character}, a control or invisible character: leave it out"
-        raise PydanticCustomError("invisible_character", message, {"character": unseen})
-    return text
+        if not isinstance(value, str) or (value.isascii() and value.isprintable()):
+            return value
+        if len(value) > 4 * self.longest:
+            return value  # refused later; normalising it could take seconds, because the cost is quadratic
+        text = normalised(value)
+        if unseen := unseen_character(text):
+            message = "contains {character}, a control or invisible character: leave it out"
+            raise PydanticCustomError("invisible_character", message, {"character": unseen})
+        return text
 
 
 def line(longest: int, shortest: int = 0) -> GroupedMetadata:

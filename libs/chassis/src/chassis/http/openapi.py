@@ -22,23 +22,24 @@ from chassis.problems import (
     InvalidToken,
     NotFound,
     Problem,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
     UnsupportedMediaType,
 )
 
-USUAL: dict[int, tuple[str, ...]] = {
-    400: (InvalidRequest.code,),
-    401: (Unauthenticated.code, InvalidToken.code),
-    404: (NotFound.code,),
-    409: (Conflict.code,),
-    413: (BodyTooLarge.code,),
-    415: (UnsupportedMediaType.code,),
-    429: ("too_many_requests",),
-    500: (Problem.code,),
-    503: (Unavailable.code,),
+USUAL: dict[int, tuple[type[Problem], ...]] = {
+    400: (InvalidRequest,),
+    401: (Unauthenticated, InvalidToken),
+    404: (NotFound,),
+    409: (Conflict,),
+    413: (BodyTooLarge,),
+    415: (UnsupportedMediaType,),
+    429: (TooManyRequests,),
+    500: (Problem,),
+    503: (Unavailable,),
 }
-"""The codes of the problems that a number stands for."""
+"""The problems that a number stands for."""
 
 
 class FaultOut(BaseModel):
@@ -122,21 +123,20 @@ def responses(success: ResponseDict, *problems: int | type[Problem], headers: tu
 
     A number stands for the usual problems of that status. A route with an ETag also answers 304.
     """
-    codes: dict[int, list[str]] = {}
+    kinds: dict[int, list[type[Problem]]] = {}
     for problem in (*problems, 500, 503):
-        status = problem if isinstance(problem, int) else problem.status
-        codes.setdefault(status, []).extend(USUAL[problem] if isinstance(problem, int) else (problem.code,))
-    if 429 in codes:  # noqa: PLR2004 - a status
-        headers += RATE_LIMIT
-    described = Responses()
-    described.update({status: _refusal(status, codes[status]) for status in sorted(codes)})
+        for kind in USUAL[problem] if isinstance(problem, int) else (problem,):
+            kinds.setdefault(kind.status, []).append(kind)
+    limits = RATE_LIMIT if TooManyRequests.status in kinds else ()
+    described = Responses({status: _refusal(kinds[status], limits) for status in sorted(kinds)})
     described.update(success)
+    described.headers = (*headers, *limits)
     if "ETag" in headers:
-        described[304] = {"description": "Not Modified: the client has it.", "headers": references(("ETag",))}
-    described.headers = headers
+        described[304] = {"description": "Not Modified: the client has it.", "headers": references(headers)}
     return described
 
 
-def _refusal(status: int, codes: list[str]) -> dict[str, Any]:
-    headers = {401: ("WWW-Authenticate",), 429: ("Retry-After", *RATE_LIMIT), 503: ("Retry-After",)}.get(status, ())
-    return {"content": {MEDIA_TYPE: {"schema": {"enum": codes}}}, "headers": references(headers)}
+def _refusal(kinds: list[type[Problem]], limits: tuple[str, ...]) -> dict[str, Any]:
+    names = {name for kind in kinds for name, _ in kind.headers}
+    codes = [kind.code for kind in kinds]
+    return {"content": {MEDIA_TYPE: {"schema": {"enum": codes}}}, "headers": references((*sorted(names), *limits))}
