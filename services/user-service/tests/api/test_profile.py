@@ -83,6 +83,14 @@ def test_phone_that_cannot_be_dialled_is_refused_with_an_example(
     assert client.get("/profile", headers=alice).json["phone"] is None
 
 
+def test_phone_of_too_many_digits_is_refused_where_the_country_is_known(client: FlaskClient, alice: Headers) -> None:
+    answer = client.patch("/profile", headers=alice, json={"phone": "1" * 40, "shipping_address": HOME})
+    assert (answer.status_code, answer.json["error"]) == (
+        400,
+        "phone: is not a telephone number such as +49 221 123456",
+    )
+
+
 def test_profile_from_before_these_rules_is_still_shown(client: FlaskClient, alice: Headers, run: Call) -> None:
     old = {"street": "x\u202e", "city": "y", "postal_code": "1", "country": "QQ"}
     run("UPDATE users SET phone = '221-12', shipping_address = %(old)s", old=json.dumps(old))

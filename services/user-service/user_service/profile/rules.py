@@ -36,6 +36,8 @@ def has_country_code(phone: str) -> bool:
 def international_phone(phone: str, country: str | None) -> str:
     """Return the number as it is dialled from everywhere; a national number is of `country`."""
     number = _parse(phone, None) or _parse(phone, country)
+    if number is None and country:
+        raise InvalidPhone(f"is not a telephone number such as {EXAMPLE}")
     if number is None:
         raise InvalidPhone(f"begin with the country's code, as in {EXAMPLE}, or give an address")
     if not is_possible_number(number):
