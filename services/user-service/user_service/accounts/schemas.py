@@ -17,7 +17,7 @@ LONGEST_USERNAME = 64
 def _normalised(value: Any) -> Any:
     # Longer text is refused later; normalising it could take seconds, because the cost is quadratic.
     short = isinstance(value, str) and len(value) <= 4 * LONGEST_USERNAME
-    return rules.normalised(value).strip() if short else value
+    return rules.normalised(value) if short else value
 
 
 def _visible(username: str) -> str:
@@ -40,10 +40,10 @@ def _blank_is_none(value: Any) -> Any:
 
 Username = Annotated[
     str,
-    StringConstraints(min_length=3, max_length=LONGEST_USERNAME),
+    StringConstraints(strip_whitespace=True, min_length=3, max_length=LONGEST_USERNAME),
     AfterValidator(_visible),
     BeforeValidator(_normalised),
-    Field(description="No spaces, no invisible characters. Case and Unicode variants of one name are the same name."),
+    Field(description="Trimmed; no spaces or invisible characters. Variants in case or Unicode are the same name."),
 ]
 NewPassword = Annotated[
     str,

@@ -6,11 +6,13 @@ from chassis.context import Caller, current_context
 from chassis.http.api import public, services_only, signed_in
 from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_response, no_content
+from chassis.rate_limit.limiter import client_network
 from chassis.rate_limit.policy import Rule
 from user_service.accounts.hashing import Busy
 from user_service.accounts.rules import account_key
 from user_service.services import Services
 from user_service.sessions import actions, queries
+from user_service.sessions.refresh_tokens import Client
 from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
 from user_service.sessions.schemas import (
     FeedOut,
@@ -43,7 +45,7 @@ def login(services: Services, body: LoginBody) -> JsonResponse:
             services.passwords,
             **body.model_dump(),
             user_agent=_user_agent(),
-            lifetime=services.issuer.refresh_seconds,
+            lifetime=services.issuer.session,
         )
     return json_response(_tokens(services.issuer, opened))
 
@@ -55,9 +57,13 @@ def login(services: Services, body: LoginBody) -> JsonResponse:
 )
 def refresh(services: Services, body: RefreshBody) -> JsonResponse:
     """Exchange a refresh token for a new token and a new refresh token."""
-    lifetime = services.issuer.refresh_seconds
     with services.rate_limiter.attempt(REFRESHING, body.refresh_token):
-        opened = actions.refresh(services.database, refresh_token=body.refresh_token, lifetime=lifetime)
+        opened = actions.refresh(
+            services.database,
+            refresh_token=body.refresh_token,
+            client=_client(),
+            lifetime=services.issuer.session,
+        )
     return json_response(_tokens(services.issuer, opened))
 
 
@@ -115,3 +121,8 @@ def _user_agent() -> str | None:
     """Return the User-Agent header, shortened and without unprintable characters."""
     sent = current_context().user_agent[:LONGEST_USER_AGENT]
     return "".join(filter(str.isprintable, sent)) or None
+
+
+def _client() -> Client:
+    context = current_context()
+    return Client(context.user_agent, client_network(context.client_address))

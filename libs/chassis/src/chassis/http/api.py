@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from annotated_types import GroupedMetadata
 from flask_openapi3 import APIBlueprint, Tag
 from flask_openapi3.utils import parse_rule
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from chassis.auth.service_credential import require_service
 from chassis.auth.tokens import require_user
@@ -20,6 +21,19 @@ from chassis.http.pagination import LONGEST_CURSOR
 from chassis.text import normalised, unseen_character
 
 View = TypeVar("View", bound=Callable[..., Any])
+
+
+_DIGITS = re.compile(r"-?[0-9]+")
+
+
+def _in_digits(value: Any) -> Any:
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise PydanticKnownError("int_parsing")
+    return value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_in_digits)]
+"""An integer of a query string, in decimal digits; Pydantic alone also reads 1_0, 1.0 and " 1"."""
 
 
 class Shape(BaseModel):
@@ -47,7 +61,7 @@ class Path(Query):
 class PageQuery(Query):
     """One page of a list: continue after the cursor in the `Link` header of the page before."""
 
-    limit: int = Field(default=100, ge=1, le=100, description="How many at most.")
+    limit: WholeNumber = Field(default=100, ge=1, le=100, description="How many at most.")
     after: str | None = Field(
         default=None, max_length=LONGEST_CURSOR, description="Opaque: taken from the `Link` header."
     )
@@ -67,11 +81,23 @@ class _Line(GroupedMetadata):
             return value
         if len(value) > 4 * self.longest:
             return value  # refused later; normalising it could take seconds, because the cost is quadratic
-        text = normalised(value)
-        if unseen := unseen_character(text):
-            message = "contains {character}, a control or invisible character: leave it out"
-            raise PydanticCustomError("invisible_character", message, {"character": unseen})
-        return text
+        return _seen(normalised(value))
+
+
+@dataclass(frozen=True)
+class _Identifier(GroupedMetadata):
+    longest: int
+
+    def __iter__(self) -> Iterator[Any]:
+        yield StringConstraints(min_length=1, max_length=self.longest)
+        yield AfterValidator(_seen)
+
+
+def _seen(text: str) -> str:
+    if unseen := unseen_character(text):
+        message = "contains {character}, a control or invisible character: leave it out"
+        raise PydanticCustomError("invisible_character", message, {"character": unseen})
+    return text
 
 
 def line(longest: int, shortest: int = 0) -> GroupedMetadata:
@@ -81,6 +107,11 @@ def line(longest: int, shortest: int = 0) -> GroupedMetadata:
 
 BLANK_IS_NONE = AfterValidator(lambda text: text or None)
 """For optional members: forms send an empty text for what a person left out."""
+
+
+def identifier(longest: int) -> GroupedMetadata:
+    """Return the constraints of an id in a path; it is not trimmed, so that each resource has one URL."""
+    return _Identifier(longest)
 
 
 class Guard(NamedTuple):
@@ -127,9 +158,12 @@ def _anybody(_services: Services, _authorization: str) -> None:
     """Accept every request."""
 
 
+ANYBODY = Guard(_anybody)
+
+
 def public(name: str, import_name: str) -> GuardedBlueprint:
     """Return a blueprint without authentication."""
-    return _blueprint(name, import_name, Guard(_anybody), None)
+    return _blueprint(name, import_name, ANYBODY, None)
 
 
 def signed_in(name: str, import_name: str) -> GuardedBlueprint:

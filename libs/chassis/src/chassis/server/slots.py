@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -16,6 +17,7 @@ SPARE_THREADS = 2
 """Threads of a worker beyond its slots: they answer probes, and refuse requests while every slot is stuck."""
 
 WAIT_SECONDS = 1.0
+_ENV = os.environ.get("APP_ENV", "local")
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -50,5 +52,5 @@ def limit_requests(app: Application, slots: int) -> Application:
 
 def _refuse(start_response: Any) -> Iterable[bytes]:
     headers = [*Unavailable.headers, ("Content-Type", MEDIA_TYPE)]
-    start_response("503 Service Unavailable", [*headers, *security_headers(headers)])
+    start_response("503 Service Unavailable", [*headers, *security_headers(headers, _ENV)])
     return [orjson.dumps(Unavailable("too busy, try again").document())]
