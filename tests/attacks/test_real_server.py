@@ -10,6 +10,7 @@ import httpx
 import orjson
 import pytest
 
+from chassis.testing.http import bearer
 from chassis.testing.postgres import fresh_database
 from localshop.service import Service
 from localshop.shop import Shop
@@ -143,3 +144,19 @@ def test_log_has_only_json_lines_and_no_crash_after_the_attacks(shop: Shop) -> N
         assert "request" in events
         assert not events & {"forged", "unhandled_error"}
         assert [line for line in lines if line.get("status", 0) >= 500 and line["path"] != "/readyz"] == []
+
+
+@pytest.mark.parametrize("key", ["schl\u00fcssel".encode(), "schl\u00fcssel".encode("latin-1"), b""])
+def test_key_that_is_not_ascii_is_refused_with_words(shop: Shop, key: bytes) -> None:
+    service = {service.name: service for service in shop.services}["order-service"]
+    body = b'{"items": [{"product_id": "p1"}]}'
+    head = get(
+        b"/orders",
+        b"Authorization: " + bearer("u-alice")["Authorization"].encode(),
+        b"Content-Type: application/json",
+        b"Content-Length: %d" % len(body),
+        b"Idempotency-Key: " + key,
+    )
+    answer = exchange(service, head.replace(b"GET", b"POST", 1) + body)
+    assert status(answer) == 400
+    assert b'"error":"Idempotency-Key: must be 1 to 255 printable characters of ASCII' in answer

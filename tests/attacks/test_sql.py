@@ -29,12 +29,16 @@ STORED_AND_SHOWN = {
     ("PATCH /profile", ("name",)),
     ("PATCH /profile", ("shipping_address", "recipient")),
     ("PATCH /profile", ("shipping_address", "street")),
+    ("PATCH /profile", ("shipping_address", "line2")),
     ("PATCH /profile", ("shipping_address", "city")),
+    ("PATCH /profile", ("shipping_address", "region")),
     ("PATCH /profile", ("shipping_address", "postal_code")),
     ("POST /register", ("name",)),
     ("POST /orders", ("ship_to", "recipient")),
     ("POST /orders", ("ship_to", "street")),
+    ("POST /orders", ("ship_to", "line2")),
     ("POST /orders", ("ship_to", "city")),
+    ("POST /orders", ("ship_to", "region")),
     ("POST /orders", ("ship_to", "postal_code")),
 }
 EVERY = operations()

@@ -91,7 +91,7 @@ def start(settings: ToySettings) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def start(*blueprints: APIBlueprint) -> Api:
-            app = api("toy-service", "Toy", "1")
+            app = api("toy-service", "Toy", "1", port=5000)
             for blueprint in blueprints:
                 app.register_api(blueprint)
             tokens = CachingVerifier(DemoTokens(settings.token_secrets, settings.token_ttl_seconds))

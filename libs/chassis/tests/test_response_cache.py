@@ -57,6 +57,11 @@ def test_a_fresh_response_is_rendered_once_per_query(client: FlaskClient, counte
     assert first.headers["X-Request-ID"] != second.headers["X-Request-ID"]
 
 
+def test_tracking_parameters_fill_no_entries(client: FlaskClient, counter: Counter) -> None:
+    answers = [client.get(f"/list?a=1&gclid={number}").data for number in range(5)]
+    assert (len(set(answers)), counter.rendered) == (1, 1)
+
+
 def test_a_stale_response_is_rendered_again(
     client: FlaskClient, counter: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

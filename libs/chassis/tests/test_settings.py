@@ -35,6 +35,11 @@ def test_a_service_without_a_database_does_not_start() -> None:
         Toy()
 
 
+def test_url_of_another_kind_is_refused_with_an_example() -> None:
+    with pytest.raises(SystemExit, match=r"DATABASE_URL: is not of the form postgresql://user@host/database$"):
+        Toy(database_url="mysql://localhost/toy")
+
+
 @pytest.mark.parametrize("env", ["dev", "stage", "prod"])
 @pytest.mark.parametrize("secret", ["", LOCAL_SECRET, "short", f"{STRONG},short"])
 def test_outside_local_a_weak_secret_is_refused_by_name(env: str, secret: str) -> None:

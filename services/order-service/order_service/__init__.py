@@ -17,7 +17,7 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 def create_app(settings: Settings) -> Api:
     """Return the service's app and start its session feed."""
-    app = api("order-service", title="Order service", version="1.0.0")
+    app = api("order-service", title="Order service", version="1.0.0", port=5002)
     for blueprint in (catalog, orders):
         app.register_api(blueprint)
     database = open_database(settings)

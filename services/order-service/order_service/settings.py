@@ -13,7 +13,12 @@ from chassis import settings
 class Settings(settings.Settings):
     service: ClassVar[str] = "order-service"
 
-    user_service_url: str | None = Field(default=None, pattern=r"^https?://", description="where its feed and keys are")
+    user_service_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        examples=["http://user-service:5001"],
+        description="where its feed and keys are",
+    )
     session_feed_max_age_seconds: int = Field(
         default=900, ge=0, description="signed-in callers are refused when the feed is older; 0: never"
     )

@@ -18,7 +18,7 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 def create_app(settings: Settings) -> Api:
     """Return the service."""
-    app = api("user-service", title="User service", version="1.0.0")
+    app = api("user-service", title="User service", version="1.0.0", port=5001)
     for blueprint in (registration, sign_in, own_sessions, own_profile, for_services):
         app.register_api(blueprint)
     database = open_database(settings)

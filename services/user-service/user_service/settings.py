@@ -22,7 +22,10 @@ class Settings(settings.Settings):
     )
     token_keys_file: Path | None = Field(default=None, description="private keys of TOKEN_KIND=jwt")
     rate_limit_storage_url: str = Field(
-        default="memory://", pattern=r"^(memory://$|(redis|valkey)s?://)", description="where attempts are counted"
+        default="memory://",
+        pattern=r"^(memory://$|(redis|valkey)s?://)",
+        examples=["memory://", "valkey://host:6379"],
+        description="where attempts are counted",
     )
     rate_limit_per_address: int = Field(default=600, ge=1, description="attempts a minute, each route for itself")
     threads: int = Field(default=settings.THREADS, ge=1, le=64, description="the server's, per worker")

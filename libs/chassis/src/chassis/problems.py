@@ -81,6 +81,17 @@ class Unprocessable(Problem):
     status, code, error = 422, "unprocessable", "cannot be processed"
 
 
+class TooManyRequests(Problem):
+    """The client must wait for `seconds` before its next attempt."""
+
+    status, code, error = 429, "too_many_requests", "too many attempts, try again later"
+    headers = (("Retry-After", "1"),)
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.headers = (("Retry-After", str(seconds)),)
+
+
 class Unavailable(Problem):
     """The service cannot answer now; a retry may succeed."""
 

@@ -45,7 +45,11 @@ class Settings(BaseSettings):
     service: ClassVar[str]
 
     app_env: Literal["local", "dev", "stage", "prod"] = "local"
-    database_url: str = Field(pattern=r"^postgres(ql)?://", description="libpq URL of this service's own database")
+    database_url: str = Field(
+        pattern=r"^postgres(ql)?://",
+        examples=["postgresql://user@host/database"],
+        description="libpq URL of this service's own database",
+    )
     database_pool_size: int = Field(default=DATABASE_POOL_SIZE, ge=1, le=200)
     database_statement_timeout_ms: int = Field(default=5000, ge=100, le=60_000)
     database_prepared_statements: bool = True  # False behind a pooler in transaction mode that does not keep them
@@ -66,8 +70,15 @@ class Settings(BaseSettings):
             super().__init__(**values)
         except ValidationError as failure:
             # SystemExit instead of a traceback, which could show a secret value.
-            reasons = "".join(f"\n  {_reason(dict(fault))}" for fault in failure.errors())
+            reasons = "".join(f"\n  {self._reason(dict(fault))}" for fault in failure.errors())
             raise SystemExit(f"{self.service}: cannot start, the environment is not right:{reasons}") from None
+
+    @classmethod
+    def _reason(cls, fault: dict[str, Any]) -> str:
+        names, message = [str(part) for part in fault["loc"]], fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "string_pattern_mismatch":
+            message = f"is not of the form {' or '.join(cls.model_fields[names[0]].examples or ())}"
+        return ": ".join(part for part in ("_".join(names).upper(), message) if part)
 
     @field_validator("cors_origins")
     @classmethod
@@ -131,8 +142,3 @@ def weaknesses(name: str, secrets: tuple[str, ...]) -> Iterator[str]:
         yield f"{name} is missing or the local default: set a random one of its own"
     elif min(map(len, secrets)) < SHORTEST_SECRET:
         yield f"{name} holds a secret shorter than {SHORTEST_SECRET} characters"
-
-
-def _reason(fault: dict[str, Any]) -> str:
-    name = "_".join(map(str, fault["loc"])).upper()
-    return ": ".join(part for part in (name, fault["msg"].removeprefix("Value error, ")) if part)

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import psycopg
 
+from chassis.text import normalised, unseen_character
 from order_service import money
 
 COLUMNS = ["id", "name", "description", "category", "price", "currency", "stock"]
@@ -22,7 +23,6 @@ _STEP = 1000
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _STOCK = re.compile(r"[0-9]{1,10}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class BadFile(Exception):
@@ -79,12 +79,13 @@ def parse(row: list[str]) -> Product:
     """Return the product of a row; raise ValueError with the fault."""
     if len(row) != len(COLUMNS):
         raise ValueError(f"{len(row)} columns instead of {len(COLUMNS)}")
-    identifier, name, description, category, price, currency, stock = (cell.strip() for cell in row)
+    identifier, name, description, category, price, currency, stock = map(normalised, row)
     _require(_ID.fullmatch(identifier), f"id {identifier!r} is not 1 to 100 letters, digits, dots, dashes")
     _require(0 < len(name) <= LONGEST_NAME, f"name must have 1 to {LONGEST_NAME} characters")
     _require(len(description) <= LONGEST_DESCRIPTION, f"description has more than {LONGEST_DESCRIPTION} characters")
     _require(0 < len(category) <= LONGEST_CATEGORY, f"category must have 1 to {LONGEST_CATEGORY} characters")
-    _require(not _CONTROL.search(name + description + category), "control characters in the text")
+    unseen = unseen_character(name + description + category)
+    _require(not unseen, f"the text contains {unseen}, a control or invisible character: leave it out")
     _require(_CURRENCY.fullmatch(currency), f"currency {currency!r} is not a code such as EUR")
     _require(_STOCK.fullmatch(stock) and int(stock) <= LARGEST_STOCK, f"stock {stock!r} is not 0 to {LARGEST_STOCK}")
     return Product(identifier, name, description, category, money.parse(price), currency, int(stock))

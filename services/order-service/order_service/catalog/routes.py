@@ -13,7 +13,7 @@ from order_service.catalog.schemas import ProductOut, ProductPath, ProductQuery,
 catalog = public("catalog", __name__)
 
 
-@catalog.get("/products", responses=responses({200: ProductsOut}, 400))
+@catalog.get("/products", responses=responses({200: ProductsOut}, 400, headers=("ETag", "Link")))
 @cached
 def list_products(services: Services, query: ProductQuery) -> JsonResponse:
     """List the products, a page at a time; search, filter, sort."""
@@ -21,7 +21,7 @@ def list_products(services: Services, query: ProductQuery) -> JsonResponse:
     return with_etag(json_page(documents, next_cursor))
 
 
-@catalog.get("/products/<product_id>", responses=responses({200: ProductOut}, 400, 404))
+@catalog.get("/products/<product_id>", responses=responses({200: ProductOut}, 400, 404, headers=("ETag",)))
 def show_product(services: Services, path: ProductPath) -> JsonResponse:
     """Show one product."""
     return with_etag(raw_json(queries.get_product(services.database, product_id=path.product_id)))

@@ -11,10 +11,10 @@ from order_service.money import Money
 
 
 class ProductQuery(PageQuery):
-    q: Annotated[str, line(200, 1)] | None = Field(
+    q: Annotated[str, line(200)] | None = Field(
         default=None, description="Words to look for in name and description; best match first."
     )
-    category: Annotated[str, line(100, 1)] | None = None
+    category: Annotated[str, line(100)] | None = None
     sort: Literal["name", "price", "-price"] | None = None
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, RootModel
+from pydantic import AfterValidator, BaseModel, Field, RootModel
+from pydantic_core import PydanticCustomError
 
 from chassis.http.api import Headers, PageQuery, Path, Shape, line
+from chassis.http.postal import Address, AddressOut
 from order_service.money import Money
 from order_service.orders.rules import LARGEST_QTY, MOST_LINES
 
@@ -16,15 +19,7 @@ Status = Literal["placed", "cancelled"]
 
 class LineIn(Shape):
     product_id: Annotated[str, line(100, 1)]
-    qty: int = Field(default=1, ge=1, le=LARGEST_QTY)
-
-
-class Address(Shape):
-    recipient: Annotated[str, line(200, 1)] | None = None
-    street: Annotated[str, line(200, 1)]
-    city: Annotated[str, line(100, 1)]
-    postal_code: Annotated[str, line(20, 1)]
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2.")]
+    qty: int = Field(default=1, ge=1, le=LARGEST_QTY, description="1 when absent.")
 
 
 class PlaceOrder(Shape):
@@ -32,11 +27,24 @@ class PlaceOrder(Shape):
     ship_to: Address | None = None
 
 
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def _key(key: str) -> str:
+    # The server hands on a value that is not ASCII as an empty one.
+    if not _KEY.fullmatch(key):
+        message = "must be 1 to 255 printable characters of ASCII without spaces, such as a UUID"
+        raise PydanticCustomError("idempotency_key", message)
+    return key
+
+
+Key = Annotated[str, AfterValidator(_key), Field(json_schema_extra={"pattern": f"^{_KEY.pattern}$"})]
+
+
 class PlaceHeaders(Headers):
-    idempotency_key: str | None = Field(
+    idempotency_key: Key | None = Field(
         default=None,
         alias="Idempotency-Key",
-        pattern=r"^[\x21-\x7e]{1,255}$",
         description="Of the client's choice; the same key and body answer what they answered first.",
     )
 
@@ -69,7 +77,7 @@ class OrderOut(BaseModel):
     items: list[LineOut]
     currency: str
     total: Money
-    ship_to: Address | None
+    ship_to: AddressOut | None
     placed_at: datetime
     history: list[Change]
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unicodedata import normalize
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -57,6 +59,50 @@ def test_link_headers_lead_to_every_product_once(client: FlaskClient, stock: Cal
         pages += 1
     assert pages == 3
     assert sorted(seen) == sorted(f"p{number}" for number in range(25))
+
+
+@pytest.mark.parametrize("letter", ["x", '"', "\\", "\u0416", "\u65e5", "\u0130", "\U0001f98a"], ids=ascii)
+def test_link_after_a_name_of_any_script_is_accepted(
+    client: FlaskClient, stock: Callable[..., None], letter: str
+) -> None:
+    name, category = letter * 200, letter * 100
+    stock(*(Product(key, name, "", category, 100, "EUR", 1) for key in ("p1", "p2")))
+    first = client.get(f"/products?sort=name&limit=1&category={quote(category)}")
+    link = first.headers["Link"].removeprefix("<").partition(">")[0]
+    assert (ids(first), ids(client.get(link))) == (["p1"], ["p2"])
+
+
+@pytest.mark.usefixtures("shelf")
+@pytest.mark.parametrize("query", ["q=&category=&sort=&limit=&after=", "q=+&category=%20", "q"])
+def test_empty_parameters_count_as_absent(client: FlaskClient, query: str) -> None:
+    assert ids(client.get(f"/products?{query}")) == ["p1", "p2", "p3"]
+
+
+@pytest.mark.usefixtures("shelf")
+@pytest.mark.parametrize(
+    "tracking",
+    ["utm_source=mail&utm_campaign=a%20b", "gclid=x", "fbclid=x", "msclkid=x", "srsltid=x", "_=1716", "_"],
+)
+def test_tracking_parameters_do_not_break_links(client: FlaskClient, tracking: str) -> None:
+    answer = client.get(f"/products?{tracking}&sort=price&limit=1&{tracking}")
+    assert ids(answer) == ["p1"]
+    assert answer.headers["Link"].startswith("</products?sort=price&limit=1&after=")
+    assert client.get(f"/products/p1?{tracking}").status_code == 200
+
+
+@pytest.mark.usefixtures("shelf")
+@pytest.mark.parametrize("query", ["colour=red", "xutm_source=x", "__=1", "limit=1&q_=2"])
+def test_other_unknown_parameters_are_refused(client: FlaskClient, query: str) -> None:
+    assert client.get(f"/products?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_category_and_words_are_found_in_every_unicode_form(
+    client: FlaskClient, stock: Callable[..., None], form: Any
+) -> None:
+    stock(Product("p1", "S\u00e4ge", "", "M\u00f6bel", 100, "EUR", 1))
+    assert ids(client.get("/products", query_string={"category": normalize(form, "M\u00f6bel")})) == ["p1"]
+    assert ids(client.get("/products", query_string={"q": normalize(form, "S\u00e4ge")})) == ["p1"]
 
 
 @pytest.mark.usefixtures("shelf")

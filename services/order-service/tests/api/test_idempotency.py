@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
+import pytest
 from flask.testing import FlaskClient
 
 from chassis.testing.http import bearer, closing
@@ -60,3 +61,13 @@ def test_repeated_key_gets_409_while_the_first_request_is_in_flight(
     assert answer.headers["Retry-After"] == "1"
     assert place(key="k-1", p1=1).status_code == 201
     assert left("p1") == 4
+
+
+@pytest.mark.parametrize("key", ["", "schl\u00fcssel", "a b", "x" * 256])
+def test_unusable_key_is_refused_with_a_message_that_helps(client: FlaskClient, key: str) -> None:
+    headers = ALICE | {"Idempotency-Key": key.encode().decode("latin-1")}
+    answer = client.post("/orders", json={"items": [{"product_id": "p1"}]}, headers=headers)
+    assert (answer.status_code, answer.json["error"]) == (  # type: ignore[index]
+        400,
+        "Idempotency-Key: must be 1 to 255 printable characters of ASCII without spaces, such as a UUID",
+    )

@@ -18,6 +18,11 @@ def read(tmp_path: Path, content: str | bytes) -> list[importer.Product]:
     return importer.read(file, progress=lambda _: nullcontext(Mock()))
 
 
+def test_text_of_a_file_is_trimmed_and_composed(tmp_path: Path) -> None:
+    [product] = read(tmp_path, HEADER + "p1,So\u0308fa ,\u00a0Mo\u0308bel,Mo\u0308bel,5,EUR,0\n")
+    assert product[1:4] == ("S\u00f6fa", "M\u00f6bel", "M\u00f6bel")
+
+
 def test_a_good_file_is_read_in_its_order(tmp_path: Path) -> None:
     products = read(tmp_path, "\ufeff" + HEADER + "p2,Lamp,,Home,5,EUR,0\n\n" + GOOD)
     assert products == [
@@ -39,7 +44,8 @@ def test_a_good_file_is_read_in_its_order(tmp_path: Path) -> None:
         ("p1,Mouse,,Things,19.99,euro,5", "currency 'euro'"),
         ("p1,Mouse,,Things,19.99,EUR,-5", "stock '-5'"),
         ("p1,Mouse,,Things,19.99,EUR,99999999999", "stock '99999999999'"),
-        ("p1,Mo\x00use,,Things,19.99,EUR,5", "control characters"),
+        ("p1,Mo\x00use,,Things,19.99,EUR,5", "the text contains U+0000, a control or invisible character"),
+        ("p1,Mo\u202euse,,Things,19.99,EUR,5", "the text contains U+202E"),
         ("p0,Mouse,,Things,19.99,EUR,5", "id 'p0' stands in the file before"),
     ],
 )

@@ -12,7 +12,7 @@ Call = Callable[..., Any]
 Headers = dict[str, str]
 
 RIGHT = {"password": "correct horse"}
-TRACES = ("wonderland", "liddell", "example.com", "01865", "dinah", "rabbit", "oxford", "looking-glass", "argon2")
+TRACES = ("wonderland", "liddell", "example.com", "1865 270000", "dinah", "rabbit", "oxford", "looking-glass", "argon2")
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_openapi_document_lists_every_route_with_its_guard(app: Flask, client: F
     customers, services = [{"bearer": []}], [{"service": []}]
     assert entry == {
         **dict.fromkeys(SIGNED_IN, customers),
-        **dict.fromkeys(PUBLIC, None),
+        **{route: [] for route in PUBLIC},
         **dict.fromkeys(FOR_SERVICES, services),
     }
     assert routes == {(method, path.replace("{", "<").replace("}", ">")) for method, path in entry}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ HOME = {"recipient": "A. Liddell", "street": "1 Hole", "city": "Oxford", "postal
 
 def test_patch_stores_changes_and_keeps_absent_members(client: FlaskClient, alice: Headers) -> None:
     # when
-    changes = {"phone": "+44 (0)1865 270000", "shipping_address": HOME}
+    changes = {"phone": "+44 1865 270000", "shipping_address": HOME}
     answer = client.patch("/profile", headers=alice, json=changes)
     # then
     body = answer.json
@@ -33,6 +34,69 @@ def test_null_clears_a_member(client: FlaskClient, alice: Headers, run: Call) ->
     # then
     assert {member: answer.json[member] for member in nothing} == nothing
     assert run("SELECT num_nonnulls(name, email, email_key, phone, shipping_address) FROM users") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("+44 (0)1865 270000", "+44 1865 270000"),
+        ("+441865270000", "+44 1865 270000"),
+        ("\uff0b44 1865 270000", "+44 1865 270000"),
+        (" (01865) 27 00 00 ", "+44 1865 270000"),
+        ("01865 270000", "+44 1865 270000"),
+        ("01865 270000 ext. 12", "+44 1865 270000 x12"),
+        ("0049 (221) 12 34 56 x7", "+49 221 123456 ext. 7"),
+        ("+49 221 123456", "+49 221 123456"),
+        ("", None),
+    ],
+)
+def test_phone_is_understood_as_people_write_it(
+    client: FlaskClient, alice: Headers, typed: str, kept: str | None
+) -> None:
+    client.patch("/profile", headers=alice, json={"shipping_address": HOME})
+    answer = client.patch("/profile", headers=alice, json={"phone": typed})
+    assert (answer.status_code, answer.json["phone"]) == (200, kept)
+    assert client.patch("/profile", headers=alice, json={"phone": kept}).json == answer.json
+
+
+def test_national_phone_belongs_to_the_country_of_its_address(client: FlaskClient, alice: Headers) -> None:
+    home = {"street": "Domplatz 1", "city": "K\u00f6ln", "country": "de"}
+    answer = client.patch("/profile", headers=alice, json={"phone": "(0221) 12 34 56", "shipping_address": home})
+    assert (answer.status_code, answer.json["phone"]) == (200, "+49 221 123456")
+
+
+@pytest.mark.parametrize(
+    ("typed", "error"),
+    [
+        ("(0221) 12 34 56", "phone: begin with the country's code, as in +49 221 123456, or give an address"),
+        ("+999 123456", "phone: begin with the country's code, as in +49 221 123456, or give an address"),
+        ("+49 1", "phone: is not a telephone number such as +49 221 123456"),
+        ("+44 12", "phone: has too few or too many digits for its country; an example is +49 221 123456"),
+        ("call me", "phone: is not a telephone number such as +49 221 123456"),
+        ("0" * 51, "phone: String should have at most 50 characters"),
+    ],
+)
+def test_phone_that_cannot_be_dialled_is_refused_with_an_example(
+    client: FlaskClient, alice: Headers, typed: str, error: str
+) -> None:
+    answer = client.patch("/profile", headers=alice, json={"phone": typed})
+    assert (answer.status_code, answer.json["error"], answer.json["errors"][0]["member"]) == (400, error, "phone")
+    assert client.get("/profile", headers=alice).json["phone"] is None
+
+
+def test_phone_of_too_many_digits_is_refused_where_the_country_is_known(client: FlaskClient, alice: Headers) -> None:
+    answer = client.patch("/profile", headers=alice, json={"phone": "1" * 40, "shipping_address": HOME})
+    assert (answer.status_code, answer.json["error"]) == (
+        400,
+        "phone: is not a telephone number such as +49 221 123456",
+    )
+
+
+def test_profile_from_before_these_rules_is_still_shown(client: FlaskClient, alice: Headers, run: Call) -> None:
+    old = {"street": "x\u202e", "city": "y", "postal_code": "1", "country": "QQ"}
+    run("UPDATE users SET phone = '221-12', shipping_address = %(old)s", old=json.dumps(old))
+    profile = client.get("/profile", headers=alice).json
+    assert (profile["phone"], profile["shipping_address"]) == ("221-12", old)
 
 
 def test_own_email_address_may_change_its_case(client: FlaskClient, alice: Headers) -> None:

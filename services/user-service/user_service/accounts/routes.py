@@ -7,6 +7,7 @@ from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_response
 from chassis.rate_limit.policy import Rule
 from user_service.accounts import actions, rules
+from user_service.accounts.hashing import Busy
 from user_service.accounts.schemas import AccountOut, RegisterBody
 from user_service.services import Services
 
@@ -17,7 +18,12 @@ registration = public("registration", __name__)
 REGISTERING = Rule("register", failures=(rules.UsernameTaken, rules.EmailTaken), free=20, limits_address=True, few=True)
 
 
-@registration.post("/register", responses=responses({201: AccountOut}, 400, 409, 413, 415, 429))
+@registration.post(
+    "/register",
+    responses=responses(
+        {201: AccountOut}, 400, rules.WeakPassword, rules.UsernameTaken, rules.EmailTaken, 413, 415, 429, Busy
+    ),
+)
 def register(services: Services, body: RegisterBody) -> JsonResponse:
     """Open an account."""
     with services.rate_limiter.attempt(REGISTERING, rules.account_key(body.username)):

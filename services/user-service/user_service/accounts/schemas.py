@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from chassis.http.api import PRINTABLE, Shape, line
+from chassis.http.api import BLANK_IS_NONE, Shape, line
 from user_service.accounts import rules
 
 LONGEST_PASSWORD = 128
@@ -35,7 +35,7 @@ def _address(email: str) -> str:
 
 
 def _blank_is_none(value: Any) -> Any:
-    return None if value == "" else value
+    return None if isinstance(value, str) and not value.strip() else value
 
 
 Username = Annotated[
@@ -53,12 +53,12 @@ NewPassword = Annotated[
 Password = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_PASSWORD)]
 Email = Annotated[
     str,
-    StringConstraints(max_length=254, pattern=PRINTABLE),
+    line(254),
     AfterValidator(_address),
     Field(json_schema_extra={"format": "email"}),
 ]
 # Clients of the first version send "" for an empty form field.
-OptionalName = Annotated[Annotated[str, line(100)] | None, AfterValidator(_blank_is_none)]
+OptionalName = Annotated[Annotated[str, line(100)] | None, BLANK_IS_NONE]
 OptionalEmail = Annotated[
     Email | None, BeforeValidator(_blank_is_none, json_schema_input_type=Email | Literal[""] | None)
 ]

@@ -15,7 +15,7 @@ from chassis.problems import InvalidToken
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import TAKEN, email_key, refuse_weak
 from user_service.profile import queries
-from user_service.profile.rules import WrongPassword
+from user_service.profile.rules import WrongPassword, has_country_code, international_phone
 
 CHANGE = SQL("""-- change_profile
 UPDATE users SET {}
@@ -45,11 +45,22 @@ def change_profile(db: Database, *, caller: Caller, changes: dict[str, Any]) -> 
     """Change these members of the caller's profile; return the whole profile."""
     if "email" in changes:
         changes = {**changes, "email_key": email_key(changes["email"])}
+    if phone := changes.get("phone"):
+        country = None if has_country_code(phone) else _country(db, caller, changes)
+        changes = {**changes, "phone": international_phone(phone, country)}
     with constraints(TAKEN):
         row = db.fetch_one(_changing(changes), {**changes, **caller._asdict()})
     if row is None:
         raise InvalidToken
     return queries.profile_of(row)
+
+
+def _country(db: Database, caller: Caller, changes: dict[str, Any]) -> str | None:
+    """Return the country of the address that the profile will have."""
+    if "shipping_address" not in changes:
+        changes = queries.read_profile(db, caller=caller)
+    address = changes["shipping_address"]
+    return str(address["country"]) if address else None
 
 
 def _changing(columns: Iterable[str]) -> Statement:

@@ -7,7 +7,8 @@ from chassis.http.api import signed_in
 from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_response, no_content
 from chassis.rate_limit.policy import Rule
-from user_service.accounts.rules import EmailTaken
+from user_service.accounts.hashing import Busy
+from user_service.accounts.rules import EmailTaken, WeakPassword
 from user_service.profile import actions, queries
 from user_service.profile.rules import WrongPassword
 from user_service.profile.schemas import DeletionBody, ExportOut, PasswordBody, ProfileChanges, ProfileOut
@@ -21,13 +22,17 @@ CONFIRMING = Rule("password", failures=(WrongPassword,))
 CHANGING_EMAIL = Rule("email", failures=(EmailTaken,), limits_address=True, few=True)
 
 
-@own_profile.get("/profile", responses=responses({200: ProfileOut}, 401))
+@own_profile.get("/profile", operation_id="show_profile", responses=responses({200: ProfileOut}, 401))
 def show(services: Services, caller: Caller) -> JsonResponse:
     """Show the caller's profile."""
     return json_response(queries.read_profile(services.database, caller=caller))
 
 
-@own_profile.patch("/profile", responses=responses({200: ProfileOut}, 400, 401, 403, 409, 413, 415, 429))
+@own_profile.patch(
+    "/profile",
+    operation_id="change_profile",
+    responses=responses({200: ProfileOut}, 400, 401, WrongPassword, EmailTaken, 413, 415, 429, Busy),
+)
 def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResponse:
     """Change the caller's profile; absent members stay, null clears. A new email address needs the password."""
     changes = body.model_dump(exclude_unset=True, exclude={"current_password"})
@@ -39,7 +44,10 @@ def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResp
         return json_response(actions.change_profile(services.database, caller=caller, changes=changes))
 
 
-@own_profile.post("/profile/password", responses=responses({204: None}, 400, 401, 403, 413, 415, 429))
+@own_profile.post(
+    "/profile/password",
+    responses=responses({204: None}, 400, WeakPassword, 401, WrongPassword, 413, 415, 429, Busy),
+)
 def change_password(services: Services, caller: Caller, body: PasswordBody) -> JsonResponse:
     """Set a new password; all other sessions end."""
     with services.rate_limiter.attempt(CONFIRMING, caller.session_id):
@@ -49,7 +57,11 @@ def change_password(services: Services, caller: Caller, body: PasswordBody) -> J
     return no_content()
 
 
-@own_profile.delete("/profile", responses=responses({204: None}, 400, 401, 403, 413, 415, 429))
+@own_profile.delete(
+    "/profile",
+    operation_id="delete_account",
+    responses=responses({204: None}, 400, 401, WrongPassword, 413, 415, 429, Busy),
+)
 def delete(services: Services, caller: Caller, body: DeletionBody) -> JsonResponse:
     """Delete the account and the personal data; the username stays reserved."""
     with services.rate_limiter.attempt(CONFIRMING, caller.session_id):
@@ -57,7 +69,7 @@ def delete(services: Services, caller: Caller, body: DeletionBody) -> JsonRespon
     return no_content()
 
 
-@own_profile.get("/profile/export", responses=responses({200: ExportOut}, 401))
+@own_profile.get("/profile/export", operation_id="export_account", responses=responses({200: ExportOut}, 401))
 def export(services: Services, caller: Caller) -> JsonResponse:
     """Export all data about the caller."""
     return json_response(queries.export(services.database, caller=caller))

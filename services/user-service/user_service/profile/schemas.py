@@ -5,24 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from chassis.http.api import Shape, line
+from chassis.http.api import BLANK_IS_NONE, Shape, line
+from chassis.http.postal import Address, AddressOut
 from user_service.accounts.schemas import NewPassword, OptionalEmail, OptionalName, Password
-
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(description="ISO 3166-1 alpha-2.")]
-Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 ()./-]{2,30}$")]
+from user_service.profile import rules
 
 
-class Address(Shape):
-    """The same members as the `ship_to` of an order."""
+def _phone(phone: str) -> str:
+    if phone and not rules.is_number(phone):
+        raise PydanticCustomError("phone", "is not a telephone number such as {example}", {"example": rules.EXAMPLE})
+    return phone
 
-    recipient: Annotated[str, line(200, 1)] | None = None
-    street: Annotated[str, line(200, 1)]
-    city: Annotated[str, line(100, 1)]
-    postal_code: Annotated[str, line(20, 1)]
-    country: Country
+
+Phone = Annotated[str, line(50), AfterValidator(_phone)]
+OptionalPhone = Annotated[
+    Phone | None,
+    BLANK_IS_NONE,
+    Field(description="International, or national of the country of the shipping address; kept as international."),
+]
 
 
 class ProfileChanges(Shape):
@@ -32,7 +35,7 @@ class ProfileChanges(Shape):
 
     name: OptionalName = None
     email: OptionalEmail = None
-    phone: Phone | None = None
+    phone: OptionalPhone = None
     shipping_address: Address | None = None
     current_password: Password | None = Field(default=None, description="Needed to change the email address.")
 
@@ -60,7 +63,7 @@ class ProfileOut(BaseModel):
     name: str | None
     email: str | None
     phone: str | None
-    shipping_address: Address | None
+    shipping_address: AddressOut | None
 
 
 class SessionOut(BaseModel):

@@ -8,11 +8,12 @@ from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_response, no_content
 from chassis.rate_limit.limiter import client_network
 from chassis.rate_limit.policy import Rule
+from user_service.accounts.hashing import Busy
 from user_service.accounts.rules import account_key
 from user_service.services import Services
 from user_service.sessions import actions, queries
 from user_service.sessions.refresh_tokens import Client
-from user_service.sessions.rules import InvalidCredentials
+from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
 from user_service.sessions.schemas import (
     FeedOut,
     FeedQuery,
@@ -35,7 +36,7 @@ REFRESHING = Rule("refresh")  # nobody guesses a refresh token, and a count for 
 LONGEST_USER_AGENT = 200
 
 
-@sign_in.post("/login", responses=responses({200: SignedInOut}, 400, 401, 413, 415, 429))
+@sign_in.post("/login", responses=responses({200: SignedInOut}, 400, InvalidCredentials, 413, 415, 429, Busy))
 def login(services: Services, body: LoginBody) -> JsonResponse:
     """Sign in with username and password."""
     account = account_key(body.username)
@@ -53,7 +54,11 @@ def login(services: Services, body: LoginBody) -> JsonResponse:
     return json_response(_tokens(services.issuer, opened) | {"device_token": device_token})
 
 
-@sign_in.post("/token/refresh", responses=responses({200: TokensOut}, 400, 401, 413, 415, 429))
+@sign_in.post(
+    "/token/refresh",
+    operation_id="refresh_session",
+    responses=responses({200: TokensOut}, 400, InvalidRefreshToken, 413, 415, 429),
+)
 def refresh(services: Services, body: RefreshBody) -> JsonResponse:
     """Exchange a refresh token for a new token and a new refresh token."""
     with services.rate_limiter.attempt(REFRESHING):
@@ -93,7 +98,7 @@ def end_other_sessions(services: Services, caller: Caller) -> JsonResponse:
     return no_content()
 
 
-@sign_in.get("/.well-known/jwks.json", responses=responses({200: KeysOut}))
+@sign_in.get("/.well-known/jwks.json", operation_id="list_keys", responses=responses({200: KeysOut}))
 def keys(services: Services) -> JsonResponse:
     """Publish the public keys that verify tokens."""
     response = json_response(services.issuer.jwks())
@@ -101,7 +106,7 @@ def keys(services: Services) -> JsonResponse:
     return response
 
 
-@for_services.get("/ended-sessions", responses=responses({200: FeedOut}, 400, 401))
+@for_services.get("/ended-sessions", operation_id="list_ended_sessions", responses=responses({200: FeedOut}, 400, 401))
 def ended_sessions(services: Services, query: FeedQuery) -> JsonResponse:
     """List the ended sessions and erased accounts after a version, for the other services."""
     return json_response(queries.list_endings(services.database, after=query.after, limit=query.limit))

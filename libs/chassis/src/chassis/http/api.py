@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple, TypeVar
 
+from annotated_types import GroupedMetadata
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic_core import PydanticKnownError
+from flask_openapi3.utils import parse_rule
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from chassis.auth.service_credential import require_service
 from chassis.auth.tokens import require_user
 from chassis.context import Caller, Services
+from chassis.http.openapi_document import references
+from chassis.http.pagination import LONGEST_CURSOR
+from chassis.text import normalised, unseen_character
 
-PRINTABLE = r"^[^\x00-\x1f\x7f]*$"  # PostgreSQL refuses NUL; no real text needs the other control characters
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 _DIGITS = re.compile(r"-?[0-9]+")
@@ -56,17 +62,56 @@ class PageQuery(Query):
     """One page of a list: continue after the cursor in the `Link` header of the page before."""
 
     limit: WholeNumber = Field(default=100, ge=1, le=100, description="How many at most.")
-    after: str | None = Field(default=None, max_length=200, description="Opaque: taken from the `Link` header.")
+    after: str | None = Field(
+        default=None, max_length=LONGEST_CURSOR, description="Opaque: taken from the `Link` header."
+    )
 
 
-def line(longest: int, shortest: int = 0) -> StringConstraints:
-    """Return the constraints of a trimmed text without control characters."""
-    return StringConstraints(strip_whitespace=True, min_length=shortest, max_length=longest, pattern=PRINTABLE)
+@dataclass(frozen=True)
+class _Line(GroupedMetadata):
+    longest: int
+    shortest: int
+
+    def __iter__(self) -> Iterator[Any]:
+        yield StringConstraints(strip_whitespace=True, min_length=self.shortest, max_length=self.longest)
+        yield BeforeValidator(self._normalised)
+
+    def _normalised(self, value: Any) -> Any:
+        if not isinstance(value, str) or (value.isascii() and value.isprintable()):
+            return value
+        if len(value) > 4 * self.longest:
+            return value  # refused later; normalising it could take seconds, because the cost is quadratic
+        return _seen(normalised(value))
 
 
-def identifier(longest: int) -> StringConstraints:
-    """Constrain an id in a path; it is not trimmed, so that each resource has one URL."""
-    return StringConstraints(min_length=1, max_length=longest, pattern=PRINTABLE)
+@dataclass(frozen=True)
+class _Identifier(GroupedMetadata):
+    longest: int
+
+    def __iter__(self) -> Iterator[Any]:
+        yield StringConstraints(min_length=1, max_length=self.longest)
+        yield AfterValidator(_seen)
+
+
+def _seen(text: str) -> str:
+    if unseen := unseen_character(text):
+        message = "contains {character}, a control or invisible character: leave it out"
+        raise PydanticCustomError("invisible_character", message, {"character": unseen})
+    return text
+
+
+def line(longest: int, shortest: int = 0) -> GroupedMetadata:
+    """Return the constraints of a one-line text: trimmed, in NFC, without invisible characters."""
+    return _Line(longest, shortest)
+
+
+BLANK_IS_NONE = AfterValidator(lambda text: text or None)
+"""For optional members: forms send an empty text for what a person left out."""
+
+
+def identifier(longest: int) -> GroupedMetadata:
+    """Return the constraints of an id in a path; it is not trimmed, so that each resource has one URL."""
+    return _Identifier(longest)
 
 
 class Guard(NamedTuple):
@@ -85,10 +130,26 @@ class GuardedBlueprint(APIBlueprint):
 
     guard: Guard
 
+    def _collect_openapi_info(self, rule: str, func: Any, *, responses: Any = None, **options: Any) -> Any:
+        """Describe a route with the headers of its success."""
+        found = super()._collect_openapi_info(rule, func, responses=responses, **options)
+        operation = getattr(self.paths[parse_rule(rule)], options["method"].lower())
+        headers = getattr(responses, "headers", ())
+        for status, response in operation.responses.items():
+            if status.startswith("2") and headers:
+                response.headers = references(headers)
+        return found
+
 
 def _blueprint(name: str, import_name: str, guard: Guard, scheme: str | None) -> GuardedBlueprint:
     security: list[dict[str, list[Any]]] | None = [{scheme: []}] if scheme else None
-    blueprint = GuardedBlueprint(name, import_name, abp_tags=[Tag(name=name)], abp_security=security)
+    blueprint = GuardedBlueprint(
+        name,
+        import_name,
+        abp_tags=[Tag(name=name)],
+        abp_security=security,
+        operation_id_callback=lambda *, name, **_: name,
+    )
     blueprint.guard = guard
     return blueprint
 

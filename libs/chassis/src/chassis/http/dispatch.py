@@ -15,7 +15,7 @@ from chassis.context import RequestContext, Services
 from chassis.http.cors import Cors
 from chassis.http.error_handlers import to_problem
 from chassis.http.openapi import Api
-from chassis.http.parsing import Environ, Request
+from chassis.http.parsing import TRACKING, Environ, Request
 from chassis.http.responses import STATUS_LINES, Rendered, problem_response, render, unless_known
 from chassis.http.routes import Route, RouteTable
 from chassis.http.security_headers import security_headers
@@ -63,6 +63,8 @@ class Dispatcher:
 
     def _respond(self, route: Route, environ: Environ, variables: dict[str, str], context: RequestContext) -> Rendered:
         """Return the response, or the Problem document of any exception."""
+        if query := environ["QUERY_STRING"]:
+            environ["QUERY_STRING"] = TRACKING.sub("", query)
         try:
             context.caller = route.guard.authenticate(self._services, environ.get("HTTP_AUTHORIZATION", ""))
             rendered = route.respond(Request(environ, variables, self._services, context.caller))

@@ -51,7 +51,7 @@ def handle_errors(app: Flask) -> None:
 def invalid(failure: ValidationError) -> InvalidRequest:
     """Return a Problem that lists every invalid member; its `error` text names the first."""
     faults = failure.errors(include_url=False, include_context=False)
-    errors = [{"member": _member(fault), "code": fault["type"], "message": fault["msg"]} for fault in faults]
+    errors = [{"member": _member(fault), "code": fault["type"], "message": _words(fault)} for fault in faults]
     return InvalidRequest(_short_text(faults[0]), errors=errors)
 
 
@@ -61,6 +61,11 @@ def _member(fault: ErrorDetails) -> str:
 
 def _short_text(fault: ErrorDetails) -> str:
     member = _member(fault) or "body"
-    if "." not in member and (fault["type"] == "missing" or fault["input"] in ("", [])):
+    if "." not in member and (fault["type"] == "missing" or fault["input"] == []):
         return f"{member} required"
-    return f"{member}: {fault['msg']}"
+    return f"{member}: {_words(fault)}"
+
+
+def _words(fault: ErrorDetails) -> str:
+    blank = isinstance(fault["input"], str) and not fault["input"].strip()
+    return "must not be empty" if blank and fault["type"] == "string_too_short" else fault["msg"]

@@ -2,35 +2,95 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from http import HTTPStatus
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from flask.wrappers import Request
-from flask_openapi3 import Info, OpenAPI
+from flask_openapi3 import Info, License, OpenAPI, Server
 from flask_openapi3.types import ResponseDict
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.routing import RequestRedirect
 
 from chassis.context import Services
-from chassis.problems import MEDIA_TYPE
+from chassis.http.openapi_document import RATE_LIMIT, complete, references
+from chassis.problems import (
+    MEDIA_TYPE,
+    BodyTooLarge,
+    Conflict,
+    InvalidRequest,
+    InvalidToken,
+    NotFound,
+    Problem,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+)
+
+USUAL: dict[int, tuple[type[Problem], ...]] = {
+    400: (InvalidRequest,),
+    401: (Unauthenticated, InvalidToken),
+    404: (NotFound,),
+    409: (Conflict,),
+    413: (BodyTooLarge,),
+    415: (UnsupportedMediaType,),
+    429: (TooManyRequests,),
+    500: (Problem,),
+    503: (Unavailable,),
+}
+"""The problems that a number stands for."""
+
+
+class FaultOut(BaseModel):
+    """What is wrong with one member of a request."""
+
+    member: str = Field(description="Such as `items.0.qty`; empty for the body as a whole.")
+    code: str
+    message: str
+
+
+class ShortProductOut(BaseModel):
+    product_id: str
+    wanted: int
+    available: int
 
 
 class ProblemOut(BaseModel):
-    """RFC 9457 problem document; `error` is the short text, `code` is stable for programs."""
+    """RFC 9457 problem document."""
 
     model_config = ConfigDict(extra="allow")
-    type: str
-    title: str
+    type: str = Field(description="`urn:b2c:problem:` and the code.")
+    title: str = Field(description="The name of the status.")
     status: int
-    code: str
-    error: str
-    request_id: str
+    code: str = Field(description="Stable: for programs.")
+    error: str = Field(description="Short text for people.")
+    request_id: str = Field(description="Also in the log and in the header `X-Request-ID`.")
+    detail: str = Field(default="", description="More for people.")
+    errors: list[FaultOut] = Field(default=[], description="With `invalid_request`: each fault.")
+    position: int = Field(default=0, description="With `invalid_request`: where the body ceases to be JSON.")
+    products: list[ShortProductOut] | list[str] = Field(
+        default=[],
+        description="With `out_of_stock`: what is short; with `unknown_product` and `qty_too_large`: the ids.",
+    )
+    status_of_order: str = Field(default="", description="With `not_cancellable`.")
+
+
+class Responses(dict[str | int | HTTPStatus, Any]):
+    """The responses of a route by status; `headers` names those of its success."""
+
+    headers: tuple[str, ...] = ()
 
 
 class Api(OpenAPI):
     """A Flask app with an OpenAPI document; `init_app` gives it its services and its dispatcher."""
 
     services: Services
+
+    def generate_spec_json(self) -> None:
+        """Describe the routes, as generators of clients need it."""
+        super().generate_spec_json()  # type: ignore[no-untyped-call]
+        complete(self.spec_json)
 
     def raise_routing_exception(self, request: Request) -> NoReturn:
         """Redirect to a path without a host, because the Host header comes from the client."""
@@ -39,11 +99,15 @@ class Api(OpenAPI):
         super().raise_routing_exception(request)
 
 
-def api(service: str, title: str, version: str) -> Api:
-    """Return the app of a service, with its documentation at /openapi."""
+def api(service: str, title: str, version: str, port: int) -> Api:
+    """Return the app of a service, with its documentation at /openapi; `port` is that of `make up`."""
     return Api(
         service,
-        info=Info(title=title, version=version),
+        info=Info(title=title, version=version, license=License(name="MIT", identifier="MIT")),
+        servers=[
+            Server(url="/", description="The host that serves this document."),
+            Server(url=f"http://localhost:{port}", description="The shop of `make up` and of Compose."),
+        ],
         security_schemes={
             "bearer": {"type": "http", "scheme": "bearer"},
             "service": {"type": "http", "scheme": "bearer", "description": "The services' own credential."},
@@ -54,8 +118,25 @@ def api(service: str, title: str, version: str) -> Api:
     )
 
 
-def responses(success: ResponseDict, *problems: int) -> ResponseDict:
-    """Describe a route's success response and the statuses of its Problems; 500 and 503 are added."""
-    content = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}}
-    # One dictionary per status: the framework modifies them.
-    return {**{status: dict(content) for status in (*problems, 500, 503)}, **success}
+def responses(success: ResponseDict, *problems: int | type[Problem], headers: tuple[str, ...] = ()) -> Responses:
+    """Describe a route's responses: what it returns with which headers, and the problems that it refuses with.
+
+    A number stands for the usual problems of that status. A route with an ETag also answers 304.
+    """
+    kinds: dict[int, list[type[Problem]]] = {}
+    for problem in (*problems, 500, 503):
+        for kind in USUAL[problem] if isinstance(problem, int) else (problem,):
+            kinds.setdefault(kind.status, []).append(kind)
+    limits = RATE_LIMIT if TooManyRequests.status in kinds else ()
+    described = Responses({status: _refusal(kinds[status], limits) for status in sorted(kinds)})
+    described.update(success)
+    described.headers = (*headers, *limits)
+    if "ETag" in headers:
+        described[304] = {"description": "Not Modified: the client has it.", "headers": references(headers)}
+    return described
+
+
+def _refusal(kinds: list[type[Problem]], limits: tuple[str, ...]) -> dict[str, Any]:
+    names = {name for kind in kinds for name, _ in kind.headers}
+    codes = [kind.code for kind in kinds]
+    return {"content": {MEDIA_TYPE: {"schema": {"enum": codes}}}, "headers": references((*sorted(names), *limits))}

@@ -9,6 +9,8 @@ import orjson
 
 from chassis.problems import InvalidRequest
 
+LONGEST_CURSOR = 1500  # one with a name of 200 characters of 4 bytes has 1,110
+
 
 class BadCursor(InvalidRequest):
     error = "after: not a key that a Link header of this list gave out"

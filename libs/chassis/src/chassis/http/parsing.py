@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -16,6 +17,11 @@ from chassis.problems import BodyTooLarge, InvalidRequest, UnsupportedMediaType
 
 LARGEST_BODY = 64 * 1024
 JSON = "application/json"
+# What advertising, mail and analytics append to links to the shop; no route reads it.
+TRACKING = re.compile(
+    r"(?:^|(?<=&))(?:_|utm_\w+|mtm_\w+|gclid|gbraid|wbraid|dclid|gad_\w+|srsltid|fbclid|msclkid|ttclid|twclid|yclid|li_fat_id"
+    r"|igshid|mc_[ce]id|_ga|_gl)(?:=[^&]*)?(?:&|$)"
+)
 
 Environ = dict[str, Any]
 
@@ -66,11 +72,12 @@ PARSERS: dict[str, Callable[[Any], Parser]] = {
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """Return the parameters of a query string; of duplicates, the first."""
+    """Return the parameters of a query string that are not empty; of duplicates, the first."""
     # Invalid UTF-8 stays percent-encoded, as in Flask.
     parameters: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True, errors="werkzeug.url_quote") if query else ():
-        parameters.setdefault(name, value)
+        if value.strip():
+            parameters.setdefault(name, value)
     return parameters
 
 

@@ -16,7 +16,7 @@ from chassis.http.responses import Rendered
 
 FRESH_SECONDS = 0.05
 MOST_ENTRIES = 100  # more than a database can render within FRESH_SECONDS
-LONGEST_QUERY = 1000  # real queries are shorter; longer ones are not cached, to bound the memory
+LONGEST_QUERY = 1000  # longer ones are served, but they would fill the memory
 
 View = TypeVar("View", bound=Callable[..., object])
 

@@ -15,7 +15,7 @@ from limits.storage import RedisStorage, Storage
 
 from chassis.addresses import parse_address
 from chassis.context import current_context
-from chassis.problems import Problem
+from chassis.problems import TooManyRequests
 from chassis.rate_limit.memory import BoundedMemory
 from chassis.rate_limit.policy import Allowance, Attempt, Policy, Rule
 from chassis.telemetry.metrics import RATE_LIMIT_STORAGE_FAILURES, THROTTLED
@@ -26,14 +26,6 @@ STORAGE_SECONDS = 0.25  # a slower storage counts as unavailable
 STORAGE_PAUSE_SECONDS = 5.0
 
 T = TypeVar("T")
-
-
-class TooManyRequests(Problem):
-    status, code, error = 429, "too_many_requests", "too many attempts, try again later"
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__()
-        self.headers = (("Retry-After", str(seconds)),)
 
 
 class RateLimiter:
