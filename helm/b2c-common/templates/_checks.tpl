@@ -10,7 +10,7 @@
   {{- $faults = append $faults (printf "replicas (%v) is not used with autoscaling: set it to 1; %s" $.Values.replicas $handOver) -}}
 {{- end -}}
 {{- if and .enabled (not .minReplicas) -}}
-  {{- $faults = append $faults (printf "autoscaling.minReplicas is missing: set it to the number of pods that run now; %s" $handOver) -}}
+  {{- $faults = append $faults (printf "autoscaling.minReplicas is missing: set it to the number of running pods; %s" $handOver) -}}
 {{- end -}}
 {{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) -}}
   {{- $faults = append $faults (printf "autoscaling.minReplicas (%v) is above autoscaling.maxReplicas (%v): raise maxReplicas" .minReplicas .maxReplicas) -}}
@@ -50,7 +50,7 @@
   {{- if or (lt $size (ternary 64 20 $v6)) (and $v6 (regexMatch "^0*:" $address)) -}}
     {{- . }} is so wide that it holds pods, which could then claim any client's address: set the number of proxies in a row, or networks from /20 (IPv4) or /64 (IPv6, not below ::)
   {{- else if and (not $v6) (include "b2c.hostBits" (dict "address" $address "size" $size) | ne "0") -}}
-    {{- . }} names an address within a network, which the service refuses at its start: set the network's first address, or leave out /{{ $size }}
+    {{- . }} names an address within a network, which the service refuses at start: set the network's first address, or leave out /{{ $size }}
   {{- end -}}
 {{- end -}}
 {{- end -}}
