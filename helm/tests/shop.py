@@ -23,7 +23,11 @@ VARIANTS: dict[str, Doc] = {
     "defaults": MINIMAL,
     "gateway": MINIMAL
     | {
-        "expose": {"via": "gateway", "host": "shop.test", "gateway": {"name": "public", "namespace": "gateways"}},
+        "expose": {
+            "via": "gateway",
+            "host": "shop.test",
+            "gateway": {"name": "public", "namespace": "gateways", "sectionName": "https"},
+        },
         "secret": {"source": "existing", "existingSecret": "the-secrets"},
         "config": {"TRUSTED_PROXIES": 1},
     },
@@ -36,7 +40,7 @@ VARIANTS: dict[str, Doc] = {
     "monitoring": MINIMAL | {"monitoring": {"serviceMonitor": True, "prometheusRule": True}},
     "scaled": MINIMAL
     | {
-        "autoscaling": {"enabled": True},
+        "autoscaling": {"enabled": True, "minReplicas": 2},
         "podDisruptionBudget": {"minAvailable": "50%"},
         "resources": {"requests": {"cpu": 1}},
     },
@@ -54,6 +58,17 @@ VARIANTS: dict[str, Doc] = {
                     "nodeSelectorTerms": [{"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}]
                 }
             }
+        },
+        "priorityClassName": "shop",
+        "hostAliases": [{"ip": "192.0.2.7", "hostnames": ["database.test"]}],
+        "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
+        "podLabels": {"team": "shop"},
+        "podAnnotations": {"sidecar.istio.io/inject": "false"},
+        "networkPolicy": {"database": {"to": [{"ipBlock": {"cidr": "2001:DB8::/64"}}]}},
+        "database": {
+            "existingSecret": "the-database",
+            "appRole": "the_service",
+            "owner": {"existingSecret": "the-owner", "key": "URL"},
         },
         "extraEnv": [{"name": "PGSSLROOTCERT", "value": "/etc/database-ca/ca.crt"}],
         "extraVolumes": [{"name": "database-ca", "secret": {"secretName": "database-ca"}}],
@@ -138,7 +153,11 @@ def of_variant(root: Path, name: str) -> Shop:
     """Return the shop of two `helm install` commands with the values of a variant."""
     chosen = rendering.values(VARIANTS[name])
     docs = {service: rendering.docs(rendering.text(root / "helm" / service, chosen)) for service in SERVICES}
-    there = {"the-database": {"DATABASE_URL"}, "the-secrets": {"SERVICE_CREDENTIAL", "TOKEN_SECRETS"}}
+    there = {
+        "the-database": {"DATABASE_URL"},
+        "the-owner": {"URL"},
+        "the-secrets": {"SERVICE_CREDENTIAL", "TOKEN_SECRETS"},
+    }
     return Shop("dev", docs, operator_secrets(root, "dev") | there)
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+import yaml
 from psycopg import Connection
 from rendering import ROOT, SERVICES
 
@@ -30,35 +31,43 @@ def run(connection: Connection, sql: str) -> None:
 
 @contextmanager
 def database_of(role: str) -> Iterator[str]:
-    """Create roles and database as in the runbook; yield the superuser's URL; drop them afterwards."""
-    before, _, within = sql_of("first-cluster", "CREATE DATABASE", role).partition(f"\\connect {role}\n")
+    """Create roles and database as the runbook says, as no superuser; yield a superuser's URL; drop them afterwards."""
     with psycopg.connect(os.environ[SERVER_URL], autocommit=True) as server:
-        run(server, before)
+        server.execute(f"CREATE ROLE {role}_admin LOGIN CREATEDB CREATEROLE PASSWORD '…'".encode())
         try:
-            with psycopg.connect(database_url(role), autocommit=True) as connection:
-                run(connection, within)
+            with psycopg.connect(as_role(os.environ[SERVER_URL], f"{role}_admin"), autocommit=True) as admin:
+                run(admin, sql_of("first-cluster", "CREATE DATABASE", role))
             yield database_url(role)
         finally:
-            server.execute(f"DROP DATABASE {role} WITH (FORCE)".encode())
-            server.execute(f"DROP ROLE {role}, {role}_owner".encode())
+            server.execute(f"DROP DATABASE IF EXISTS {role} WITH (FORCE)".encode())
+            server.execute(f"DROP ROLE IF EXISTS {role}, {role}_owner, {role}_admin".encode())
 
 
 def as_role(url: str, role: str) -> str:
     return psycopg.conninfo.make_conninfo(url, user=role, password="…")
 
 
+def migrate(url: str, service: str) -> None:
+    """Migrate as the chart's Job does: as the owner, with database.appRole of prod."""
+    values = yaml.safe_load((ROOT / f"gitops/envs/prod/values/{service}.yaml").read_text())["database"]
+    role = service.replace("-", "_")
+    scripts = ROOT / "services" / service / "migrations"
+    migrations.upgrade(as_role(url, f"{role}_owner"), scripts, app_role=values["appRole"])
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_runbooks_make_roles_that_suffice_and_no_more(service: str) -> None:
     role = service.replace("-", "_")
     with database_of(role) as url:
-        migrations.upgrade(as_role(url, f"{role}_owner"), ROOT / "services" / service / "migrations")
+        migrate(url, service)
 
         with psycopg.connect(as_role(url, role), autocommit=True) as connection:
             tables = [
                 row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
             ]
-            assert "alembic_version" in tables
-            for table in tables:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("DELETE FROM alembic_version")
+            for table in set(tables) - {"alembic_version"}:
                 connection.execute(f"DELETE FROM {table} WHERE false".encode())
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute("CREATE TABLE mine ()")
@@ -66,14 +75,13 @@ def test_the_runbooks_make_roles_that_suffice_and_no_more(service: str) -> None:
                 connection.execute(f"DROP TABLE {tables[0]}".encode())
 
 
-def test_the_restore_runbook_gives_the_service_its_rights_back() -> None:
+def test_the_migration_after_a_restore_gives_the_service_its_rights_back() -> None:
     with database_of("order_service") as url:
-        migrations.upgrade(as_role(url, "order_service_owner"), ROOT / "services/order-service/migrations")
+        migrate(url, "order-service")
         with psycopg.connect(url, autocommit=True) as connection:
             # Default privileges do not apply to the tables of a restored dump.
             connection.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM order_service")
-
-            run(connection, sql_of("restore-database", "GRANT SELECT", "order_service"))
+        migrate(url, "order-service")
 
         with psycopg.connect(as_role(url, "order_service"), autocommit=True) as connection:
             run(connection, sql_of("restore-database", "FROM products", "order_service"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import argo
 import kubernetes_validate
 import pytest
 import rendering
@@ -14,7 +16,7 @@ import shop
 import yaml
 from rendering import ROOT, SERVICES
 
-from charts import documents
+from charts import documents, kubetools
 
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "helm/README.md", "gitops/README.md")),
@@ -120,7 +122,8 @@ def test_the_runbook_makes_the_secrets_that_the_shop_reads(tmp_path: Path) -> No
     commands = re.findall(r"kubectl -n \S+ create secret generic(?:[^\n]*\\\n)*[^\n]*", runbook)
     offline = " --dry-run=client -o yaml; echo ---\n".join([*commands, ""])
 
-    environment = dict.fromkeys(("NS", "DB", "TLS", "APP_PASSWORD", "OWNER_PASSWORD", "STORE_PASSWORD"), "x")
+    passwords = ("USER_PASSWORD", "USER_OWNER_PASSWORD", "ORDER_PASSWORD", "ORDER_OWNER_PASSWORD", "STORE_PASSWORD")
+    environment = dict.fromkeys(("NS", "DB", "TLS", *passwords), "x")
     made = subprocess.run(
         ["bash", "-euc", f"openssl() {{ echo random; }}\n{offline}"],
         env=environment | {"PATH": f"{rendering.TOOLS}:/bin:/usr/bin"},
@@ -130,6 +133,38 @@ def test_the_runbook_makes_the_secrets_that_the_shop_reads(tmp_path: Path) -> No
     secrets = {doc["metadata"]["name"]: set(doc["data"]) for doc in rendering.docs(made)}
     assert secrets == shop.operator_secrets(ROOT, "prod")
     assert len(secrets) == 5
+
+
+def test_the_runbook_syncs_again_with_the_options_of_every_sync(repository: Path) -> None:
+    (command,) = (body for _, body in blocks("sh") if '"operation"' in body)
+    (asked,) = re.findall(r"-p '(.*)'", command)
+
+    options = json.loads(asked)["operation"]["sync"]["syncOptions"]
+
+    for appset in argo.of_kind(argo.bootstrap(repository), "ApplicationSet"):
+        assert options == appset["spec"]["template"]["spec"]["syncPolicy"]["syncOptions"]
+
+
+def test_the_runbook_retires_keys_that_it_has_fetched() -> None:
+    blocks_of_keys = [body for _, body in blocks("sh") if re.search(r"^keys (rotate|retire)", body, re.MULTILINE)]
+
+    assert len(blocks_of_keys) == 3
+    for body in blocks_of_keys:
+        fetched, _, used = body.partition("| base64 -d > keys.json\n")
+        assert "get secret user-service-token-keys" in fetched
+        assert "< keys.json" in used
+
+
+def test_kubetools_put_there_by_hand_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    with pytest.raises(SystemExit, match="by hand"):
+        kubetools.fetch(tmp_path)
+
+    for name in ("helm3", "helm4", "kubectl"):
+        (tmp_path / name).write_text(name)
+    kubetools.fetch(tmp_path)
+
+    assert (tmp_path / "kubectl").read_text() == "kubectl"
 
 
 def test_the_databases_of_dev_are_where_the_values_look(repository: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import rendering
 import shop
+import yaml
 from rendering import HELMS, SERVICES, Doc
 
 PLATFORM = shop.VARIANTS["platform"]
+OF_EVERY_POD = ("nodeSelector", "tolerations", "affinity", "priorityClassName", "hostAliases", "dnsConfig")
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -19,9 +22,7 @@ def test_every_pod_gets_the_nodes_and_pull_secrets_of_the_platform(repository: P
 
     assert len(pods) == 3  # server, migration, smoke
     for spec in pods.values():
-        assert {name: spec[name] for name in ("nodeSelector", "tolerations", "affinity")} == {
-            name: PLATFORM[name] for name in ("nodeSelector", "tolerations", "affinity")
-        }
+        assert {name: spec[name] for name in OF_EVERY_POD} == {name: PLATFORM[name] for name in OF_EVERY_POD}
         assert spec["imagePullSecrets"] == [{"name": "mirror"}]
         assert [container["image"] for container in spec["containers"]] == [
             f"mirror.test:5000/ghcr/example-shop/{service}:sha-0123456789ab"
@@ -33,7 +34,10 @@ def test_server_and_migration_get_extra_variables_and_volumes(repository: Path, 
     found = shop.of_variant(repository, "platform")
 
     for kind in ("Deployment", "Job"):
-        spec = found.the(service, kind)["spec"]["template"]["spec"]
+        template = found.the(service, kind)["spec"]["template"]
+        assert PLATFORM["podLabels"].items() <= template["metadata"]["labels"].items()
+        assert PLATFORM["podAnnotations"].items() <= template["metadata"]["annotations"].items()
+        spec = template["spec"]
         (container,) = spec["containers"]
         assert PLATFORM["extraEnv"][0] in container["env"]
         assert PLATFORM["extraVolumes"][0] in spec["volumes"]
@@ -63,7 +67,7 @@ def test_annotations_reach_the_service_account(repository: Path) -> None:
 
 RESOLVERS: dict[str, Doc] = {
     "Kubernetes": {"namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}, "port": 53},
-    "NodeLocal DNSCache, pods": {"namespace": "kube-system", "labels": {"k8s-app": "node-local-dns"}, "port": 53},
+    "NodeLocal DNSCache, Cilium": {"namespace": "kube-system", "labels": {"k8s-app": "node-local-dns"}, "port": 53},
     "NodeLocal DNSCache, address": {"cidr": "169.254.20.10/32", "port": 53},
     "OpenShift": {"namespace": "openshift-dns", "labels": {"dns.operator.openshift.io/daemonset-dns": "default"},
                   "port": 5353},
@@ -80,6 +84,24 @@ def test_pods_reach_the_resolver_of(repository: Path, service: str, resolver: Do
             rule["to"] for rule in rules if {"port": resolver["port"], "protocol": protocol} in rule.get("ports", [])
         ]
         assert any(admits(peer, resolver) for peers in open_to for peer in peers)
+
+
+def test_the_readme_opens_the_way_to_dns_addresses_beside_the_defaults(repository: Path) -> None:
+    readme = (rendering.ROOT / "helm/README.md").read_text()
+    (said,) = (body for body in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL) if "dns:" in body)
+    defaults = yaml.safe_load((rendering.ROOT / "helm/user-service/values.yaml").read_text())["networkPolicy"]["dns"]
+
+    peers = yaml.safe_load(said)["networkPolicy"]["dns"]["to"]
+
+    assert [peer for peer in peers if peer not in defaults["to"]] == [{"ipBlock": {"cidr": "10.96.0.10/32"}}]
+    assert all(peer in peers for peer in defaults["to"])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_migration_is_told_the_role_of_the_service(repository: Path, service: str) -> None:
+    job = shop.of_environment(repository, "prod").the(service, "Job")["spec"]["template"]["spec"]["containers"][0]
+
+    assert shop.variables(job)["APP_ROLE"] == service.replace("-", "_")
 
 
 def admits(peer: Doc, resolver: Doc) -> bool:

@@ -130,3 +130,39 @@ def test_the_walk_waits_while_connections_are_refused(repository: Path) -> None:
             server.shutdown()
 
     assert done.stdout.endswith("the walk-through passed\n"), done.stderr
+
+
+class ClosesFirst(Stub):
+    """Closes the first connections without an answer, then answers as Stub does."""
+
+    left: ClassVar[list[int]] = [1, 2]
+
+    def do_GET(self) -> None:
+        if self.left:
+            self.left.pop()
+            return
+        super().do_GET()
+
+
+class Garbles(Stub):
+    """Answers the first request with what is no HTTP, then as Stub does."""
+
+    left: ClassVar[list[int]] = [1]
+
+    def do_GET(self) -> None:
+        if self.left:
+            self.left.pop()
+            self.wfile.write(b"go away\r\n\r\n")
+            return
+        super().do_GET()
+
+
+@pytest.mark.parametrize("handler", [ClosesFirst, Garbles])
+def test_the_walk_waits_while_connections_are_closed(repository: Path, handler: type[Stub]) -> None:
+    found = shop.of_variant(repository, "defaults")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, ThreadPoolExecutor() as pool:
+        pool.submit(server.serve_forever)
+        done = walk(found, "user-service", {"http://user-service:5001": f"http://127.0.0.1:{server.server_port}"})
+        server.shutdown()
+
+    assert done.stdout.endswith("the walk-through passed\n"), done.stderr

@@ -24,7 +24,31 @@ PROD: Doc = {
 }
 STAGE = PROD | {"env": "stage"}
 INGRESS = {"via": "ingress", "host": "shop.test", "ingress": {"tlsSecret": "tls"}}
-GATEWAY = {"via": "gateway", "host": "shop.test", "gateway": {"name": "g", "namespace": "gw"}}
+GATEWAY = {"via": "gateway", "host": "shop.test", "gateway": {"name": "g", "namespace": "gw", "sectionName": "https"}}
+# What is reached from outside needs as much in dev as in prod.
+OPEN: Doc = PLAIN | {
+    "secret": {"source": "existing", "existingSecret": "shared"},
+    "config": {"TRUSTED_PROXIES": 1},
+    "expose": INGRESS,
+}
+OPEN_PROD = PROD | {"config": {"TRUSTED_PROXIES": 1}, "expose": INGRESS}
+OPEN_BY_GATEWAY = OPEN | {"expose": GATEWAY}
+SHARED_COUNT: Doc = {"rateLimitStorage": {"existingSecret": "valkey"}}
+
+
+def without(base: Doc, where: str) -> Doc:
+    """Leave a value out, which `null` in a second file does only for values that the chart has a default of."""
+    name, _, rest = where.partition(".")
+    return {key: value for key, value in base.items() if key != name or rest} | (
+        {name: without(base[name], rest)} if rest else {}
+    )
+
+
+# The service would not start with these.
+NO_PROXIES: tuple[object, ...] = (
+    11, 99, "11", "00", "01", "ab", "1.2.3", "256.0.0.1", "10.0.0.0/8/24", "10.0.0.0/33", "10.0.0.0/",
+    "fd00::g", "fd00::/129",
+)  # fmt: skip
 
 # (valid values, place, wrong value, name in the message)
 WRONG: list[tuple[Doc, str, Any, str]] = [
@@ -33,9 +57,19 @@ WRONG: list[tuple[Doc, str, Any, str]] = [
     (PLAIN, "environment", "dev", "environment"),
     (PLAIN, "secretKey", "x", "secretKey"),
     (PLAIN, "extraEnv", [{"name": "TRUSTED_PROXIES", "value": "0.0.0.0/0"}], "extraEnv"),
+    (PLAIN, "extraEnv", [{"name": "APP_ROLE", "value": "owner"}], "extraEnv"),
+    *(
+        (PLAIN, "extraEnv", [{"name": name, "value": "1"}], "extraEnv")
+        for name in ("trusted_proxies", "Trusted_Proxies")
+    ),
     (PLAIN, "extraEnv", [{"name": "A", "val": "b"}], "val"),
     (PLAIN, "extraVolumes", [{"emptyDir": {}}], "extraVolumes"),
+    (PLAIN, "extraVolumes", [{"name": "tmp", "emptyDir": {}}], "name"),
+    (PLAIN, "extraVolumes", [{"name": "token-keys", "emptyDir": {}}], "name"),
     (PLAIN, "extraVolumeMounts", [{"name": "ca", "mountPath": "etc"}], "mountPath"),
+    (PLAIN, "extraVolumeMounts", [{"name": "ca", "mountPath": "/tmp"}], "mountPath"),
+    (PLAIN, "podLabels", {"app.kubernetes.io/name": "x"}, "app.kubernetes.io/name"),
+    (PLAIN, "podAnnotations", {"checksum/config": "x"}, "checksum/config"),
     (PLAIN, "podSecurityContext.runAsUser", 0, "runAsUser"),
     (PLAIN, "podSecurityContext.privileged", True, "privileged"),
     (PLAIN, "serviceAccount.create", True, "create"),
@@ -86,6 +120,7 @@ WRONG: list[tuple[Doc, str, Any, str]] = [
     (PLAIN, "resources.requests.cpu", "one", "cpu"),
     (PLAIN, "resources.requests.cpu", 0, "cpu"),
     (PLAIN, "resources.limits.memory", "1GB", "memory"),
+    *((PLAIN, "resources.limits.memory", nothing, "memory") for nothing in ("0", "0Mi", "0.0Gi", "00m")),
     (PLAIN, "migrations.resources.limits.memory", "1.Gi", "memory"),
     (PLAIN, "migrations.deadlineSeconds", 0, "deadlineSeconds"),
     (PLAIN, "resources.limits", None, "limits"),
@@ -96,6 +131,7 @@ WRONG: list[tuple[Doc, str, Any, str]] = [
     (PLAIN, "config.TRUSTED_PROXIES", 0, "TRUSTED_PROXIES"),
     (PLAIN, "config.TRUSTED_PROXIES", "0", "TRUSTED_PROXIES"),
     (PLAIN, "config.TRUSTED_PROXIES", "proxy.test", "TRUSTED_PROXIES"),
+    *((PLAIN, "config.TRUSTED_PROXIES", wrong, "TRUSTED_PROXIES") for wrong in NO_PROXIES),
     (PLAIN, "config.SESSION_FEED_MAX_AGE_SECONDS", 0, "SESSION_FEED_MAX_AGE_SECONDS"),
     (PLAIN, "config.DATABASE_POOL_SIZE", "8", "DATABASE_POOL_SIZE"),
     (PLAIN, "shutdown.preStopSeconds", 0, "preStopSeconds"),
@@ -120,9 +156,23 @@ WRONG: list[tuple[Doc, str, Any, str]] = [
     (PLAIN, "expose.host", "https://shop.test", "host"),
     (PLAIN, "expose.paths", ["login"], "paths"),
     (PLAIN, "expose.paths", [], "paths"),
-    (PLAIN, "expose", {"via": "ingress"}, "host"),
-    (PLAIN, "expose", {"via": "gateway", "host": "shop.test"}, "gateway"),
     (PLAIN, "expose", GATEWAY | {"gateway": {"name": "g"}}, "namespace"),
+    (PLAIN, "database.appRole", "user-service", "appRole"),
+    (PLAIN, "database.appRole", "user_service", "existingSecret"),
+    # what is reached from outside
+    (without(OPEN, "expose.host"), "env", "dev", "host"),
+    (OPEN, "expose", INGRESS | {"via": "gateway"}, "gateway"),
+    (without(OPEN, "expose.ingress.tlsSecret"), "env", "dev", "tlsSecret"),
+    (without(OPEN_PROD, "expose.ingress.tlsSecret"), "env", "prod", "tlsSecret"),
+    (without(OPEN_BY_GATEWAY, "expose.gateway.sectionName"), "env", "dev", "sectionName"),
+    (OPEN_BY_GATEWAY, "secret.source", "chart", "source"),
+    (without(OPEN_BY_GATEWAY, "config.TRUSTED_PROXIES"), "env", "dev", "TRUSTED_PROXIES"),
+    (OPEN, "secret.source", "chart", "source"),
+    (without(OPEN, "config.TRUSTED_PROXIES"), "env", "dev", "TRUSTED_PROXIES"),
+    (OPEN, "networkPolicy.enabled", False, "enabled"),
+    (OPEN, "replicas", 2, "existingSecret"),
+    (OPEN, "autoscaling", {"enabled": True, "minReplicas": 1}, "existingSecret"),
+    (OPEN, "config.WORKERS", 2, "existingSecret"),
     (PLAIN, "monitoring.interval", "30", "interval"),
     # refused in stage and prod only
     (PROD, "image", {"digest": None, "tag": "1.2.3"}, "digest"),
@@ -138,7 +188,10 @@ WRONG: list[tuple[Doc, str, Any, str]] = [
     (PROD, "networkPolicy.enabled", False, "enabled"),
     (PROD, "networkPolicy.database.to", [], "to"),
     (PROD, "rateLimitStorage.to", [], "to"),
-    (PROD, "expose", INGRESS | {"ingress": {"tlsSecret": None}}, "tlsSecret"),
+    (without(PROD, "rateLimitStorage.existingSecret"), "env", "prod", "existingSecret"),
+    (without(STAGE, "rateLimitStorage.existingSecret"), "env", "stage", "existingSecret"),
+    (PROD, "rateLimitStorage", None, "rateLimitStorage"),
+    (PROD, "tokens.keys", None, "keys"),
 ]
 
 
@@ -172,9 +225,29 @@ def test_wrong_values_are_refused_by_name(  # noqa: PLR0917 - a row of the table
 
 
 @pytest.mark.parametrize("helm", HELMS)
-@pytest.mark.parametrize("right", [PLAIN, PROD, STAGE, PLAIN | {"global": {"x": 1}}])
+@pytest.mark.parametrize("right", [PLAIN, PROD, STAGE, OPEN, OPEN_PROD, OPEN_BY_GATEWAY, PLAIN | {"global": {"x": 1}}])
 def test_right_values_are_not_refused(repository: Path, helm: str, right: Doc) -> None:
     assert "kind: Deployment" in render(repository, helm, right)
+
+
+@pytest.mark.parametrize("several", [{"replicas": 5}, {"config": {"TRUSTED_PROXIES": 1, "WORKERS": 4}}])
+def test_several_processes_that_count_together_may_be_exposed(repository: Path, several: Doc) -> None:
+    assert "RATE_LIMIT_STORAGE_URL" in render(repository, "helm4", OPEN | several | SHARED_COUNT)
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_helm_lint_refuses_an_exposed_service_without_certificate(repository: Path, helm: str) -> None:
+    values = rendering.values(OPEN | {"expose": INGRESS | {"ingress": {}}})
+
+    with pytest.raises(rendering.Refused, match=r"1 chart\(s\) failed"):
+        rendering.run(helm, "lint", repository / "helm/user-service", "-f", values)
+
+
+def test_order_service_needs_the_address_of_user_service(repository: Path) -> None:
+    files = rendering.values(PLAIN), rendering.values({"userServiceUrl": None})
+
+    with pytest.raises(rendering.Refused, match="userServiceUrl"):
+        rendering.text(repository / "helm/order-service", *files)
 
 
 @pytest.mark.parametrize("helm", HELMS)

@@ -49,12 +49,13 @@ def create_database(namespace: str, name: str, owner: str, password: str) -> Non
 def start_outside(env: str) -> None:
     """Start the server of stage or prod; create databases, roles and Secrets as in the runbook."""
     start(OUTSIDE, env)
-    passwords = {"APP_PASSWORD": new_password(), "OWNER_PASSWORD": new_password()}
+    names = ("USER_PASSWORD", "USER_OWNER_PASSWORD", "ORDER_PASSWORD", "ORDER_OWNER_PASSWORD")
+    passwords = {name: new_password() for name in names}
     statements = runbook.block(FIRST_CLUSTER, "CREATE ROLE user_service_owner", "sql")
-    for service in ("user_service", "order_service"):
-        script = statements.replace("user_service", service)
-        script = script.replace("'…'", f"'{passwords['OWNER_PASSWORD']}'", 1)
-        sql(OUTSIDE, env, script.replace("'…'", f"'{passwords['APP_PASSWORD']}'", 1))
+    for service in ("USER", "ORDER"):
+        script = statements.replace("user_service", f"{service.lower()}_service")
+        script = script.replace("'…'", f"'{passwords[f'{service}_OWNER_PASSWORD']}'", 1)
+        sql(OUTSIDE, env, script.replace("'…'", f"'{passwords[f'{service}_PASSWORD']}'", 1))
     urls = runbook.block(FIRST_CLUSTER, "create secret generic user-service-database")
     urls = runbook.with_names(urls, **{"db.internal": f"{env}-rw.{OUTSIDE}", "?$TLS": ""})
     runbook.follow(urls, Path.cwd(), NS=f"b2c-{env}", **passwords)

@@ -51,11 +51,12 @@ def make_namespaces_and_secrets(folder: Path) -> None:
     runbook.follow(runbook.block(FIRST_CLUSTER, 'create namespace "b2c-$env"'), folder)
     kubectl("create", "namespace", databases.OUTSIDE)
     mark(*NAMESPACES, databases.OUTSIDE)
-    runbook.follow(runbook.block("docs/runbooks/rotate-keys.md", "openssl genpkey"), folder)
     certificate = ("-keyout", folder / "shop.key", "-out", folder / "shop.crt", "-subj", "/CN=shop.example.com")
     run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *certificate)
+    keys = runbook.block("docs/runbooks/rotate-keys.md", "openssl genpkey")
     secrets = runbook.block(FIRST_CLUSTER, "create secret generic b2c-shared")
     for namespace in NAMESPACES:
+        runbook.follow(keys, folder)
         runbook.follow(secrets, folder, NS=namespace)
 
 

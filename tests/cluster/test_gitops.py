@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster import argo, databases, images, runbook, shop, shopper
-from cluster.access import eventually, get, items, kubectl, names
+from cluster.access import Doc, eventually, get, items, kubectl, names
 from cluster.repository import Repository
 
 FIRST_CLUSTER, PROMOTE, ROLLBACK = (f"docs/runbooks/{name}.md" for name in ("first-cluster", "promote", "rollback"))
@@ -150,6 +150,28 @@ def test_a_bad_migration_is_rolled_back_in_a_minute(running: Repository, fault: 
     argo.wait_until_it_runs(name, good, 60)
     assert shopper.walk("b2c-dev") == shopper.PROMISED
     running.b2cctl("unhold", "dev", "order-service", "--direct")
+
+
+def test_the_runbooks_command_syncs_an_application_again(running: Repository, tmp_path: Path) -> None:
+    name = "user-service-dev"
+
+    def last() -> Doc:
+        found: Doc = argo.application(name)["status"]["operationState"]
+        return found
+
+    before = last()["startedAt"]
+    again = runbook.with_names(runbook.block(PROMOTE, '"operation"'), **{"user-service-stage": name})
+
+    runbook.follow(again, tmp_path)
+
+    eventually(lambda: last()["startedAt"] > before and last()["phase"] == "Succeeded", f"{name} synced again", 180)
+    assert last()["operation"]["sync"]["syncOptions"] == argo.application(name)["spec"]["syncPolicy"]["syncOptions"]
+
+
+def test_each_environment_signs_with_keys_of_its_own(running: Repository) -> None:
+    keys = {get("-n", name, "secret", "user-service-token-keys")["data"]["keys.json"] for name in shop.NAMESPACES}
+
+    assert len(keys) == 3
 
 
 def is_syncing(line: str, application: str) -> bool:

@@ -23,6 +23,9 @@ spec:
       labels:
         {{- include "b2c.labels" . | nindent 8 }}
         app.kubernetes.io/component: server
+        {{- with .Values.podLabels }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
       annotations:
         checksum/config: {{ include "b2c.settings" . | sha256sum }}
         {{- if eq .Values.secret.source "chart" }}
@@ -30,6 +33,9 @@ spec:
         {{- end }}
         {{- with .Values.secret.revision }}
         b2c.dev/secret-revision: {{ . | quote }}
+        {{- end }}
+        {{- with .Values.podAnnotations }}
+        {{- toYaml . | nindent 8 }}
         {{- end }}
     spec:
       serviceAccountName: {{ include "b2c.serviceAccountName" . }}

@@ -29,6 +29,13 @@ spec:
       labels:
         {{- include "b2c.labels" . | nindent 8 }}
         app.kubernetes.io/component: migration
+        {{- with .Values.podLabels }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- with .Values.podAnnotations }}
+      annotations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
     spec:
       restartPolicy: Never
       {{- with .Values.serviceAccount.name }}
@@ -47,6 +54,10 @@ spec:
               value: {{ . | quote }}
             {{- end }}
             {{- include "b2c.ownerDatabaseUrl" . | nindent 12 }}
+            {{- with .Values.database.appRole }}
+            - name: APP_ROLE
+              value: {{ . | quote }}
+            {{- end }}
             {{- with .Values.extraEnv }}
             {{- toYaml . | nindent 12 }}
             {{- end }}

@@ -41,5 +41,5 @@ labels:
 
 {{/* The fewest replicas that ever run. */}}
 {{- define "b2c.fewest" -}}
-{{- ternary .Values.autoscaling.minReplicas .Values.replicas .Values.autoscaling.enabled -}}
+{{- ternary (.Values.autoscaling.minReplicas | default 1) .Values.replicas .Values.autoscaling.enabled -}}
 {{- end }}

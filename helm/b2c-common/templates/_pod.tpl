@@ -6,7 +6,7 @@ enableServiceLinks: false
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- range $name := list "nodeSelector" "tolerations" "affinity" }}
+{{- range $name := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "hostAliases" "dnsConfig" }}
 {{- with index $.Values $name }}
 {{ $name }}:
   {{- toYaml . | nindent 2 }}

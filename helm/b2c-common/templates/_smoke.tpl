@@ -1,13 +1,13 @@
 {{/* The walk through the shop as a customer takes it, with nothing but Python's own library: `helm test`. */}}
 {{- define "b2c.walk" -}}
-import json, os, sys, time, urllib.error, urllib.request, uuid
+import http.client, json, os, sys, time, urllib.request, uuid
 
 def wait_for(url, deadline=time.monotonic() + 30):
-    # A network policy may refuse a new pod until it has learned the pod's address.
+    # A network policy may refuse a new pod, or a proxy on the way close its connection, until it has learned the pod's address.
     while True:
         try:
             return urllib.request.urlopen(f"{url}/healthz", timeout=2).close()
-        except (urllib.error.URLError, TimeoutError) as failure:
+        except (OSError, http.client.HTTPException) as failure:
             if time.monotonic() > deadline:
                 sys.exit(f"{url} does not answer: {failure}")
             time.sleep(0.5)
