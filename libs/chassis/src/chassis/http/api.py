@@ -94,7 +94,7 @@ class _Identifier(GroupedMetadata):
 
 
 def _seen(text: str) -> str:
-    if unseen := unseen_character(text):
+    if not (text.isascii() and text.isprintable()) and (unseen := unseen_character(text)):
         message = "contains {character}, a control or invisible character: leave it out"
         raise PydanticCustomError("invisible_character", message, {"character": unseen})
     return text
