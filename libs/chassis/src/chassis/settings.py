@@ -26,7 +26,13 @@ def parse_proxies(trusted: tuple[str, ...]) -> int | tuple[Network, ...]:
     """Parse TRUSTED_PROXIES, a number of proxies or a list of networks; raise ValueError for anything else."""
     if len(trusted) == 1 and trusted[0].isdigit():
         return int(trusted[0])
-    return tuple(ip_network(network) for network in trusted)
+    return tuple(map(_parse_network, trusted))
+
+
+def _parse_network(text: str) -> Network:
+    network = ip_network(text)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return IPv4Network((mapped, network.prefixlen - 96)) if mapped and network.prefixlen >= 96 else network  # noqa: PLR2004 - IPv4 is the last 32 of 128 bits
 
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from chassis.context import Caller
-from chassis.http.api import requires, signed_in
+from chassis.http.api import signed_in
 from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_page, raw_json, with_etag
 from order_service.orders import actions, queries, rules
 from order_service.orders.schemas import ExportOut, OrderOut, OrderPath, OrderQuery, OrdersOut, PlaceHeaders, PlaceOrder
-from order_service.services import FeedTooOld, Services, require_fresh_feed
+from order_service.services import Services
 
 orders = signed_in("orders", __name__)
 
@@ -16,14 +16,13 @@ orders = signed_in("orders", __name__)
 PLACING = responses(
     {201: OrderOut},
     *(400, rules.UnknownProduct, rules.TooMany, rules.MixedCurrencies),
-    *(401, rules.OutOfStock, rules.StillInFlight, 413, 415, rules.KeyReused, FeedTooOld),
+    *(401, rules.OutOfStock, rules.StillInFlight, 413, 415, rules.KeyReused, rules.FeedTooOld),
     headers=("Location", "Idempotent-Replayed"),
 )
 
 
 @orders.post("/create_order", endpoint="create_order", operation_id="create_order", responses=PLACING)
 @orders.post("/orders", operation_id="place_order", responses=PLACING)
-@requires(require_fresh_feed)
 def place(services: Services, caller: Caller, header: PlaceHeaders, body: PlaceOrder) -> JsonResponse:
     """Place an order at the catalogue's prices."""
     basket = rules.merge((line.product_id, line.qty) for line in body.items)
@@ -41,20 +40,22 @@ def place(services: Services, caller: Caller, header: PlaceHeaders, body: PlaceO
     return response
 
 
-@orders.get("/orders", responses=responses({200: OrdersOut}, 400, 401, headers=("ETag", "Link")))
+@orders.get("/orders", responses=responses({200: OrdersOut}, 400, 401, rules.FeedTooOld, headers=("ETag", "Link")))
 def list_orders(services: Services, caller: Caller, query: OrderQuery) -> JsonResponse:
     """List the caller's own orders, newest first."""
     documents, next_cursor = queries.list_orders(services.database, buyer_id=caller.user_id, **query.model_dump())
     return with_etag(json_page(documents, next_cursor))
 
 
-@orders.get("/orders/export", operation_id="export_orders", responses=responses({200: ExportOut}, 401))
+@orders.get(
+    "/orders/export", operation_id="export_orders", responses=responses({200: ExportOut}, 401, rules.FeedTooOld)
+)
 def export(services: Services, caller: Caller) -> JsonResponse:
     """Export all orders of the caller; user-service exports the account."""
     return raw_json(queries.export(services.database, buyer_id=caller.user_id))
 
 
-@orders.get("/orders/<order_id>", responses=responses({200: OrderOut}, 401, 404, headers=("ETag",)))
+@orders.get("/orders/<order_id>", responses=responses({200: OrderOut}, 401, 404, rules.FeedTooOld, headers=("ETag",)))
 def show_order(services: Services, caller: Caller, path: OrderPath) -> JsonResponse:
     """Show one of the caller's own orders."""
     return with_etag(raw_json(queries.get_order(services.database, buyer_id=caller.user_id, order_id=path.order_id)))
@@ -63,7 +64,7 @@ def show_order(services: Services, caller: Caller, path: OrderPath) -> JsonRespo
 @orders.post(
     "/orders/<order_id>/cancel",
     operation_id="cancel_order",
-    responses=responses({200: OrderOut}, 401, 404, rules.NotCancellable),
+    responses=responses({200: OrderOut}, 401, 404, rules.NotCancellable, rules.FeedTooOld),
 )
 def cancel(services: Services, caller: Caller, path: OrderPath) -> JsonResponse:
     """Cancel an order with the status placed; its units return to stock."""

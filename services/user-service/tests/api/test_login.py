@@ -12,12 +12,13 @@ from flask import Flask
 from chassis.auth.tokens import DemoTokens
 from chassis.db.database import Database
 from user_service.accounts.passwords import Passwords
+from user_service.accounts.rules import account_key
 from user_service.settings import Settings
 
 Call = Callable[..., Any]
 
 
-def test_login_returns_a_token_and_a_refresh_token(register: Call, login: Call, settings: Settings) -> None:
+def test_login_returns_tokens_and_a_device_token(app: Flask, register: Call, login: Call, settings: Settings) -> None:
     # given
     user_id = register("Alice").json["id"]
     # when
@@ -28,6 +29,7 @@ def test_login_returns_a_token_and_a_refresh_token(register: Call, login: Call, 
     assert answer.status_code == 200
     assert (caller.user_id, caller.username) == (user_id, "Alice")
     assert len(body.pop("refresh_token")) == 43
+    assert app.services.devices.recognise(account_key("alice"), body.pop("device_token"))
     assert body == {"token_type": "Bearer", "expires_in": 900}
 
 

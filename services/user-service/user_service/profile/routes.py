@@ -16,7 +16,10 @@ from user_service.services import Services
 
 own_profile = signed_in("profile", __name__)
 
+# Counted by session: a thief of a token must not lock out the owner, who can sign in again.
 CONFIRMING = Rule("password", failures=(WrongPassword,))
+# Counted by user, because new sessions are free: a change tells which addresses are taken.
+CHANGING_EMAIL = Rule("email", failures=(EmailTaken,), limits_address=True, few=True)
 
 
 @own_profile.get("/profile", operation_id="show_profile", responses=responses({200: ProfileOut}, 401))
@@ -28,12 +31,17 @@ def show(services: Services, caller: Caller) -> JsonResponse:
 @own_profile.patch(
     "/profile",
     operation_id="change_profile",
-    responses=responses({200: ProfileOut}, 400, 401, EmailTaken, 413, 415),
+    responses=responses({200: ProfileOut}, 400, 401, WrongPassword, EmailTaken, 413, 415, 429, Busy),
 )
 def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResponse:
-    """Change the caller's profile; absent members stay, null clears a member."""
-    changes = body.model_dump(exclude_unset=True)
-    return json_response(actions.change_profile(services.database, caller=caller, changes=changes))
+    """Change the caller's profile; absent members stay, null clears. A new email address needs the password."""
+    changes = body.model_dump(exclude_unset=True, exclude={"current_password"})
+    if body.current_password is None:
+        return json_response(actions.change_profile(services.database, caller=caller, changes=changes))
+    with services.rate_limiter.attempt(CONFIRMING, caller.session_id):
+        actions.confirm(services.database, services.passwords, caller=caller, password=body.current_password)
+    with services.rate_limiter.attempt(CHANGING_EMAIL, caller.user_id):
+        return json_response(actions.change_profile(services.database, caller=caller, changes=changes))
 
 
 @own_profile.post(
@@ -42,7 +50,7 @@ def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResp
 )
 def change_password(services: Services, caller: Caller, body: PasswordBody) -> JsonResponse:
     """Set a new password; all other sessions end."""
-    with services.rate_limiter.attempt(CONFIRMING, caller.user_id):
+    with services.rate_limiter.attempt(CONFIRMING, caller.session_id):
         actions.change_password(
             services.database, services.passwords, caller=caller, current=body.current_password, new=body.new_password
         )
@@ -56,7 +64,7 @@ def change_password(services: Services, caller: Caller, body: PasswordBody) -> J
 )
 def delete(services: Services, caller: Caller, body: DeletionBody) -> JsonResponse:
     """Delete the account and the personal data; the username stays reserved."""
-    with services.rate_limiter.attempt(CONFIRMING, caller.user_id):
+    with services.rate_limiter.attempt(CONFIRMING, caller.session_id):
         actions.delete_account(services.database, services.passwords, caller=caller, password=body.password)
     return no_content()
 

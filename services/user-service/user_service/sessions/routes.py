@@ -22,6 +22,7 @@ from user_service.sessions.schemas import (
     LoginBody,
     RefreshBody,
     SessionPath,
+    SignedInOut,
     TokensOut,
 )
 from user_service.sessions.signing import Issuer
@@ -30,24 +31,27 @@ sign_in = public("sign-in", __name__)
 own_sessions = signed_in("sessions", __name__)
 for_services = services_only("for services", __name__)
 
-SIGNING_IN = Rule("login", failures=(InvalidCredentials,), trusts_clients=True)
-# Limits look-ups, not guessing: racing clients are legitimate, so the first failures are free.
-REFRESHING = Rule("refresh", failures=(InvalidRefreshToken,), free=20)
+SIGNING_IN = Rule("login", failures=(InvalidCredentials,), limits_address=True)
+REFRESHING = Rule("refresh")  # nobody guesses a refresh token, and a count for each would let anybody fill the storage
 LONGEST_USER_AGENT = 200
 
 
-@sign_in.post("/login", responses=responses({200: TokensOut}, 400, InvalidCredentials, 413, 415, 429, Busy))
+@sign_in.post("/login", responses=responses({200: SignedInOut}, 400, InvalidCredentials, 413, 415, 429, Busy))
 def login(services: Services, body: LoginBody) -> JsonResponse:
     """Sign in with username and password."""
-    with services.rate_limiter.attempt(SIGNING_IN, account_key(body.username)):
+    account = account_key(body.username)
+    device = services.devices.recognise(account, body.device_token)
+    with services.rate_limiter.attempt(SIGNING_IN, account, device):
         opened = actions.sign_in(
             services.database,
             services.passwords,
-            **body.model_dump(),
+            username=body.username,
+            password=body.password,
             user_agent=_user_agent(),
             lifetime=services.issuer.session,
         )
-    return json_response(_tokens(services.issuer, opened))
+    device_token = services.devices.issue(account, device)
+    return json_response(_tokens(services.issuer, opened) | {"device_token": device_token})
 
 
 @sign_in.post(
@@ -57,7 +61,7 @@ def login(services: Services, body: LoginBody) -> JsonResponse:
 )
 def refresh(services: Services, body: RefreshBody) -> JsonResponse:
     """Exchange a refresh token for a new token and a new refresh token."""
-    with services.rate_limiter.attempt(REFRESHING, body.refresh_token):
+    with services.rate_limiter.attempt(REFRESHING):
         opened = actions.refresh(
             services.database,
             refresh_token=body.refresh_token,

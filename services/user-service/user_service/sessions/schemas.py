@@ -14,6 +14,9 @@ from user_service.accounts.schemas import Password
 class LoginBody(Shape):
     username: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
     password: Password
+    device_token: Annotated[str, StringConstraints(max_length=256)] | None = Field(
+        default=None, description="From this account's last sign-in on this device; any other value counts as none."
+    )
 
 
 class RefreshBody(Shape):
@@ -27,6 +30,13 @@ class TokensOut(BaseModel):
     refresh_token: str = Field(
         description="Good for one POST /token/refresh. The same client may repeat that for a few seconds, until it "
         "uses the next token; any other second use ends the session."
+    )
+
+
+class SignedInOut(TokensOut):
+    device_token: str = Field(
+        description="To send with this account's next sign-in on this device within 30 days: guessing by others then"
+        " does not delay it. Grants nothing else."
     )
 
 

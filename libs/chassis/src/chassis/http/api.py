@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple
 
 from annotated_types import GroupedMetadata
 from flask_openapi3 import APIBlueprint, Tag
@@ -19,9 +19,6 @@ from chassis.context import Caller, Services
 from chassis.http.openapi_document import references
 from chassis.http.pagination import LONGEST_CURSOR
 from chassis.text import normalised, unseen_character
-
-View = TypeVar("View", bound=Callable[..., Any])
-
 
 _DIGITS = re.compile(r"-?[0-9]+")
 
@@ -174,13 +171,3 @@ def signed_in(name: str, import_name: str) -> GuardedBlueprint:
 def services_only(name: str, import_name: str) -> GuardedBlueprint:
     """Return a blueprint for the other services, which send the service credential."""
     return _blueprint(name, import_name, Guard(require_service), "service")
-
-
-def requires(check: Callable[[Any], None]) -> Callable[[View], View]:
-    """Call `check(services)` before the route; it raises a Problem while the service cannot serve the route."""
-
-    def mark(view: View) -> View:
-        view.requirement = check  # type: ignore[attr-defined]
-        return view
-
-    return mark

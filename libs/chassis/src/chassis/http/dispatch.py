@@ -67,8 +67,6 @@ class Dispatcher:
             environ["QUERY_STRING"] = TRACKING.sub("", query)
         try:
             context.caller = route.guard.authenticate(self._services, environ.get("HTTP_AUTHORIZATION", ""))
-            if route.requirement:
-                route.requirement(self._services)
             rendered = route.respond(Request(environ, variables, self._services, context.caller))
         except Exception as failure:
             rendered = render(problem_response(to_problem(failure)), environ)

@@ -35,7 +35,6 @@ class Route(NamedTuple):
     view: Callable[..., JsonResponse]
     guard: Guard
     parsers: Mapping[str, Parser]
-    requirement: Callable[[Any], None] | None = None
     cache: ResponseCache | None = None
 
     def respond(self, request: Request) -> Rendered:
@@ -111,7 +110,7 @@ def _route(rule: Rule, view: Callable[..., JsonResponse], guard: Guard) -> Route
     if is_cached(view) and guard.has_caller:
         raise UnsafeRoute(f"{rule.rule}: its responses depend on the caller and must not be cached")
     parsers = {name: PARSERS[name](model) for name, model in models.items()}
-    route = Route(rule.rule, view, guard, parsers, getattr(view, "requirement", None))
+    route = Route(rule.rule, view, guard, parsers)
     return route._replace(cache=ResponseCache(route.call)) if is_cached(view) else route
 
 
