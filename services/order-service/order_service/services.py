@@ -12,10 +12,8 @@ from chassis.auth.tokens import CachingVerifier, DemoTokens
 from chassis.context import no_session_has_ended
 from chassis.db.database import Database
 from chassis.service_client import ServiceClient
-from order_service.sessions.session_feed import FeedTooOld, SessionFeed
+from order_service.sessions.session_feed import SessionFeed
 from order_service.settings import Settings
-
-__all__ = ["FeedTooOld", "Services", "connect"]
 
 
 @dataclass(kw_only=True)

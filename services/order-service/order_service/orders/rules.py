@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from chassis.problems import Conflict, InvalidRequest, Unprocessable
+from chassis.problems import Conflict, InvalidRequest, Unavailable, Unprocessable
 
 MOST_LINES = 50
 LARGEST_QTY = 999
@@ -40,6 +40,10 @@ class KeyReused(Unprocessable):
 class StillInFlight(Conflict):
     code, error = "request_in_flight", "a request with this idempotency key is still being worked on"
     headers = (("Retry-After", "1"),)
+
+
+class FeedTooOld(Unavailable):
+    code, error = "session_feed_too_old", "it cannot be checked now whether your session has ended, try again"
 
 
 class OnShelf(NamedTuple):

@@ -22,6 +22,7 @@ from chassis.db.database import Database
 from chassis.db.pool import PoolTimeout
 from chassis.problems import Unavailable
 from chassis.service_client import ServiceCallFailed, ServiceClient
+from order_service.orders.rules import FeedTooOld
 from order_service.sessions import actions
 from order_service.sessions.schemas import FeedIn
 
@@ -39,10 +40,6 @@ SYNCED_AT = Gauge(
     "When the feed of ended sessions was last followed to its end.",
     multiprocess_mode="livemin",
 )
-
-
-class FeedTooOld(Unavailable):
-    code, error = "session_feed_too_old", "it cannot be checked now whether your session has ended, try again"
 
 
 class LogChanged(ServiceCallFailed):

@@ -17,8 +17,9 @@ from chassis.problems import Unavailable
 from chassis.service_client import ServiceCallFailed, ServiceClient
 from chassis.testing.http import bearer, closing
 from order_service import create_app
+from order_service.orders.rules import FeedTooOld
 from order_service.sessions import actions
-from order_service.sessions.session_feed import REMEMBERED_SECONDS, FeedTooOld, SessionFeed
+from order_service.sessions.session_feed import REMEMBERED_SECONDS, SessionFeed
 from order_service.settings import Settings
 
 PHONE = bearer("u-alice", "alice", "s-phone")

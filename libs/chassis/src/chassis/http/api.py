@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+<<<<<<< HEAD
 from typing import Annotated, Any, NamedTuple, TypeVar
+=======
+from typing import Annotated, Any, NamedTuple
+>>>>>>> fault-inputs
 
 from annotated_types import GroupedMetadata
 from flask_openapi3 import APIBlueprint, Tag
@@ -20,9 +24,12 @@ from chassis.http.openapi_document import references
 from chassis.http.pagination import LONGEST_CURSOR
 from chassis.text import normalised, unseen_character
 
+<<<<<<< HEAD
 View = TypeVar("View", bound=Callable[..., Any])
 
 
+=======
+>>>>>>> fault-inputs
 _DIGITS = re.compile(r"-?[0-9]+")
 
 
@@ -94,7 +101,7 @@ class _Identifier(GroupedMetadata):
 
 
 def _seen(text: str) -> str:
-    if unseen := unseen_character(text):
+    if not (text.isascii() and text.isprintable()) and (unseen := unseen_character(text)):
         message = "contains {character}, a control or invisible character: leave it out"
         raise PydanticCustomError("invisible_character", message, {"character": unseen})
     return text
