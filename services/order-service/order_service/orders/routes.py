@@ -8,11 +8,7 @@ from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_page, raw_json, with_etag
 from order_service.orders import actions, queries, rules
 from order_service.orders.schemas import ExportOut, OrderOut, OrderPath, OrderQuery, OrdersOut, PlaceHeaders, PlaceOrder
-<<<<<<< HEAD
-from order_service.services import FeedTooOld, Services
-=======
 from order_service.services import Services
->>>>>>> fault-inputs
 
 orders = signed_in("orders", __name__)
 
@@ -44,34 +40,22 @@ def place(services: Services, caller: Caller, header: PlaceHeaders, body: PlaceO
     return response
 
 
-<<<<<<< HEAD
-@orders.get("/orders", responses=responses({200: OrdersOut}, 400, 401, FeedTooOld, headers=("ETag", "Link")))
-=======
 @orders.get("/orders", responses=responses({200: OrdersOut}, 400, 401, rules.FeedTooOld, headers=("ETag", "Link")))
->>>>>>> fault-inputs
 def list_orders(services: Services, caller: Caller, query: OrderQuery) -> JsonResponse:
     """List the caller's own orders, newest first."""
     documents, next_cursor = queries.list_orders(services.database, buyer_id=caller.user_id, **query.model_dump())
     return with_etag(json_page(documents, next_cursor))
 
 
-<<<<<<< HEAD
-@orders.get("/orders/export", operation_id="export_orders", responses=responses({200: ExportOut}, 401, FeedTooOld))
-=======
 @orders.get(
     "/orders/export", operation_id="export_orders", responses=responses({200: ExportOut}, 401, rules.FeedTooOld)
 )
->>>>>>> fault-inputs
 def export(services: Services, caller: Caller) -> JsonResponse:
     """Export all orders of the caller; user-service exports the account."""
     return raw_json(queries.export(services.database, buyer_id=caller.user_id))
 
 
-<<<<<<< HEAD
-@orders.get("/orders/<order_id>", responses=responses({200: OrderOut}, 401, 404, FeedTooOld, headers=("ETag",)))
-=======
 @orders.get("/orders/<order_id>", responses=responses({200: OrderOut}, 401, 404, rules.FeedTooOld, headers=("ETag",)))
->>>>>>> fault-inputs
 def show_order(services: Services, caller: Caller, path: OrderPath) -> JsonResponse:
     """Show one of the caller's own orders."""
     return with_etag(raw_json(queries.get_order(services.database, buyer_id=caller.user_id, order_id=path.order_id)))
@@ -80,11 +64,7 @@ def show_order(services: Services, caller: Caller, path: OrderPath) -> JsonRespo
 @orders.post(
     "/orders/<order_id>/cancel",
     operation_id="cancel_order",
-<<<<<<< HEAD
-    responses=responses({200: OrderOut}, 401, 404, rules.NotCancellable, FeedTooOld),
-=======
     responses=responses({200: OrderOut}, 401, 404, rules.NotCancellable, rules.FeedTooOld),
->>>>>>> fault-inputs
 )
 def cancel(services: Services, caller: Caller, path: OrderPath) -> JsonResponse:
     """Cancel an order with the status placed; its units return to stock."""

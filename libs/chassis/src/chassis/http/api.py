@@ -5,11 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-<<<<<<< HEAD
-from typing import Annotated, Any, NamedTuple, TypeVar
-=======
 from typing import Annotated, Any, NamedTuple
->>>>>>> fault-inputs
 
 from annotated_types import GroupedMetadata
 from flask_openapi3 import APIBlueprint, Tag
@@ -24,12 +20,6 @@ from chassis.http.openapi_document import references
 from chassis.http.pagination import LONGEST_CURSOR
 from chassis.text import normalised, unseen_character
 
-<<<<<<< HEAD
-View = TypeVar("View", bound=Callable[..., Any])
-
-
-=======
->>>>>>> fault-inputs
 _DIGITS = re.compile(r"-?[0-9]+")
 
 
