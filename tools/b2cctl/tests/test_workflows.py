@@ -87,7 +87,7 @@ COMMANDS = {
 MAKEFILE = f"""
 setup:
 \t@mkdir -p .venv/bin && ln -sf "$$(command -v zizmor)" {Path(sys.executable).parent}/b2cctl .venv/bin/
-check deps-check e2e-containers kind-cluster e2e-cluster:
+check check-deps e2e-containers kind-cluster e2e-cluster:
 \t@echo "make $@" >> $(LOG)
 test:
 \t@echo "make test $(TESTS)" >> $(LOG)
@@ -381,7 +381,7 @@ def test_nightly_run_checks_pins_containers_and_running_images(runner):
     order, user = (f"grype ghcr.io/example-shop/{name}-service@" for name in ("order", "user"))
     images = [order + runner.world.digest("b")] * 3 + [user + runner.world.digest(letter) for letter in "abd"]
     assert called(log, "grype") == sorted(f"{each} --fail-on high --only-fixed" for each in images)
-    assert called(log, "make") == ["make deps-check", "make e2e-containers"]
+    assert called(log, "make") == ["make check-deps", "make e2e-containers"]
 
 
 @pytest.mark.parametrize("event", ["schedule", "pull_request"])

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import psycopg
 
+from chassis.db.libpq import ignore_environment
 from order_service import money
 
 COLUMNS = ["id", "name", "description", "category", "price", "currency", "stock"]
@@ -114,7 +115,11 @@ def _rows(file: Path) -> Iterator[tuple[int, list[str], int]]:
 
 def write(url: str, products: list[Product], *, dry_run: bool = False, only_if_empty: bool = False) -> Result:
     """Add and update the products in one transaction; a dry run takes it back."""
-    with psycopg.connect(url, autocommit=True) as connection, connection.transaction(force_rollback=dry_run):
+    ignore_environment()
+    with (
+        psycopg.connect(url, autocommit=True, client_encoding="utf8") as connection,
+        connection.transaction(force_rollback=dry_run),
+    ):
         if only_if_empty and connection.execute("SELECT 1 FROM products LIMIT 1").fetchone():
             return Result(0, 0, "The catalogue holds products already: ")
         _stage(connection, products)

@@ -12,6 +12,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, NullPool, create_engine, text
 
+from chassis.db.libpq import ignore_environment
+
 ADVISORY_LOCK = 0x62326320  # "b2c "
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "60s"
@@ -69,8 +71,12 @@ def _grant(connection: Connection, app_role: str) -> None:
 
 @contextmanager
 def _locked(url: str) -> Iterator[Connection]:
+    ignore_environment()
     engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool, use_native_hstore=False
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(url, client_encoding="utf8"),
+        poolclass=NullPool,
+        use_native_hstore=False,
     )
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from werkzeug.utils import import_string
 
 from chassis.server.shutdown import Application, close_connections
@@ -9,4 +12,5 @@ from chassis.server.slots import limit_requests
 
 
 def load(target: str, *, slots: int) -> Application:
+    sys.path.insert(0, str(Path.cwd()))  # PYTHONSAFEPATH omits it, and each service has a module named app
     return close_connections(limit_requests(import_string(target), slots))
