@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -75,6 +76,31 @@ def test_ctrl_c_and_a_closed_terminal_end_a_shop_that_is_still_starting(
 
     assert up.returncode == 0
     assert survivors(processes, data) == []
+
+
+def test_closed_terminal_ends_a_shop_whose_make_leads_the_session(
+    data: Path, ports: tuple[int, int], tmp_path: Path
+) -> None:
+    makefile = tmp_path / "Makefile"
+    makefile.write_text(f"up:\n\t@exec {sys.executable} -m localshop --data {data} up\n")
+    variables = {"USER_PORT": str(ports[0]), "ORDER_PORT": str(ports[1])}
+    ours, theirs = pty.openpty()
+    make = subprocess.Popen(
+        ["setsid", "--ctty", "make", "-f", makefile],
+        env={**os.environ, **variables},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        said = b""
+        while b"PostgreSQL     version 18 is running" not in said:
+            said += terminal.read(1000)
+        processes = [psutil.Process(make.pid), *psutil.Process(make.pid).children(recursive=True)]
+
+    assert survivors(processes, data) == []
+    make.wait(40)
 
 
 def test_kill_9_leaves_no_process_and_the_shop_starts_again(start: Callable[[], Up], data: Path) -> None:

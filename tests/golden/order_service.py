@@ -33,6 +33,9 @@ ROUTES: list[tuple[str, str, str]] = [
     ("GET", "/readyz", ""),
 ]
 PAGES = [
+    "/",
+    "//",
+    "/%2F",
     "/metrics",
     "/openapi",
     "/openapi/",
@@ -51,7 +54,7 @@ PAGES = [
 PAGE_CASES = [Case(f"{method} {path}", method, path) for path in PAGES for method in ("GET", "HEAD", "OPTIONS", "POST")]
 UNKNOWN = [
     Case(f"{method} {path}: no such path", method, path, None, caller)
-    for path in ("/", "/nothing", "//", "/favicon.ico", "/%ff", "/%00", "/%2F", "/products/p1/x", "/orders/a/b/c")
+    for path in ("/nothing", "/favicon.ico", "/%ff", "/%00", "/products/p1/x", "/orders/a/b/c")
     for method, caller in (("GET", ""), ("HEAD", ""), ("OPTIONS", ""), ("POST", "alice"))
 ]
 REQUEST_IDS = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chassis.context import Caller
-from chassis.http.api import signed_in
+from chassis.http.api import checks_session, signed_in
 from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_response, no_content
 from chassis.rate_limit.policy import Rule
@@ -18,12 +18,14 @@ CONFIRMING = Rule("password", failures=(WrongPassword,))
 
 
 @own_profile.get("/profile", responses=responses({200: ProfileOut}, 401))
+@checks_session
 def show(services: Services, caller: Caller) -> JsonResponse:
     """Show the caller's profile."""
     return json_response(queries.read_profile(services.database, caller=caller))
 
 
 @own_profile.patch("/profile", responses=responses({200: ProfileOut}, 400, 401, 409, 413, 415))
+@checks_session
 def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResponse:
     """Change the caller's profile; what is absent stays, null clears."""
     changes = body.model_dump(exclude_unset=True)
@@ -31,6 +33,7 @@ def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResp
 
 
 @own_profile.post("/profile/password", responses=responses({204: None}, 400, 401, 403, 413, 415, 429))
+@checks_session
 def change_password(services: Services, caller: Caller, body: PasswordBody) -> JsonResponse:
     """Set a new password; all other sessions end."""
     with services.rate_limiter.attempt(CONFIRMING, caller.user_id):
@@ -41,6 +44,7 @@ def change_password(services: Services, caller: Caller, body: PasswordBody) -> J
 
 
 @own_profile.delete("/profile", responses=responses({204: None}, 400, 401, 403, 413, 415, 429))
+@checks_session
 def delete(services: Services, caller: Caller, body: DeletionBody) -> JsonResponse:
     """Delete the account and the personal data; the username stays reserved."""
     with services.rate_limiter.attempt(CONFIRMING, caller.user_id):
@@ -49,6 +53,7 @@ def delete(services: Services, caller: Caller, body: DeletionBody) -> JsonRespon
 
 
 @own_profile.get("/profile/export", responses=responses({200: ExportOut}, 401))
+@checks_session
 def export(services: Services, caller: Caller) -> JsonResponse:
     """Export all that is held on the caller."""
     return json_response(queries.export(services.database, caller=caller))

@@ -20,7 +20,7 @@ PORT = click.IntRange(1, 65_535)
 
 
 def say(part: str, what: str) -> None:
-    with suppress(OSError):  # the terminal may be closed; that is no reason to leave processes behind
+    with suppress(OSError, UnicodeError):  # a closed or old terminal is no reason to leave processes behind
         click.echo(f"  {part:<14} {what}")
 
 
@@ -43,7 +43,7 @@ def cli(context: click.Context, data: Path, user_port: int, order_port: int) -> 
 def up(shop: Shop) -> None:
     """Run the shop until Ctrl-C."""
     with until_asked_to_stop(), shop:
-        with suppress(OSError):
+        with suppress(OSError, UnicodeError):
             click.echo(welcome(shop))
         raise shop.wait().trouble("ended by itself")
 

@@ -152,7 +152,7 @@ class Shop:
 
     def _open(self, service: Service) -> None:
         self._say(service.name, "migrating its database")
-        service.run("migrate")
+        self._say(service.name, service.run("migrate").removeprefix(f"{service.name}: "))
         if service is self.order:
             self._say("catalogue", service.run("catalog", "--if-empty", DEMO_CATALOG))
         self._say(service.name, f"starting on {service.url}")

@@ -85,7 +85,10 @@ def public(name: str, import_name: str) -> GuardedBlueprint:
 
 
 def signed_in(name: str, import_name: str) -> GuardedBlueprint:
-    """Return a blueprint for callers with a valid token; it is checked before anything else of the request is read."""
+    """Return a blueprint for callers with a valid token whose session goes on; both are checked before anything else.
+
+    A route with `checks_session` checks the session in its own statement.
+    """
     return _blueprint(name, import_name, Guard(require_user, has_caller=True), "bearer")
 
 
@@ -102,3 +105,9 @@ def requires(check: Callable[[Any], None]) -> Callable[[View], View]:
         return view
 
     return mark
+
+
+def checks_session(view: View) -> View:
+    """Mark a signed-in route whose own statement refuses an ended session: no other statement checks it before."""
+    view.checks_session = True  # type: ignore[attr-defined]
+    return view

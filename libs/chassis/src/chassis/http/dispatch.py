@@ -19,6 +19,7 @@ from chassis.http.parsing import Environ, Request
 from chassis.http.responses import STATUS_LINES, Rendered, problem_response, render, unless_known
 from chassis.http.routes import Route, RouteTable
 from chassis.http.security_headers import security_headers
+from chassis.problems import InvalidToken
 from chassis.telemetry.access_log import REQUEST_ID, AccessLog, RequestRecord, begin_request
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -62,7 +63,9 @@ class Dispatcher:
     def _respond(self, route: Route, environ: Environ, variables: dict[str, str], context: RequestContext) -> Rendered:
         """Return the response to the request, or the Problem document of whatever was raised on the way."""
         try:
-            context.caller = route.guard.authenticate(self._services, environ.get("HTTP_AUTHORIZATION", ""))
+            caller = context.caller = route.guard.authenticate(self._services, environ.get("HTTP_AUTHORIZATION", ""))
+            if caller and not route.checks_session and self._services.has_ended(caller.session_id):
+                raise InvalidToken  # noqa: TRY301 - answered as every other refusal
             if route.requirement:
                 route.requirement(self._services)
             rendered = route.respond(Request(environ, variables, self._services, context.caller))

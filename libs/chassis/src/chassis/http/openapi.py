@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from flask import redirect
 from flask.wrappers import Request
 from flask_openapi3 import Info, OpenAPI
 from flask_openapi3.types import ResponseDict
@@ -40,8 +41,8 @@ class Api(OpenAPI):
 
 
 def api(service: str, title: str, version: str) -> Api:
-    """Return the app of a service, with its documentation at /openapi."""
-    return Api(
+    """Return the app of a service, with its documentation at /openapi, where / leads to."""
+    app = Api(
         service,
         info=Info(title=title, version=version),
         security_schemes={
@@ -52,6 +53,8 @@ def api(service: str, title: str, version: str) -> Api:
         validation_error_model=ProblemOut,
         doc_url="/openapi.json",
     )
+    app.add_url_rule("/", "start", lambda: redirect("/openapi/"))
+    return app
 
 
 def responses(success: ResponseDict, *problems: int) -> ResponseDict:

@@ -35,6 +35,7 @@ class Route(NamedTuple):
     guard: Guard
     parsers: Mapping[str, Parser]
     requirement: Callable[[Any], None] | None = None
+    checks_session: bool = False
     cache: ResponseCache | None = None
 
     def respond(self, request: Request) -> Rendered:
@@ -96,7 +97,7 @@ def _routes(app: Api) -> Iterator[tuple[str, Route]]:
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             yield method, route
         methods.setdefault(rule.rule, set()).update(rule.methods or ())
-        yield "OPTIONS", Route(rule.rule, _tell_methods(methods[rule.rule]), blueprint.guard, {})
+        yield "OPTIONS", Route(rule.rule, _tell_methods(methods[rule.rule]), blueprint.guard, {}, checks_session=True)
 
 
 def _route(rule: Rule, view: Callable[..., JsonResponse], guard: Guard) -> Route:
@@ -108,7 +109,8 @@ def _route(rule: Rule, view: Callable[..., JsonResponse], guard: Guard) -> Route
     if is_cached(view) and guard.has_caller:
         raise UnsafeRoute(f"{rule.rule}: its responses depend on the caller and must not be cached")
     parsers = {name: PARSERS[name](model) for name, model in models.items()}
-    route = Route(rule.rule, view, guard, parsers, getattr(view, "requirement", None))
+    checks_session = getattr(view, "checks_session", False)
+    route = Route(rule.rule, view, guard, parsers, getattr(view, "requirement", None), checks_session)
     return route._replace(cache=ResponseCache(route.call)) if is_cached(view) else route
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import logging.config
 import re
-from typing import Any
+import sys
+from typing import Any, TextIO
 
 from pythonjsonlogger.orjson import OrjsonFormatter
 
@@ -54,6 +55,18 @@ class JsonLines(OrjsonFormatter):
         return cleaned
 
 
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Write lines; drop and count those that cannot be written, instead of reporting each on stderr."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name of the base class
+        if not isinstance(sys.exception(), OSError) and not self.stream.closed:
+            return super().handleError(record)
+        # Imported here: the metrics library must not be loaded before its files are reserved.
+        from chassis.telemetry.metrics import LOG_LINES_DROPPED
+
+        return LOG_LINES_DROPPED.inc()
+
+
 def configuration(service: str, env: str, level: str) -> dict[str, Any]:
     """Return the one logging configuration, in the form that `dictConfig` and the server take."""
     lines = {"handlers": ["stdout"], "level": level, "propagate": False}
@@ -61,7 +74,7 @@ def configuration(service: str, env: str, level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": JsonLines, "service": service, "env": env}},
-        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+        "handlers": {"stdout": {"()": LineHandler, "stream": "ext://sys.stdout", "formatter": "json"}},
         "root": {"handlers": ["stdout"], "level": level},
         "loggers": {"_granian": lines, "granian.access": lines},
     }
