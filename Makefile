@@ -57,7 +57,7 @@ $(KUBETOOLS): tools/charts/src/charts/kubetools.txt | $(READY)
 charts: $(READY) ## write the charts' schemas and READMEs again
 	@$(BIN)/charts generate
 
-scan: $(SCANNER) ## hold the manifests of production against checkov's rules
+scan: $(SCANNER) ## check the manifests of production with checkov
 	@.cache/checkov/bin/checkov --config-file helm/scan/checkov.yaml --directory helm/tests/golden
 
 $(SCANNER): helm/scan/requirements.txt | $(READY)
@@ -66,10 +66,10 @@ $(SCANNER): helm/scan/requirements.txt | $(READY)
 	@$(BIN)/uv pip sync --quiet --require-hashes --python .cache/checkov/bin/python $<
 	@touch $@
 
-golden: $(READY) $(KUBETOOLS) ## write again what the prod manifests should look like, for a review to see
+golden: $(READY) $(KUBETOOLS) ## renew the expected manifests of production, for review
 	@UPDATE_GOLDEN=1 TEST_POSTGRES_URL=unused $(BIN)/python -m pytest -q helm/tests/test_golden.py
 
-golden-answers: $(READY) ## write again what the services should answer, for a review to see
+golden-answers: $(READY) ## renew the expected answers of the services, for review
 	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden
 
 fork: $(READY) $(KUBETOOLS) ## make the shop yours: make fork OWNER=your-organisation REPO=your-shop
@@ -95,7 +95,7 @@ schema: $(READY) ## write services/*/migrations/schema.sql again, from a databas
 test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-up brings along (TESTS=... for some of them)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 
-chaos: $(READY) ## inject faults into real processes, and audit orders and stock after each (10 minutes at most)
+chaos: $(READY) ## inject faults into real processes, and audit orders and stock after each (20 minutes at most)
 	@$(BIN)/python -m pytest tests/chaos
 
 bench: $(READY) ## measure the shop beside its limits, with a verdict on each target (needs wrk; 10 minutes at most)

@@ -1,1 +1,1 @@
-"""How fast the shop is, beside the limit of what it stands on, measured in the same run: `make bench`."""
+"""Measure the shop and its upper limit in the same run: `make bench`."""

@@ -26,7 +26,7 @@ ROUNDS, SECONDS = 5, 2
 def main(context: click.Context, to_docs: bool, number: int, seconds: int) -> None:
     """Measure the shop beside its limits; exit 0 when everything could be measured, whatever the verdicts."""
     require_wrk()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: leave nothing behind
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: stop the servers
     if context.invoked_subcommand:
         return
     facts = machine.facts()
@@ -65,7 +65,7 @@ def measure(number: int, seconds: int) -> list[Table]:
 
 @contextmanager
 def staged(services: shop.Shop, folder: Path) -> Iterator[suite.Stage]:
-    """Bring in the customers, and the servers beside the shop."""
+    """Register the customers and start the servers of comparison."""
     loads, answers = customers.loads(customers.register(services)), folder / "answers"
     floor.record(services, {work: loads[work] for work in suite.FLOOR}, answers)
     bare = floor.server("floor", "load()", folder, **{floor.ANSWERS: str(answers)})

@@ -1,4 +1,4 @@
-"""This checkout beside another: both shops run at once and take turns under the same load."""
+"""Compare this checkout with another: both shops run at once and are loaded in turns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHECKOUTS = ("this", "other")
 
 
 class Figure(NamedTuple):
-    """One figure of both checkouts, round by round."""
+    """One figure of both checkouts, one value per round."""
 
     name: str
     unit: str
@@ -34,7 +34,7 @@ class Figure(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """Return `better` or `worse` when every round agrees and the median lies outside of the other's spread."""
+        """Return `better` or `worse` if all rounds agree and the median is outside the other's spread, else `level`."""
         this, other = Spread.of(self.this), Spread.of(self.other)
         higher = self.ratio.low > 1 and this.median > other.high
         lower = self.ratio.high < 1 and this.median < other.low
@@ -44,7 +44,7 @@ class Figure(NamedTuple):
 
 
 def compare(other: Path, only: str, number: int, seconds: int) -> list[Figure]:
-    """Measure the works whose name contains `only` in both checkouts, in so many rounds."""
+    """Measure the loads whose name contains `only` in both checkouts; return their figures."""
     with shop.postgres() as server, shop.running(server, "this") as this, shop.running(server, "other", other) as that:
         click.echo("both shops run; customers register, sign in and order")
         both = [(each, loads(register(each))) for each in (this, that)]
@@ -63,7 +63,7 @@ def compare(other: Path, only: str, number: int, seconds: int) -> list[Figure]:
 
 
 def _figures(work: str, outcomes: Mapping[str, Sequence[Outcome]]) -> Iterator[Figure]:
-    """Yield rate and p99 of a work, and of the sign-ins in its background."""
+    """Yield rate and p99 of a load, and of its background load."""
     this, other = (outcomes[who] for who in CHECKOUTS)
     yield Figure(work, "/s", [each.rate for each in this], [each.rate for each in other])
     yield Figure(f"{work}, p99", "ms", [each.p99 for each in this], [each.p99 for each in other])

@@ -1,4 +1,4 @@
-"""The customers of a shop and the requests that they send; everything is created over HTTP, as any client would."""
+"""Create customers and orders over HTTP, and build the requests of each load."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOME = range(1, PRODUCTS + 1, 5)  # every fifth product
 
 
 class Customers(NamedTuple):
-    """Tokens of customers, the token that may read each order, and the accounts that sign in during a burst."""
+    """Tokens of customers, a token per order that may read it, and the accounts that sign in during a burst."""
 
     buyers: Sequence[str]
     readers: Sequence[str]
@@ -27,7 +27,7 @@ class Customers(NamedTuple):
 
 
 def register(shop: Shop) -> Customers:
-    """Register all customers, sign them in, and place the readers' orders."""
+    """Register and sign in all customers; place the orders that the loads read."""
     with httpx.Client(timeout=30) as client:
         accounts = [{"username": f"customer{n}", "password": PASSWORD} for n in range(BUYERS + READERS + NEW)]
         user, order = (shop[name].url for name in SERVICES)
@@ -53,7 +53,7 @@ def _basket(*numbers: int) -> dict[str, Any]:
 
 
 def loads(customers: Customers) -> dict[str, Load]:
-    """Return what is measured, by name: the requests and the service that they go to."""
+    """Return the loads by name."""
     buyers, user = customers.buyers, "user-service"
     products = Load([request("GET", f"/products/p{n}") for n in SOME])
     profile = Load([request("GET", "/profile", token) for token in buyers], service=user)
@@ -80,7 +80,7 @@ def loads(customers: Customers) -> dict[str, Load]:
 
 
 def placing(buyers: Sequence[str], baskets: Sequence[object]) -> Load:
-    """Return an order of each basket, the buyers taking turns, each with an idempotency key that is new."""
+    """Return one order request per basket, of alternating buyers, each with a new idempotency key."""
     sent = [
         request("POST", "/create_order", buyers[n % len(buyers)], body, Idempotency_Key=KEY)
         for n, body in enumerate(baskets)
@@ -89,7 +89,7 @@ def placing(buyers: Sequence[str], baskets: Sequence[object]) -> Load:
 
 
 def request(method: str, path: str, token: str = "", body: object = None, **headers: str) -> str:
-    """Return a raw request."""
+    """Return a raw HTTP request."""
     text = "" if body is None else json.dumps(body)
     if token:
         headers["Authorization"] = f"Bearer {token}"

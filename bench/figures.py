@@ -1,4 +1,4 @@
-"""What was measured, beside its limit, and the verdict."""
+"""Results, their limits and verdicts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 
 class Outcome(NamedTuple):
-    """What one contender did in one round: requests a second, their number, latencies in milliseconds."""
+    """Result of one server in one round: requests per second, number of requests, latencies in milliseconds."""
 
     rate: float
     requests: int
     p50: float = 0.0
     p99: float = 0.0
-    meanwhile: Outcome | None = None  # of the load in the background
+    meanwhile: Outcome | None = None  # result of the background load
 
 
 class Spread(NamedTuple):
@@ -28,7 +28,7 @@ class Spread(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """One figure of the shop, round by round, beside its limit; without limits its target is absolute."""
+    """One figure of the shop and its limit, one value per round; without a limit the target is absolute."""
 
     work: str
     unit: str
@@ -39,7 +39,7 @@ class Comparison(NamedTuple):
 
     @property
     def ratio(self) -> Spread:
-        """The ratio of each round: a disturbance slows both down."""
+        """The ratio per round, because a disturbance slows down both."""
         if not self.limits:
             return Spread.of(self.ours)
         return Spread.of([ours / limit for ours, limit in zip(self.ours, self.limits, strict=True)])
@@ -58,7 +58,7 @@ class Comparison(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Comparisons of one kind: `ours` and `limit` head their columns, `note` says how they were measured."""
+    """A table of comparisons: `ours` and `limit` are column heads, `note` says how they were measured."""
 
     slug: str
     title: str
@@ -69,7 +69,7 @@ class Table(NamedTuple):
 
 
 def summary(tables: Sequence[Table]) -> str:
-    """Return one line: how many targets are met, and which are not."""
+    """Return one line with the number of targets met and the names of those missed."""
     rows = [row for table in tables for row in table.rows]
     missed = [f"{table.slug}: {row.work}" for table in tables for row in table.rows if not row.met]
     met = f"{len(rows) - len(missed)} of {len(rows)} targets met"
@@ -77,7 +77,7 @@ def summary(tables: Sequence[Table]) -> str:
 
 
 def brief(value: float) -> str:
-    """Write a figure with about three digits."""
+    """Format a figure with about three digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -1,6 +1,6 @@
-"""The limit of the shop: a bare WSGI callable that runs the shop's statement and sends the bytes that the shop sent.
+"""The upper limit of the shop: a bare WSGI callable that runs the shop's statement and sends its recorded response.
 
-No routing, no tokens, no validation, no metrics, no log. It runs under the shop's own server, with the same settings.
+It does no routing, authentication, validation, metrics or logging, and runs under the shop's server and settings.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from bench.statements import Statement
 from bench.wrk import KEY, Load
 from localshop import ROOT
 
-ANSWERS = "FLOOR_ANSWERS"  # names the file that tells what to answer
+ANSWERS = "FLOOR_ANSWERS"  # path of the file with the recorded responses
 Key = tuple[str, str, str]  # method, path, Authorization
 OF_THE_SERVER = {"date", "connection", "transfer-encoding"}
 
 
 class Recording(NamedTuple):
-    """What the shop sent, and the statement to be run before it is sent again, in a service's database."""
+    """A response of the shop, and the statement to run in the service's database before sending it."""
 
     status: str
     headers: list[tuple[str, str]]
@@ -39,7 +39,7 @@ class Recording(NamedTuple):
 
 
 class Database:
-    """One AUTOCOMMIT connection for each thread that needs one at the same time."""
+    """A pool of AUTOCOMMIT connections, one per concurrent thread."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -57,7 +57,7 @@ class Database:
 
 
 class Floor:
-    """Knows all requests that will come; another one is an error, and a 500."""
+    """Send recorded responses; an unknown request is a KeyError and becomes a 500."""
 
     def __init__(self, databases: Mapping[str, str], answers: Mapping[Key, Sequence[Recording]]) -> None:
         self.databases = {service: Database(url) for service, url in databases.items()}
@@ -75,12 +75,12 @@ class Floor:
 
 
 def load() -> Floor:
-    """Return the floor in a worker process."""
+    """Return the Floor in a worker process."""
     return Floor(*pickle.loads(Path(os.environ[ANSWERS]).read_bytes()))  # noqa: S301 - written by record()
 
 
 def record(shop: Shop, works: Mapping[str, Load], file: Path) -> None:
-    """Ask the shop each request once, and write down what to answer."""
+    """Send each request to the shop once and record the responses in a file."""
     answers: dict[Key, list[Recording]] = {}
     for work, asked in works.items():
         for request in dict.fromkeys(asked.requests):
@@ -108,7 +108,7 @@ def ask(port: int, request: str) -> tuple[str, list[tuple[str, str]], bytes]:
 
 
 def server(name: str, target: str, folder: Path, **settings: str) -> Server:
-    """Return the shop's own server, with its settings, of an expression from a module of this package."""
+    """Return a server like the shop's for the WSGI callable `target` of the module `name` of this package."""
     (folder / name).mkdir()
     (folder / name / "app.py").write_text(f"from bench import {name}\n\napp = {name}.{target}\n")
     return Server(name, ROOT, folder / name, folder / f"{name}.log", {"PYTHONPATH": str(ROOT), **settings})

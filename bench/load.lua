@@ -1,5 +1,5 @@
--- Sends the raw requests of a file in turn, each ended by \1; a \2 in one becomes a key that was never used before.
--- Arguments: the file, what the keys of this run begin with, and the milliseconds before each request of a connection.
+-- Sends the raw requests of a file in turn, each ended by \1; replaces \2 in a request by a new, unique key.
+-- Arguments: the file, the prefix of this run's keys, and the milliseconds before each request of a connection.
 local requests, keyed, sent, run = {}, false, 0, ""
 
 function init(arguments)
@@ -12,7 +12,7 @@ function init(arguments)
    keyed, run = text:find("\2") ~= nil, arguments[2]
    local pause = tonumber(arguments[3])
    if pause > 0 then
-      delay = function() return pause end -- wrk looks for a function of this name after init
+      delay = function() return pause end -- wrk calls the function of this name, if defined
    end
 end
 

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""Describe the machine and the versions of a measurement."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def facts() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """Return the processor's name, which only Linux tells in a file."""
+    """Return the processor's name; only Linux has it in a file."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -43,5 +43,5 @@ def _processor() -> str:
 
 
 def _output(*command: str | Path) -> str:
-    """Return what a program prints; wrk prints its version with exit code 1."""
+    """Return a program's output, whatever its exit code: wrk prints its version with 1."""
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()

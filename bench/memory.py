@@ -1,4 +1,4 @@
-"""How much memory a worker has after all that was measured, and after as much again of the same kinds."""
+"""Measure a worker's memory after all loads, and again after repeating them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bench.wrk import Load
 
 AT_MOST_MB, FLAT = 110, 1.02
 SECONDS = 5
-QUIET_SECONDS = 5  # after which the memory of password hashes has been given back
+QUIET_SECONDS = 5  # until the memory of password hashes is released
 
 
 def measure(shop: Shop, loads: Mapping[str, Load], requests: Mapping[str, int]) -> Iterator[Comparison]:
-    """Yield both services' figures; `requests` says how many each has answered."""
+    """Yield both services' figures; `requests` is the number of requests that each has served."""
     for name, server in shop.items():
         time.sleep(QUIET_SECONDS)
         first = _megabytes(server)

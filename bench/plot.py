@@ -1,4 +1,4 @@
-"""A table as a picture: a bar for each ratio, its spread, and a mark where its target is."""
+"""Draw a table: a bar per ratio with its spread and a mark at its target."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.figures import Table, brief
 
 LINE, LABELS, BARS, VALUES = 24, 330, 360, 150
 MET, MISSED, INK = "#2a7f62", "#b3452c", "#222222"
-MOST = 3.0  # times its target: a longer bar says no more
+MOST = 3.0  # times the target; longer bars are cut off
 
 
 def svg(table: Table) -> str:
@@ -29,7 +29,7 @@ def svg(table: Table) -> str:
 
 
 def _bars(table: Table) -> Iterator[str]:
-    """Draw each ratio as a part of its target, so that all targets stand under each other."""
+    """Draw each ratio relative to its target, so that all targets are aligned."""
     longest = min(MOST, max(1.0, *(row.ratio.high / row.target for row in table.rows)))
     for number, row in enumerate(table.rows, start=1):
         y = LINE * number + 4

@@ -1,4 +1,4 @@
-"""The results as text for the terminal, and as docs/benchmarks.md."""
+"""Write the results to the terminal and to docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bench.plot import svg
 HOW = """
 Reproduce with `make bench` (or `make bench-report`, which writes this page): Linux, Python 3.11 or newer, `wrk`
 (`apt-get install wrk`), ten minutes at most, nothing else running. One run starts everything that it compares, on
-loopback: the shop as `make up` runs it, with PostgreSQL's `fsync` on, and the limits beside it. Rounds are interleaved.
-Each figure is the median with the lowest and the highest round; each ratio is taken round by round. `≥` and `≤` are the
-targets; a missed target stays in the table. [bench/LOG.md](../bench/LOG.md) tells what was tried.
+loopback: the shop as `make up` runs it, with PostgreSQL's `fsync` on, and the servers that it is compared with. Rounds
+are interleaved. Each figure is the median with the lowest and the highest round; ratios are taken round by round. `≥`
+and `≤` are the targets; a missed target stays in the table. [bench/LOG.md](../bench/LOG.md) records the experiments.
 """
 
 
@@ -46,7 +46,7 @@ def text(table: Table) -> str:
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Return lines of cells with their columns below each other."""
+    """Return the rows as text with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
     return "\n".join(f"  {line}".rstrip() for line in padded)
@@ -65,7 +65,7 @@ def markdown(tables: Sequence[Table], facts: Mapping[str, str]) -> str:
 def _section(table: Table) -> Iterator[str]:
     yield f"## {table.title}"
     yield table.note
-    # As code: a reader of Markdown takes <id> for HTML, and drops it.
+    # As code, because Markdown takes <id> for HTML and drops it.
     yield _grid(header(table), [[f"`{work}`", *rest] for work, *rest in map(cells, table.rows)])
     yield f"![{table.title}](benchmarks/{table.slug}.svg)"
 
@@ -75,7 +75,7 @@ def _grid(head: list[str], lines: list[list[str]]) -> str:
 
 
 def write(docs: Path, tables: Sequence[Table], facts: Mapping[str, str]) -> None:
-    """Write benchmarks.md and its pictures below docs."""
+    """Write docs/benchmarks.md and its pictures."""
     pictures = docs / "benchmarks"
     pictures.mkdir(exist_ok=True)
     for picture in pictures.glob("*.svg"):

@@ -1,4 +1,4 @@
-"""Let contenders take turns, round after round, so that a disturbance meets all of them."""
+"""Measure servers in turns, round after round, so that a disturbance affects all of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import click
 
 from bench.figures import Outcome, brief
 
-SETTLE_SECONDS = 0.1  # requests in flight at the end of a run are finished before the next begins
-Contender = Callable[[int], Outcome]  # called with how many seconds to measure
-Races = Mapping[str, Mapping[str, Contender]]  # contenders by name, by what they do
-Results = dict[str, dict[str, list[Outcome]]]  # one outcome a round
+SETTLE_SECONDS = 0.1  # lets requests in flight finish before the next run
+Contender = Callable[[int], Outcome]  # called with the seconds to measure
+Races = Mapping[str, Mapping[str, Contender]]  # contenders by name, by load
+Results = dict[str, dict[str, list[Outcome]]]  # one outcome per round
 
 
 def run(races: Races, rounds: int, seconds: int) -> Results:
-    """Warm up all contenders, then measure them in each round, every other round in reverse order."""
+    """Warm up all contenders, then measure each once per round, in reverse order every second round."""
     for race in races.values():
         for contender in race.values():
             contender(1)

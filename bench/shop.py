@@ -1,4 +1,4 @@
-"""The shop of a checkout, on databases and ports of its own: this checkout's, or that of another commit."""
+"""Run the shop of a checkout, this one or another commit's, on its own databases and ports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Shop = Mapping[str, "Server"]  # both services, by name
 
 
 class Server(Child):
-    """A server process that serves `app:app` of a folder, with the interpreter and the server of a checkout."""
+    """A server of `app:app` in a folder, with a checkout's interpreter and server module."""
 
     def __init__(self, name: str, checkout: Path, folder: Path, log: Path, settings: Mapping[str, str]) -> None:
         self.python: Path = checkout / ".venv/bin/python"
@@ -44,7 +44,7 @@ class Server(Child):
         super().__init__(name, command, log=log, cwd=folder, environment=self.settings)
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the server and wait until it answers."""
         self.launch()
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
@@ -53,26 +53,26 @@ class Server(Child):
             time.sleep(0.01)
 
     def answers(self) -> bool:
-        """Tell whether it answers, and if it is a service, that it is ready."""
+        """Tell whether the server answers; a service must also be ready."""
         with suppress(httpx.TransportError):
             return httpx.get(f"{self.url}/readyz").status_code != HTTPStatus.SERVICE_UNAVAILABLE
         return False
 
     def run(self, *arguments: str | Path, **settings: str) -> None:
-        """Run a command of the service's command line."""
+        """Run a command of the service."""
         line = (self.python, "-m", self.name.replace("-", "_"), *arguments)
         Child(self.name, line, log=self.log, cwd=self.cwd, environment=self.settings | settings).complete()
 
 
 def server_module(checkout: Path) -> str:
-    """Return the module that serves: older commits have another one."""
+    """Return the name of the server module, which older commits call differently."""
     new = checkout / "libs/chassis/src/chassis/server/__main__.py"
     return "chassis.server" if new.exists() else "chassis.serve"
 
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """Run a durable PostgreSQL in a new folder."""
+    """Run PostgreSQL with durable commits in a new folder."""
     with fresh_folder() as data:
         data.mkdir()
         server = Postgres(data / "postgres", data / "postgres.log")
@@ -95,7 +95,7 @@ def _require_durable(server: Postgres) -> None:
 def running(
     server: Postgres, label: str, checkout: Path = ROOT, settings: Mapping[str, str] | None = None
 ) -> Iterator[Shop]:
-    """Run both services of a checkout with a catalogue of PRODUCTS products; `label` names their databases."""
+    """Run both services of a checkout with PRODUCTS products; `label` is part of their databases' names."""
     shop: dict[str, Server] = {}
     try:
         for name in SERVICES:
@@ -120,12 +120,12 @@ def service(server: Postgres, name: str, label: str, checkout: Path, settings: M
 
 
 def _urls(shop: Shop) -> dict[str, str]:
-    """Return the settings that tell a service where the others are."""
+    """Return the settings with the other services' URLs."""
     return {f"{name.upper().replace('-', '_')}_URL": each.url for name, each in shop.items()}
 
 
 def catalogue(folder: Path) -> Path:
-    """Write the catalogue as the import takes it: products p1, p2 and so on."""
+    """Write a CSV file with the products p1, p2 and so on."""
     file = folder / "products.csv"
     with file.open("w", newline="") as text:
         writer = csv.writer(text)

@@ -1,6 +1,6 @@
-"""How long reads take while wrong logins flood in: `.venv/bin/python -m bench.sign_in_flood`, about four minutes.
+"""Measure reads during a flood of wrong logins: `.venv/bin/python -m bench.sign_in_flood`, about four minutes.
 
-The rate limits are those of production. Each attack is measured ROUNDS times, and as often without one.
+Uses the rate limits of production. Reads are measured ROUNDS times with each attack and ROUNDS times without.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ numbers = itertools.count(1)
 
 
 def attempt(address: str, account: str) -> str:
-    """Return a wrong login, as a proxy would pass it on."""
+    """Return a wrong login with the header of a trusted proxy."""
     body = {"username": account, "password": "wrong horse"}
     return request("POST", "/login", body=body, X_Forwarded_For=address)
 
@@ -42,7 +42,7 @@ ATTACKS = {
 
 
 def flood(attack: str) -> Load:
-    """Return logins that no other round sends."""
+    """Return logins that differ from those of all other rounds."""
     logins = [ATTACKS[attack](next(numbers)) for _ in range(60 * SECONDS)]
     return Load(logins, CONNECTIONS, USER, PAUSE_MS, may_be_refused=True)
 

@@ -1,4 +1,4 @@
-"""How long a service takes from its launch to ready, beside the bare import of the largest packages that it loads."""
+"""Measure a service's start until ready, and the import of its largest packages."""
 
 from __future__ import annotations
 

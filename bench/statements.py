@@ -1,4 +1,4 @@
-"""The statement that a service runs for a request, recorded from the service's own function."""
+"""Record the statement that a service runs for a request by calling the service's function."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BEARER = re.compile(r"Authorization: Bearer (\S+)")
 
 
 class Statement(NamedTuple):
-    """A statement and its parameters; `key` names the parameter that takes a new idempotency key each time."""
+    """A statement and its parameters; `key` is the name of the parameter for a new idempotency key."""
 
     sql: str
     parameters: Mapping[str, Any]
@@ -35,7 +35,7 @@ class Statement(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What a statement depends on."""
+    """The data of a request on which its statement depends."""
 
     id: str
     caller: Caller
@@ -47,11 +47,11 @@ class _Recorded(Exception):
 
 
 class _Recorder:
-    """A database whose methods raise the statement and the parameters with which they are called."""
+    """A fake database whose methods raise the statement and the parameters of the call."""
 
     def __getattr__(self, _: str) -> Callable[..., NoReturn]:
         def record(*arguments: Any) -> NoReturn:
-            raise _Recorded(*arguments[-2:])  # a batched statement comes with its group first
+            raise _Recorded(*arguments[-2:])  # a batched call has the key as its first argument
 
         return record
 
@@ -68,7 +68,7 @@ def recorded(function: Callable[..., object], **arguments: Any) -> Statement:
     raise AssertionError(f"{function} runs no statement")
 
 
-# By work. The product list comes from memory.
+# By load. The product list is served from the response cache.
 OF: dict[str, Callable[[Request], Statement]] = {
     "GET /products/<id>": lambda r: recorded(catalog.get_product, product_id=r.id),
     "GET /profile": lambda r: recorded(profile.read_profile, caller=r.caller),
@@ -90,7 +90,7 @@ OF: dict[str, Callable[[Request], Statement]] = {
 
 
 def of(work: str, request: str) -> Statement | None:
-    """Return the statement for a raw request, None when it needs none."""
+    """Return the statement of a raw request; None when it runs none."""
     if work not in OF:
         return None
     head, _, body = request.partition("\r\n\r\n")

@@ -1,4 +1,4 @@
-"""What is compared with what, and the targets."""
+"""The comparisons of `make bench` and their targets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TAIL, HOT_RATE, BURST = 6.0, 0.5, 3.0
 
 
 class Stage(NamedTuple):
-    """All that takes part: the shop with its loads, and the servers beside it."""
+    """The shop, its loads, and the servers that it is compared with."""
 
     shop: Shop
     loads: Mapping[str, Load]
@@ -56,7 +56,7 @@ def _contenders(stage: Stage, work: str) -> Iterator[tuple[str, Contender]]:
 
 
 def requests(stage: Stage, results: Results) -> dict[str, int]:
-    """Return how many requests each service has answered in the rounds."""
+    """Return the number of requests that each service served in all rounds."""
     answered = dict.fromkeys(SERVICES, 0)
     for work, outcomes in results.items():
         answered[stage.loads[work].service] += sum(outcome.requests for outcome in outcomes["shop"])
@@ -64,7 +64,7 @@ def requests(stage: Stage, results: Results) -> dict[str, int]:
 
 
 def audit(shop: Shop) -> None:
-    """Raise Trouble unless what has left the shelves is what the orders say."""
+    """Raise Trouble unless the units taken from stock equal the units ordered."""
     sold = "SELECT (SELECT sum(%s - stock) FROM products), (SELECT sum(qty) FROM order_lines)"
     with psycopg.connect(shop["order-service"].settings["DATABASE_URL"]) as connection:
         row = connection.execute(sold, [STOCK]).fetchone()
@@ -96,7 +96,7 @@ def _limits(results: Results) -> Table:
 
 def _latencies(results: Results) -> Table:
     rows = [_tail(work, results[work]["shop"]) for work in (*FLOOR, HOT, SPREAD)]
-    note = "Under the same load: what 1 request in 100 waits for, beside what 1 in 2 does."
+    note = "The 99th percentile of the latency beside the median, under the loads of the other tables."
     return Table("latency", "Latency", "p99", "p50", note, rows)
 
 
@@ -108,8 +108,8 @@ def _tail(work: str, outcomes: Sequence[Outcome]) -> Comparison:
 def _yardstick(results: Results) -> Table:
     rows = [_against(results, work, "yardstick", target) for work, target in YARDSTICK.items()]
     note = (
-        "A shop in ten lines of Flask (bench/yardstick.py) that answers from dictionaries, without database, tokens "
-        "and checks, under the same server with the same workers and threads."
+        "`bench/yardstick.py` is a minimal Flask application that keeps its data in dictionaries, without database, "
+        "tokens and validation, under the same server with the same workers and threads."
     )
     return Table("yardstick", "The shop beside ten lines of Flask", "shop", "yardstick", note, rows)
 
@@ -132,8 +132,8 @@ def _burst(name: str, during: Sequence[Outcome], before: Sequence[Outcome]) -> C
 
 
 def others(remembered: list[Comparison], started: list[Comparison]) -> list[Table]:
-    """Return the tables of what was not measured in rounds."""
+    """Return the tables of memory and start, which are not measured in rounds."""
     return [
-        Table("memory", "Memory of a worker", "now", "before", "Resident, after requests of all kinds.", remembered),
+        Table("memory", "Memory of a worker", "after", "earlier", "Resident, after requests of all kinds.", remembered),
         Table("start", "Start", "ready", "bare import", "From launch to /readyz; migrations current.", started),
     ]

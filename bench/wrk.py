@@ -1,4 +1,4 @@
-"""Load from wrk, which is fast enough not to be what is measured."""
+"""Send load with wrk and parse its results."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from bench.figures import Outcome
 from localshop import Trouble
 
 SCRIPT = Path(__file__).with_name("load.lua")
-KEY, END = "\2", "\1"  # what load.lua replaces in a request, and what ends one in its file
+KEY, END = "\2", "\1"  # replaced by load.lua; separator of requests in its file
 GRACE_SECONDS = 30
-LEAD_SECONDS = 0.5  # of the load in the background, before and after the measured one
+LEAD_SECONDS = 0.5  # the background load runs this long before and after the measured one
 
 
 class Load(NamedTuple):
-    """Raw requests to be sent in turn to a service.
+    """Raw requests that are sent to a service in turn.
 
-    With `pause_ms` each connection waits so long before each request. An answer of 400 or above spoils the measurement,
-    unless it `may_be_refused`: then the rate leaves it out. `meanwhile` is sent in the background.
+    `pause_ms`: wait of each connection before each request. A status of 400 or above makes the measurement invalid,
+    except with `may_be_refused`, which leaves such responses out of the rate. `meanwhile` is a background load.
     """
 
     requests: Sequence[str]
@@ -47,7 +47,7 @@ def require_wrk() -> None:
 
 
 def send(load: Load, servers: Mapping[str, Listening], seconds: int) -> Outcome:
-    """Send a load to its service, with the load that goes on meanwhile."""
+    """Send a load to its service, together with its background load."""
     port = servers[load.service].port
     if load.meanwhile is None:
         return run(load, port, seconds)
@@ -59,7 +59,7 @@ def send(load: Load, servers: Mapping[str, Listening], seconds: int) -> Outcome:
 
 
 def run(load: Load, port: int, seconds: int) -> Outcome:
-    """Send a load for so long; raise Trouble when one request failed."""
+    """Send a load for some seconds; raise Trouble when a request failed."""
     with tempfile.NamedTemporaryFile("w", suffix=".requests", newline="") as file:
         file.writelines(request + END for request in load.requests)
         file.flush()
@@ -75,7 +75,7 @@ def run(load: Load, port: int, seconds: int) -> Outcome:
 
 
 def parse(output: str, *, may_be_refused: bool = False) -> Outcome:
-    """Read what load.lua printed last; raise Trouble when a request failed, or none was answered."""
+    """Parse load.lua's last line; raise Trouble when a request failed or none was answered."""
     try:
         result = json.loads(output.strip().splitlines()[-1])
         refused, failed = result["refused"], result["failed"]

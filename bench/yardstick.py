@@ -1,4 +1,4 @@
-"""The yardstick: a shop in ten lines of Flask that answers from dictionaries, under the shop's own server."""
+"""The yardstick: a shop in ten lines of Flask that reads from dictionaries, under the shop's server."""
 
 from flask import Flask, Response, jsonify, request
 

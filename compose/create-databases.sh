@@ -1,6 +1,6 @@
 #!/bin/sh
-# Run by the PostgreSQL image when its volume is new: a database per service, with an owner, who migrates, and the role
-# that the service runs as, which may enter and nothing else until the migration gives it its rights.
+# Run by the PostgreSQL image when its volume is new: creates a database per service, with an owner role for migrations
+# and a role for the service, which may only connect until the migration grants it rights.
 set -eu
 
 create() { # create SERVICE OWNER_PASSWORD PASSWORD

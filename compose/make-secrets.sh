@@ -1,8 +1,8 @@
 #!/bin/sh
 # Make the shop's secrets on the first start; later starts find them and change nothing.
 #
-# Every reader gets a file of NAME=value lines in a folder of its own, for its group alone. They belong to root, who makes
-# them without the right to override permissions, and who can therefore finish what a start left half-done.
+# Every reader gets a file of NAME=value lines in its own folder, readable by its group only. Root owns the files: it runs
+# without the capability to override permissions, and so can complete them after an interrupted start.
 set -eu
 cd "${1:?the folder of the secrets}"
 [ ! -e complete ] || exit 0

@@ -1,6 +1,6 @@
-"""The defects of the shop's first version, planted back one by one: each must turn a test red.
+"""Plant the defects of the shop's first version one by one: each must fail a test.
 
-The numbers are those of the list that the rewrite began with; the others belong to services and charts.
+The numbers are those of the first version's list of defects; missing numbers have tests in services and charts.
 """
 
 import os
@@ -24,7 +24,7 @@ NEEDED = [".github", "gitops/policy", "tools/b2cctl", "services/*/pyproject.toml
 
 @dataclass
 class Defect:
-    """A text to put in the place of another, and the test that must see it."""
+    """A replacement of text in a file, and the test that must fail."""
 
     file: str
     sound: str
@@ -43,7 +43,7 @@ DEFECTS = {
         f"{CODE}/__main__.py",
         "if slug and slug != shop.slug:",
         "if False:",
-        f"{TESTS}/test_plan.py::test_the_plan_refuses_to_run_in_a_fork_that_did_not_say_so",
+        f"{TESTS}/test_plan.py::test_plan_refuses_a_fork_whose_policy_names_another_owner",
     ),
     "5 a promotion takes whatever digest it is told": Defect(
         f"{CODE}/changes.py",
@@ -57,7 +57,7 @@ DEFECTS = {
         f"{CODE}/__main__.py",
         "if not skip_attestation:",
         "if False:",
-        f"{TESTS}/test_promotion.py::test_an_image_that_nobody_attests_is_not_promoted",
+        f"{TESTS}/test_promotion.py::test_image_without_attestation_is_not_promoted",
     ),
     "6 what a person types is pasted into a script": Defect(
         ".github/workflows/promote.yml",
@@ -89,7 +89,7 @@ DEFECTS = {
         "    build = recorded.inputs != inputs\n",
         '    before = shop.at(shop.repository.resolve(f"{shop.commit}~1"))\n'
         "    build = before.inputs(service) != shop.inputs(service)\n",
-        f"{TESTS}/test_plan.py::test_a_cancelled_run_is_made_good_by_the_next_one",
+        f"{TESTS}/test_plan.py::test_next_run_builds_what_a_cancelled_run_did_not",
     ),
     "10 a late run takes dev back": Defect(
         f"{CODE}/changes.py",
@@ -101,13 +101,13 @@ DEFECTS = {
         f"{CODE}/git.py",
         '"push", "--porcelain",',
         '"push", "--force", "--porcelain",',
-        f"{TESTS}/test_release.py::test_a_push_that_somebody_else_won_is_decided_anew_and_never_forced",
+        f"{TESTS}/test_release.py::test_rejected_push_is_computed_again_and_never_forced",
     ),
     "10 a lost race is given up": Defect(
         f"{CODE}/git.py",
         "ATTEMPTS = 30",
         "ATTEMPTS = 1",
-        f"{TESTS}/test_release.py::test_a_push_that_somebody_else_won_is_decided_anew_and_never_forced",
+        f"{TESTS}/test_release.py::test_rejected_push_is_computed_again_and_never_forced",
     ),
     "11 a change of a chart runs nothing": Defect(
         f"{CODE}/plan.py",
@@ -167,20 +167,20 @@ def copy_of_the_repository(folder):
 
 
 def look(folder, seen_by):
-    """Run the check on a copy of the repository; return its exit code and what it says."""
+    """Run the check on a copy of the repository; return its exit code and output."""
     if seen_by == ZIZMOR:
         command = [BIN / "zizmor", "--offline", "--no-progress", "--persona", "auditor", ".github"]
     else:
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
         command += ["--import-mode=importlib", "-c", os.devnull, "--rootdir", folder, seen_by]
-    # The copy comes first on the path. Loading pytest's plugins would be half of the time, and none is needed.
+    # The copy comes first on the path. No pytest plugin is needed; loading them would take half of the time.
     env = os.environ | {"PYTHONPATH": str(folder / "tools/b2cctl/src"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
-def test_a_defect_of_the_first_version_is_seen(defect, tmp_path):
+def test_planted_defect_fails_its_test(defect, tmp_path):
     # given the repository with the defect planted
     folder = copy_of_the_repository(tmp_path)
     text = (folder / defect.file).read_text()
@@ -190,8 +190,8 @@ def test_a_defect_of_the_first_version_is_seen(defect, tmp_path):
     # when
     code, said = look(folder, defect.seen_by)
 
-    # then the test fails for what it asserts, or zizmor for what it found: neither for anything else
+    # then the test fails by its assertion, or zizmor by its finding, and not for another reason
     if defect.seen_by == ZIZMOR:
         assert code in (11, 12, 13, 14), said
     else:
-        assert code == 1, said  # a test that could not even be collected is 2 or more
+        assert code == 1, said  # 2 or more: the test could not be collected

@@ -19,7 +19,7 @@ def test_a_spread_is_the_median_with_the_lowest_and_the_highest_round() -> None:
 
 
 def test_a_ratio_is_taken_round_by_round() -> None:
-    # given rounds of which the second disturbed both: the medians alone would say 50 to 150
+    # given a second round that was disturbed for both
     row = comparison([50, 10, 100], [100, 20, 200], 0.5)
     # then
     assert row.ratio == Spread(0.5, 0.5, 0.5)
@@ -45,12 +45,12 @@ def test_verdict_is_of_the_median_ratio_or_of_a_figure_without_limit(row: Compar
     assert row.verdict == verdict
 
 
-def test_a_target_says_which_way_is_good() -> None:
+def test_target_is_a_minimum_or_a_maximum() -> None:
     assert comparison([1], [1], 0.6).aim == "≥ 0.6"
     assert comparison([1], [1], 6.0, at_least=False).aim == "≤ 6"
 
 
-def test_the_summary_names_what_is_missed() -> None:
+def test_summary_names_missed_targets() -> None:
     met, missed = comparison([1], [1], 1), comparison([1], [2], 1)
     assert summary([table(met), table(met, met)]) == "3 of 3 targets met"
     assert summary([table(met), table(met, missed)]) == "2 of 3 targets met; MISSED: slug: work"
@@ -59,5 +59,5 @@ def test_the_summary_names_what_is_missed() -> None:
 @pytest.mark.parametrize(
     ("value", "written"), [(1234567.8, "1,234,568"), (100, "100"), (99.94, "99.9"), (10, "10.0"), (0.567, "0.57")]
 )
-def test_a_figure_is_as_short_as_it_says_something(value: float, written: str) -> None:
+def test_figures_have_about_three_digits(value: float, written: str) -> None:
     assert brief(value) == written

@@ -22,11 +22,11 @@ def wrk_said(*, failed: int = 0, refused: int = 0) -> str:
     return WRK.replace("FAILED", str(failed)).replace("REFUSED", str(refused))
 
 
-def test_what_wrk_says_becomes_a_rate_and_two_latencies_in_milliseconds() -> None:
+def test_wrk_output_becomes_a_rate_and_two_latencies_in_ms() -> None:
     assert wrk.parse(wrk_said()) == Outcome(rate=2000, requests=4000, p50=1.5, p99=9)
 
 
-def test_one_failed_request_spoils_the_measurement() -> None:
+def test_failed_request_makes_the_measurement_invalid() -> None:
     with pytest.raises(Trouble, match="1 requests failed"):
         wrk.parse(wrk_said(failed=1))
 
@@ -37,13 +37,13 @@ def test_a_refused_request_counts_only_as_failed_or_not_at_all() -> None:
     assert wrk.parse(wrk_said(refused=1000), may_be_refused=True).rate == 1500
 
 
-def test_nothing_answered_is_no_measurement() -> None:
+def test_measurement_without_responses_is_invalid() -> None:
     with pytest.raises(Trouble, match="0 of 0 answers"):
         wrk.parse('{"requests": 0, "microseconds": 1000, "refused": 0, "failed": 0, "p50": 0, "p99": 0}')
 
 
 @pytest.mark.parametrize("output", ["", "unable to connect", "{}", "[]", '{"requests": 1}'])
-def test_anything_else_from_wrk_is_no_measurement(output: str) -> None:
+def test_unexpected_output_of_wrk_is_invalid(output: str) -> None:
     with pytest.raises(Trouble, match="something else"):
         wrk.parse(output)
 

@@ -25,7 +25,7 @@ def services() -> Iterator[Shop]:
 
 @pytest.fixture(scope="module")
 def first(services: Shop) -> Mapping[str, Load]:
-    """Return the loads, cut to their first request."""
+    """Return the loads with their first request only."""
     whole = loads(register(services))
     return {work: load._replace(requests=load.requests[:1]) for work, load in whole.items()}
 
@@ -50,7 +50,7 @@ def test_floor_runs_the_statement_and_sends_the_bytes(
         database.close()
 
 
-def test_units_that_went_missing_are_noticed(services: Shop, first: Mapping[str, Load]) -> None:
+def test_audit_fails_when_stock_and_orders_differ(services: Shop, first: Mapping[str, Load]) -> None:
     floor.ask(services["order-service"].port, *first[suite.ORDER].requests)
     suite.audit(services)
     with psycopg.connect(services["order-service"].settings["DATABASE_URL"]) as connection:

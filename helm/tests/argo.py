@@ -1,4 +1,4 @@
-"""What Argo CD would do with gitops/, without Argo CD: the parts of its rules that this repository leans on."""
+"""A model of the parts of Argo CD that gitops/ uses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OMISSION = re.compile(r'omit \.((?: "\w+")+) \| toYaml')
 
 @cache
 def bootstrap(root: Path) -> list[Doc]:
-    """Render what gitops/root.yaml makes Argo CD apply."""
+    """Render the manifests that gitops/root.yaml applies."""
     source = yaml.safe_load((root / "gitops/root.yaml").read_text())["spec"]["source"]
     chart = root / source["path"]
     return rendering.docs(rendering.text(chart, rendering.values(source["helm"]["valuesObject"]), namespace="argocd"))
@@ -30,7 +30,7 @@ def of_kind(found: list[Doc], kind: str) -> list[Doc]:
 
 
 def values_files(root: Path) -> dict[str, Doc]:
-    """Read the environments' values, by their path in the repository."""
+    """Return the environments' values by path."""
     found = root.glob("gitops/envs/*/values/*.yaml")
     return {str(file.relative_to(root)): yaml.safe_load(file.read_text()) for file in found}
 
@@ -44,7 +44,7 @@ def applications(appset: Doc, files: dict[str, Doc]) -> Iterator[Doc]:
 
 
 def _parameters(generator: Doc, files: dict[str, Doc], known: Doc) -> list[Doc]:
-    """Return what a generator finds; in a matrix the first wins over the second, which may use its parameters."""
+    """Return a generator's parameters; in a matrix the second may use those of the first, which take precedence."""
     if "matrix" in generator:
         first, second = generator["matrix"]["generators"]
         return [
@@ -61,7 +61,7 @@ def _parameters(generator: Doc, files: dict[str, Doc], known: Doc) -> list[Doc]:
 
 
 def _merged(under: Doc, over: Doc) -> Doc:
-    """Merge maps key by key; anything else of `over` replaces what `under` holds, be it empty, zero or false."""
+    """Merge maps key by key; other values of `over` replace those of `under`, also empty, zero or false ones."""
     both = {key: _merged(under[key], over[key]) for key in under.keys() & over.keys() if _are_maps(under, over, key)}
     return under | over | both
 
@@ -71,7 +71,7 @@ def _are_maps(under: Doc, over: Doc, key: str) -> bool:
 
 
 def _fill(node: Any, parameters: Doc) -> Any:
-    """Fill in `{{ .a.b }}`; as with missingkey=error, a name that the parameters lack is an error."""
+    """Replace `{{ .a.b }}` by parameters; an unknown name is an error, as with missingkey=error."""
     if isinstance(node, dict):
         return {key: _fill(value, parameters) for key, value in node.items()}
     if isinstance(node, list):
@@ -97,7 +97,7 @@ def _look_up(expression: str, parameters: Doc) -> Any:
 
 
 def sources(application: Doc) -> list[Doc]:
-    """Return an Application's sources, refusing two revisions of one repository as Argo CD does."""
+    """Return an Application's sources; refuse two revisions of one repository, as Argo CD does."""
     spec = application["spec"]
     found: list[Doc] = spec.get("sources") or [spec["source"]]
     revisions = {(source["repoURL"], source["targetRevision"]) for source in found}
@@ -107,13 +107,13 @@ def sources(application: Doc) -> list[Doc]:
 
 
 def chart_values(application: Doc) -> Doc:
-    """Return the values that an Application hands to its chart."""
+    """Return the values of an Application's chart."""
     (source,) = sources(application)
     return dict(yaml.safe_load(source["helm"]["values"]))
 
 
 def render(application: Doc, root: Path, helm: str = "helm4", kube: str = "1.36") -> str:
-    """Render an Application's chart as the repository server does."""
+    """Render an Application's chart as Argo CD's repo-server does."""
     (source,) = sources(application)
     values = rendering.values(chart_values(application))
     namespace = application["spec"]["destination"]["namespace"]
@@ -124,7 +124,7 @@ CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourc
 
 
 def refusals(project: Doc, application: Doc, found: list[Doc]) -> Iterator[str]:
-    """Say what an AppProject does not admit of an Application and of what it renders."""
+    """Return the reasons why an AppProject refuses an Application or its manifests."""
     spec = project["spec"]
     for source in sources(application):
         if source["repoURL"] not in spec["sourceRepos"]:

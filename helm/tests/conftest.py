@@ -13,7 +13,7 @@ PARTS = ("helm", "gitops", "docs/runbooks", ".github")
 
 
 def copy(target: Path) -> Path:
-    """Copy what the tests render to `target`, as a clone of the repository would have it."""
+    """Copy the files that the tests render to `target`, as in a clone."""
     for part in PARTS:
         shutil.copytree(ROOT / part, target / part, ignore=shutil.ignore_patterns("charts", "tests"))
     return target
@@ -21,7 +21,7 @@ def copy(target: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the charts and of gitops/ that is ready to render. Nobody changes it."""
+    """Return a copy of the charts and gitops/ that is ready to render; do not change it."""
     root = copy(tmp_path_factory.mktemp("repository"))
     rendering.build_dependencies(root / "helm")
     return root
@@ -29,5 +29,5 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Path:
-    """A copy of one's own, to break."""
+    """Return a separate copy for changes."""
     return copy(tmp_path)

@@ -1,4 +1,4 @@
-"""Runs helm and reads what it renders."""
+"""Run helm and read its output."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ MINIMAL = {"database": {"existingSecret": "the-database"}, "image": {"tag": "sha
 
 
 class Refused(Exception):
-    """Helm will not render; the message is what it says to the operator."""
+    """Helm refuses to render; the message is Helm's."""
 
 
 def run(program: str, *arguments: str | Path) -> str:
-    """Run one of the fetched programs and return what it prints."""
+    """Run one of the downloaded programs and return its output."""
     done = subprocess.run([TOOLS / program, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise Refused(done.stderr)
@@ -36,19 +36,19 @@ def run(program: str, *arguments: str | Path) -> str:
 
 
 def build_dependencies(helm: Path) -> None:
-    """Put the library chart where both charts look for it, as `helm dependency build` and Argo CD do."""
+    """Package the library chart into both charts, as `helm dependency build` and Argo CD do."""
     for service in SERVICES:
         run("helm4", "dependency", "build", helm / service)
 
 
 def vendor_library(helm: Path) -> None:
-    """Put the library chart there as it stands, which is quicker."""
+    """Copy the unpackaged library chart into both charts, which is faster."""
     for service in SERVICES:
         shutil.copytree(helm / "b2c-common", helm / service / "charts/b2c-common")
 
 
 def text(chart: Path, *files: Path, helm: str = "helm4", kube: str = "1.36", namespace: str = "b2c-dev") -> str:
-    """Render a chart with values files, the last one first in force."""
+    """Render a chart with values files; later ones take precedence."""
     flags = [flag for file in files for flag in ("--values", file)]
     return run(helm, "template", chart.name, chart, "--namespace", namespace, "--kube-version", kube, *flags)
 
@@ -79,5 +79,5 @@ def _file(content: str) -> Path:
 
 
 def values(content: Any) -> Path:
-    """Write values to a file, once per content."""
+    """Write values to a file, one per content, and return it."""
     return _file(yaml.safe_dump(content))

@@ -1,4 +1,4 @@
-"""What must hold for both services together and no JSON schema can see. Each rule yields what is wrong."""
+"""Rules for both services together that no JSON schema can express; each yields its violations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def services_agree_on_tokens(shop: Shop) -> Iterator[str]:
 
 
 def _content(shop: Shop, service: str, name: str) -> object:
-    """Return a secret's value where the chart makes it, and else where it comes from."""
+    """Return a secret's value if the chart creates it, else its source."""
     source = shop.environment(service).get(name)
     for secret in shop.of(service, "Secret"):
         if source and secret["metadata"]["name"] == source[0]:
@@ -159,7 +159,7 @@ def _backends(shop: Shop, service: str) -> Iterator[tuple[str, object]]:
 
 
 def ways_in(shop: Shop, service: str) -> tuple[list[str], list[str]]:
-    """Return the hosts and the path prefixes under which a service is reached from outside."""
+    """Return the hosts and path prefixes of a service's Ingress or HTTPRoute."""
     hosts, paths = [], []
     for ingress in shop.of(service, "Ingress"):
         for rule in ingress["spec"]["rules"]:
@@ -222,7 +222,7 @@ def replicas_have_one_master(shop: Shop) -> Iterator[str]:
 
 
 def the_autoscaler_measures_what_pods_use(shop: Shop) -> Iterator[str]:
-    """A share of a tiny request is reached while the pod idles: docs/scaling.md."""
+    """A percentage of a very small request is reached even by an idle pod; see docs/scaling.md."""
     for service in SERVICES:
         request = rendering.quantity(shop.server(service)["resources"]["requests"]["cpu"])
         workers = int(shop.environment(service).get("WORKERS", 1))
@@ -242,7 +242,7 @@ def pods_are_restricted(shop: Shop) -> Iterator[str]:
 
 
 def _unrestricted(spec: Doc) -> Iterator[str]:
-    """Yield where a pod falls behind the restricted standard, a read-only root, and no token."""
+    """Yield violations of the restricted standard, of a read-only root, and of no mounted token."""
     pod = spec["securityContext"]
     if pod.get("runAsNonRoot") is not True or pod["seccompProfile"]["type"] != "RuntimeDefault":
         yield "may run as root, or without seccomp"

@@ -1,4 +1,4 @@
-"""Both services as one environment would run them: what the rules and their tests look at."""
+"""Rendered manifests of both services in one environment, for the rules and their tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RELEASES = Path(__file__).parent / "releases"
 OPERATOR_SECRET = re.compile(r"create secret generic (\S+)((?: \\?\n?\s*--from-\w+=\S+)+)")
 
 
-# Every switch that the environments leave alone, at least once.
+# Each option that the environments do not use is set at least once.
 VARIANTS: dict[str, Doc] = {
     "defaults": MINIMAL,
     "gateway": MINIMAL
@@ -86,11 +86,11 @@ class Shop:
         return container
 
     def environment(self, service: str) -> dict[str, Any]:
-        """Return the server's variables: a string, or the name and key of a Secret."""
+        """Return the server's variables; a value is a string, or name and key of a Secret."""
         return self.the(service, "ConfigMap")["data"] | variables(self.server(service))
 
     def pods(self, service: str) -> Iterator[tuple[str, Doc]]:
-        """Yield every pod specification, with the name of what holds it."""
+        """Yield every pod specification with the name of its owner."""
         for doc in self.docs[service]:
             if doc["kind"] == "Pod":
                 yield f"{service} Pod", doc["spec"]
@@ -123,7 +123,7 @@ def applications(root: Path, env: str) -> list[Doc]:
 
 @cache
 def of_environment(root: Path, env: str, helm: str = "helm4", kube: str = "1.36") -> Shop:
-    """Build the shop that Argo CD would deploy to `env` from the repository at `root`."""
+    """Return the shop that Argo CD would deploy to `env` from the repository at `root`."""
     docs = {
         application["metadata"]["labels"]["app.kubernetes.io/name"]: rendering.docs(
             argo.render(application, root, helm, kube)
@@ -135,7 +135,7 @@ def of_environment(root: Path, env: str, helm: str = "helm4", kube: str = "1.36"
 
 @cache
 def of_variant(root: Path, name: str) -> Shop:
-    """Build the shop that two plain `helm install` with the values of a variant would make."""
+    """Return the shop of two `helm install` commands with the values of a variant."""
     chosen = rendering.values(VARIANTS[name])
     docs = {service: rendering.docs(rendering.text(root / "helm" / service, chosen)) for service in SERVICES}
     there = {"the-database": {"DATABASE_URL"}, "the-secrets": {"SERVICE_CREDENTIAL", "TOKEN_SECRETS"}}
@@ -143,7 +143,7 @@ def of_variant(root: Path, name: str) -> Shop:
 
 
 def operator_secrets(root: Path, env: str) -> dict[str, set[str]]:
-    """Read from the runbook which Secrets an operator makes, and from the dev database which its operator makes."""
+    """Return the Secrets of the first-cluster runbook and those that CloudNativePG creates in dev."""
     runbook = (root / "docs/runbooks/first-cluster.md").read_text()
     made = {name: set(re.findall(r"--from-\w+=([^=\s]+)=", keys)) for name, keys in OPERATOR_SECRET.findall(runbook)}
     if env == "dev":

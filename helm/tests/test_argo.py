@@ -1,4 +1,4 @@
-"""gitops/ as Argo CD reads it: six Applications, each in its own fence, and nothing deleted by accident."""
+"""gitops/ as Argo CD reads it: six isolated Applications, and no accidental deletion."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CRDS = ROOT.parent / "shared/schemas/argocd"
 SCHEMA = ROOT / "gitops/policy/release.schema.json"
 
 
-# The chart's own secret and its test: neither is ever deployed by Argo CD.
+# The chart's own secret and its test are never deployed by Argo CD.
 PLAIN_HELM_ONLY = {"Secret", "Pod"}
 
 
@@ -115,7 +115,7 @@ def test_two_revisions_of_one_repository_are_refused(repository: Path) -> None:
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_every_service_has_values_in_every_environment(repository: Path, env: str) -> None:
-    # A service without a file would silently have no Application.
+    # A service without a file would have no Application, without an error.
     found = {path.name for path in (repository / f"gitops/envs/{env}/values").iterdir()}
 
     assert found == {"common.yaml", *(f"{service}.yaml" for service in SERVICES)}
@@ -263,7 +263,7 @@ def test_namespaces_are_restricted_and_their_quota_fits_full_scale(repository: P
 
 
 def _largest(found: shop.Shop) -> list[tuple[int, Doc]]:
-    """Return how many pods of which resources a service has at most: replicas, one in an upgrade, a migration."""
+    """Return the largest number of pods per service with their resources: replicas, one in an upgrade, a migration."""
     most = []
     for service in SERVICES:
         scalers = found.of(service, "HorizontalPodAutoscaler")
@@ -283,7 +283,7 @@ def _amount(quantity: str) -> float:
 
 
 def owners(root: Path) -> set[str]:
-    """Return every repository address and image registry that the charts and gitops/ name."""
+    """Return every repository address and image registry in the charts and gitops/."""
     found = argo.bootstrap(root)
     named = {yaml.safe_load((root / "gitops/root.yaml").read_text())["spec"]["source"]["repoURL"]}
     named |= {
@@ -337,7 +337,7 @@ def test_a_fork_is_one_command_and_can_be_undone(workshop: Path) -> None:
 
 
 @pytest.mark.parametrize(("owner", "repo"), [("", "shop"), ("Some Body", "shop"), ("a/b", "shop"), ("me", "")])
-def test_a_fork_with_no_proper_name_changes_nothing(workshop: Path, owner: str, repo: str) -> None:
+def test_fork_with_an_invalid_name_changes_nothing(workshop: Path, owner: str, repo: str) -> None:
     before = owners(workshop)
 
     with pytest.raises(SystemExit, match="OWNER"):
@@ -360,7 +360,7 @@ def test_a_fork_of_files_that_disagree_changes_nothing(workshop: Path) -> None:
 
 @cache
 def validator(kind: str) -> Any:
-    """Return Argo CD's own schema of a kind, closed: a cluster would drop an unknown key without a word."""
+    """Return Argo CD's schema of a kind without additional properties: a cluster would drop them silently."""
     crd = yaml.load((CRDS / f"{kind.lower()}-crd.yaml").read_text(), Loader=yaml.CSafeLoader)
     return jsonschema_rs.validator_for(_closed(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]))
 
@@ -418,7 +418,7 @@ cluster_roles = partial(test_the_project_refuses_a_planted, kind="ClusterRole")
 namespace_dev = partial(test_namespaces_are_restricted_and_their_quota_fits_full_scale, env="dev")
 namespace_prod = partial(test_namespaces_are_restricted_and_their_quota_fits_full_scale, env="prod")
 
-# (what is wrong, file, what stands there, what is planted, the test that must see it)
+# (defect, file, original text, planted text, test that must fail)
 DEFECTS = [
     ("production is missing", VALUES, "  prod:", "  production:", fences),
     ("every Application is in the default project", APPSETS, "project: b2c-{{ $env }}", "project: default", fences),
@@ -457,7 +457,7 @@ DEFECTS = [
 @pytest.mark.parametrize(
     ("file", "stands", "planted", "check"), [row[1:] for row in DEFECTS], ids=[row[0] for row in DEFECTS]
 )
-def test_the_planted_defect_is_seen(
+def test_planted_defect_is_found(
     workshop: Path, file: str, stands: str, planted: str, check: Callable[[Path], None]
 ) -> None:
     content = (workshop / file).read_text()

@@ -1,4 +1,4 @@
-"""Values that fit the schema and not each other are refused, with a sentence that says what to set."""
+"""Values that fit the schema but contradict each other are refused with an explanation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def behind(proxies: object) -> Doc:
     return PUBLIC | {"config": {"TRUSTED_PROXIES": proxies}}
 
 
-# (values, what the message must say)
+# (values, text of the message)
 UNSAFE: dict[str, tuple[Doc, str]] = {
     "no image": ({"database": PLAIN["database"]}, "no image is named: set image.digest, or in dev image.tag"),
     "fixed and scaled": (
@@ -42,7 +42,7 @@ UNSAFE: dict[str, tuple[Doc, str]] = {
 
 
 @pytest.mark.parametrize(("values", "said"), UNSAFE.values(), ids=UNSAFE)
-def test_unsafe_values_are_refused_in_a_sentence(repository: Path, values: Doc, said: str) -> None:
+def test_unsafe_values_are_refused_with_an_explanation(repository: Path, values: Doc, said: str) -> None:
     with pytest.raises(rendering.Refused, match=f"user-service: .*{said}"):
         render(repository, "helm4", values)
 
@@ -51,7 +51,7 @@ def test_all_faults_are_named_at_once(repository: Path) -> None:
     with pytest.raises(rendering.Refused) as refusal:
         render(repository, "helm3", {"database": PLAIN["database"], "expose": INGRESS})
 
-    assert str(refusal.value).count("\nuser-service: ") == 2  # and the first, behind Helm's own words
+    assert str(refusal.value).count("\nuser-service: ") == 2  # the first message follows Helm's own text
 
 
 SAFE: dict[str, Doc] = {

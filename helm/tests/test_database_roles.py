@@ -1,4 +1,4 @@
-"""The SQL of the runbooks, on a real PostgreSQL: the owner can migrate, the service can read and write, and no more."""
+"""The runbooks' SQL on a real PostgreSQL: the owner can migrate, the service can only read and write rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(connection: Connection, sql: str) -> None:
 
 @contextmanager
 def database_of(role: str) -> Iterator[str]:
-    """Make roles and database as the runbook says; yield the superuser's URL of it; take all of it away."""
+    """Create roles and database as in the runbook; yield the superuser's URL; drop them afterwards."""
     before, _, within = sql_of("first-cluster", "CREATE DATABASE", role).partition(f"\\connect {role}\n")
     with psycopg.connect(os.environ[SERVER_URL], autocommit=True) as server:
         run(server, before)
@@ -70,7 +70,7 @@ def test_the_restore_runbook_gives_the_service_its_rights_back() -> None:
     with database_of("order_service") as url:
         migrations.upgrade(as_role(url, "order_service_owner"), ROOT / "services/order-service/migrations")
         with psycopg.connect(url, autocommit=True) as connection:
-            # A restored dump brings tables that the default privileges have not seen.
+            # Default privileges do not apply to the tables of a restored dump.
             connection.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM order_service")
 
             run(connection, sql_of("restore-database", "GRANT SELECT", "order_service"))

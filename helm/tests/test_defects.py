@@ -1,4 +1,4 @@
-"""Defects, most of them once real, planted one by one: the rule that each belongs to must see it."""
+"""Plant defects one by one; the rule of each must report it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import shop
 COMMON = "helm/b2c-common/templates/"
 PROD = "gitops/envs/prod/values/"
 
-# (what is wrong, file, what stands there, what is planted, the rule that must see it)
+# (defect, file, original text, planted text, rule that must report it)
 DEFECTS = [
     ("the services sign and verify with different kinds of token", PROD + "user-service.yaml",
      "tokens:\n", "tokens:\n  issuer: somebody-else\n", rules.services_agree_on_tokens),
@@ -119,7 +119,7 @@ DEFECTS = [
 @pytest.mark.parametrize(
     ("file", "stands", "planted", "rule"), [row[1:] for row in DEFECTS], ids=[row[0] for row in DEFECTS]
 )
-def test_the_planted_defect_is_seen(workshop: Path, file: str, stands: str, planted: str, rule: rules.Rule) -> None:
+def test_planted_defect_is_found(workshop: Path, file: str, stands: str, planted: str, rule: rules.Rule) -> None:
     content = (workshop / file).read_text()
     assert stands in content
     (workshop / file).write_text(content.replace(stands, planted, 1))
@@ -128,5 +128,5 @@ def test_the_planted_defect_is_seen(workshop: Path, file: str, stands: str, plan
     assert list(rule(shop.of_environment(workshop, "prod"))) != []
 
 
-def test_every_rule_has_been_seen_failing() -> None:
+def test_every_rule_has_a_planted_defect() -> None:
     assert {row[4] for row in DEFECTS} == set(rules.RULES)

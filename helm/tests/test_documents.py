@@ -1,4 +1,4 @@
-"""What a document tells the reader to apply, install, run or open is right."""
+"""Manifests, values, commands and links in documents are correct."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def blocks(*languages: str) -> list[tuple[str, str]]:
 
 
 def accept(repository: Path, body: str) -> None:
-    """Render the charts with the values of a document; it says for which service they are."""
+    """Render the charts with the values of a document, which names the service."""
     said = OF.match(body)
     assert said, "say first whose values these are: # values of both, user-service or order-service"
-    # What the document leaves to the reader: a database, and keys to sign with.
+    # Values that the reader must add: a database, and signing keys.
     base = rendering.values(rendering.MINIMAL)
     for service in SERVICES if said[1] == "both" else (said[1],):
         rendering.text(repository / "helm" / service, base, rendering.values(yaml.safe_load(body)))
@@ -57,7 +57,7 @@ TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.
 
 
 def problems(document: Path) -> Iterator[str]:
-    """Say what a document names that is not there, make targets, links, files, and what is no shell."""
+    """Return missing make targets, links and files of a document, and invalid shell blocks."""
     text = document.read_text()
     for target in re.findall(r"(?:^|`)make ([a-z0-9-]+)", text, re.MULTILINE):
         if target not in TARGETS:
@@ -66,7 +66,7 @@ def problems(document: Path) -> Iterator[str]:
         if not (document.parent / link).exists():
             yield f"link {link}"
     for path in re.findall(r"(?:gitops|helm|docs)/[\w./<>-]*\w", text):
-        # Release files are the pipeline's to write: a fresh shop has none.
+        # The pipeline writes the release files; a new shop has none.
         if "/releases" not in path and not list(ROOT.glob(re.sub("<[a-z]+>", "*", path))):
             yield f"path {path}"
     for body in [body for language, body in BLOCK.findall(text) if language == "sh"]:
@@ -76,11 +76,11 @@ def problems(document: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
-def test_what_a_document_names_is_there(document: Path) -> None:
+def test_names_in_a_document_exist(document: Path) -> None:
     assert list(problems(document)) == []
 
 
-def test_what_is_not_there_is_seen(tmp_path: Path) -> None:
+def test_missing_name_in_a_document_is_found(tmp_path: Path) -> None:
     document = tmp_path / "wrong.md"
     document.write_text("Say `make nothing`, see [it](nowhere.md) or helm/nowhere.yaml.\n\n```sh\nfor do\n```\n")
 
@@ -90,7 +90,7 @@ def test_what_is_not_there_is_seen(tmp_path: Path) -> None:
     assert "syntax error" in found[3]
 
 
-# Says what would be built, and renders what would be installed.
+# Prints the builds, and renders the installed manifests.
 OFFLINE = """
 docker() { echo "# built: $3"; }
 kind() { :; }

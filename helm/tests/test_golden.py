@@ -1,4 +1,4 @@
-"""What production would be made of, word for word: a change shows up in a review as a change of these files."""
+"""Production's manifests are stored as files, so that a review shows every change."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def test_the_manifests_of_production_are_as_reviewed(repository: Path, service: 
     assert_golden(f"prod-{service}", argo.render(found[f"{service}-prod"], repository))
 
 
-def test_what_the_root_application_makes_is_as_reviewed(repository: Path) -> None:
+def test_manifests_of_the_root_application_are_as_reviewed(repository: Path) -> None:
     assert_golden("bootstrap", yaml.safe_dump_all(argo.bootstrap(repository), sort_keys=False))
 
 
-def test_a_changed_manifest_is_seen(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_manifest_is_found(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UPDATE_GOLDEN", raising=False)
     text = rendering.text(repository / "helm/user-service", rendering.values(rendering.MINIMAL))
 

@@ -1,4 +1,4 @@
-"""What clusters differ in can be set: nodes, users, service accounts, volumes, DNS, registries."""
+"""Differences between clusters are values: nodes, users, service accounts, volumes, DNS, registries."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def admits(peer: Doc, resolver: Doc) -> bool:
     return matches("namespaceSelector", namespace) and matches("podSelector", resolver["labels"])
 
 
-def test_a_registry_of_ones_own_is_put_before_an_image_without_one(repository: Path) -> None:
+def test_registry_of_the_platform_is_prepended_to_the_image(repository: Path) -> None:
     values = rendering.MINIMAL | {"image": {"repository": "mine", "tag": "1"}, "global": {"imageRegistry": "r.test/x"}}
 
     text = rendering.text(repository / "helm/user-service", rendering.values(values))

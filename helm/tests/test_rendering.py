@@ -1,4 +1,4 @@
-"""Three environments, two services, two Helms, eight Kubernetes: rendered as Argo CD does, and valid."""
+"""Three environments, two services, two versions of Helm and eight of Kubernetes render valid manifests."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_every_variant_renders_valid_manifests(repository: Path, variant: str) -
         validate(found.docs[service], KUBERNETES[0])
 
 
-def test_an_invalid_manifest_would_be_seen(repository: Path) -> None:
+def test_invalid_manifest_is_found(repository: Path) -> None:
     found = copy.deepcopy(shop.of_environment(repository, "prod").the("user-service", "Deployment"))
     found["spec"]["template"]["spec"]["containers"][0]["securityContxt"] = {}
 
@@ -71,7 +71,7 @@ def test_an_invalid_manifest_would_be_seen(repository: Path) -> None:
 
 @pytest.mark.parametrize("helm", HELMS)
 @pytest.mark.parametrize("service", SERVICES)
-def test_helm_lint_has_nothing_to_say(repository: Path, service: str, helm: str) -> None:
+def test_helm_lint_passes(repository: Path, service: str, helm: str) -> None:
     said = rendering.run(
         helm, "lint", "--strict", repository / "helm" / service, "-f", rendering.values(rendering.MINIMAL)
     )
@@ -80,11 +80,11 @@ def test_helm_lint_has_nothing_to_say(repository: Path, service: str, helm: str)
 
 
 ACTION = re.compile(r"{{.*?}}", re.DOTALL)
-# A template that uses one of these renders differently from one time, or one cluster, to the next.
+# A template with one of these may render differently each time or in each cluster.
 CHANCE = re.compile(r"\b(lookup|rand\w*|gen(CA|PrivateKey|SelfSigned|Signed)\w*|uuidv4|now|getHostByName|htpasswd)\b")
 
 
-def test_the_charts_ask_nothing_of_the_cluster_and_nothing_of_chance() -> None:
+def test_charts_use_no_cluster_look_up_and_no_random_value() -> None:
     templates = [*(ROOT / "helm").glob("*/templates/*"), *(ROOT / "gitops").glob("**/templates/*")]
 
     said = {
@@ -99,7 +99,7 @@ def test_the_charts_ask_nothing_of_the_cluster_and_nothing_of_chance() -> None:
 @pytest.mark.parametrize(
     "planted", ['(lookup "v1" "Secret" "a" "b")', "randAlphaNum 32", 'genPrivateKey "ed25519"', "now"]
 )
-def test_chance_would_be_seen(planted: str) -> None:
+def test_random_value_in_a_template_is_found(planted: str) -> None:
     assert CHANCE.search(ACTION.findall(f"a: {{{{ {planted} }}}}")[0])
 
 

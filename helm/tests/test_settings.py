@@ -1,4 +1,4 @@
-"""What the charts give is what the services' own settings and routes ask for."""
+"""The charts set exactly the settings that the services read, and expose their routes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECRETS = {
     "DATABASE_URL": "postgresql://role:password@database.test:5432/shop",
     "RATE_LIMIT_STORAGE_URL": "redis://store.test:6379",
 }
-# Where the values have a setting that does not stand in `config`, or why they have none.
+# Place in the values of settings outside of `config`, or the reason why there is none.
 ELSEWHERE = {
     "APP_ENV": "env",
     "PORT": "port",
@@ -107,7 +107,7 @@ def test_extra_variables_cannot_bypass_the_place_of_a_setting(service: str) -> N
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_service_starts_with_what_it_is_given(
+def test_service_starts_with_the_charts_environment(
     repository: Path, service: str, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = shop_of(repository, case).environment(service)
@@ -129,7 +129,7 @@ def test_the_gateway_leads_to_every_route_that_customers_use(repository: Path, s
     app = importlib.import_module(service.replace("-", "_")).create_app(
         settings_of(service)(database_url=SECRETS["DATABASE_URL"])
     )
-    # What the operator, the other service and developers ask for stays inside.
+    # Not exposed: probes, metrics, documentation, keys, and the feed for the other service.
     inner = ("/healthz", "/readyz", "/metrics", "/openapi", "/static", "/.well-known", "/ended-sessions")
 
     routes = {rule.rule for rule in app.url_map.iter_rules() if not rule.rule.startswith(inner)} - {"/"}
@@ -143,5 +143,5 @@ def test_the_gateway_leads_to_every_route_that_customers_use(repository: Path, s
 
 
 def under(route: str, prefix: str) -> bool:
-    """Tell whether a path prefix admits a route, whole segments at a time as Ingress and HTTPRoute do."""
+    """Tell whether a path prefix matches a route by whole segments, as in Ingress and HTTPRoute."""
     return f"{route}/".startswith(f"{prefix}/")

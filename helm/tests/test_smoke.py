@@ -1,4 +1,4 @@
-"""Both services, run with the environment that a plain install gives them, and the chart tests' walk through them."""
+"""Both services with the environment of a plain install, and the chart's test on them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def free_port() -> int:
 
 
 def environment(found: shop.Shop, service: str, database: str, port: int) -> dict[str, str]:
-    """Return what the pod would be given; only database and port are this machine's, and it need not drain."""
+    """Return the pod's environment, with this machine's database and port, and without a delay at shutdown."""
     secret = found.the(service, "Secret")["stringData"]
     given = found.environment(service)
     values = {name: value if isinstance(value, str) else secret.get(value[1], "") for name, value in given.items()}
@@ -44,7 +44,7 @@ def environment(found: shop.Shop, service: str, database: str, port: int) -> dic
 
 @contextmanager
 def running(found: shop.Shop, service: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Run a service as its container does; yield its address and its environment."""
+    """Run a service as in its container; yield its address and its environment."""
     folder, port = ROOT / "services" / service, free_port()
     command = found.server(service)["command"]
     with migrated_database(f"chart_{service.replace('-', '_')}", folder / "migrations") as database:
@@ -70,7 +70,7 @@ def wait_until_ready(url: str) -> None:
 
 
 def walk(found: shop.Shop, service: str, addresses: Addresses) -> subprocess.CompletedProcess[str]:
-    """Run the chart test's container on this machine."""
+    """Run the command of the chart's test on this machine."""
     (container,) = found.the(service, "Pod")["spec"]["containers"]
     given = {entry["name"]: addresses[entry["value"]] for entry in container["env"]}
     command = [sys.executable, *container["command"][1:], *container["args"]]
@@ -100,7 +100,7 @@ def test_the_chart_tests_walk_through_the_shop(repository: Path, tmp_path: Path)
 
 
 class Stub(BaseHTTPRequestHandler):
-    """Answers the user's part of the walk."""
+    """A stub that answers the calls to user-service."""
 
     account: ClassVar[dict[str, Any]] = {}
 
@@ -116,14 +116,14 @@ class Stub(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Write no access log."""
 
 
 def test_the_walk_waits_while_connections_are_refused(repository: Path) -> None:
     found, port = shop.of_variant(repository, "defaults"), free_port()
     with ThreadPoolExecutor() as pool:
         walking = pool.submit(walk, found, "user-service", {"http://user-service:5001": f"http://127.0.0.1:{port}"})
-        time.sleep(2)  # the walk has been refused by now
+        time.sleep(2)  # meanwhile connections of the test are refused
         with ThreadingHTTPServer(("127.0.0.1", port), Stub) as server:
             pool.submit(server.serve_forever)
             done = walking.result()

@@ -1,4 +1,4 @@
-"""Wrong values are refused by the schema, in words that name the value."""
+"""The schema refuses wrong values with a message that names the value."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STAGE = PROD | {"env": "stage"}
 INGRESS = {"via": "ingress", "host": "shop.test", "ingress": {"tlsSecret": "tls"}}
 GATEWAY = {"via": "gateway", "host": "shop.test", "gateway": {"name": "g", "namespace": "gw"}}
 
-# (valid values, where, what is wrong there, what the message must name)
+# (valid values, place, wrong value, name in the message)
 WRONG: list[tuple[Doc, str, Any, str]] = [
     # unknown names
     (PLAIN, "replicaCount", 3, "replicaCount"),
@@ -124,7 +124,7 @@ WRONG: list[tuple[Doc, str, Any, str]] = [
     (PLAIN, "expose", {"via": "gateway", "host": "shop.test"}, "gateway"),
     (PLAIN, "expose", GATEWAY | {"gateway": {"name": "g"}}, "namespace"),
     (PLAIN, "monitoring.interval", "30", "interval"),
-    # what only stage and prod refuse
+    # refused in stage and prod only
     (PROD, "image", {"digest": None, "tag": "1.2.3"}, "digest"),
     (STAGE, "image", {"digest": None, "tag": "1.2.3"}, "digest"),
     (PROD, "replicas", 1, "replicas"),
@@ -153,7 +153,7 @@ def render(repository: Path, helm: str, base: Doc, *more: Doc) -> str:
     return rendering.text(repository / "helm/user-service", *files, helm=helm)
 
 
-# Helm 3 reads the schema with another library than Helm 4; where they could differ, in the conditions, both are asked.
+# Helm 3 and 4 use different schema libraries; conditions, where they could differ, are tested with both.
 CASES = [(helm, *row) for row in WRONG for helm in HELMS if helm == "helm4" or row[0] is not PLAIN]
 
 

@@ -1,4 +1,4 @@
-"""The door: the server loads `app` from here."""
+"""The WSGI application that the server loads."""
 
 from order_service import create_app
 from order_service.settings import Settings

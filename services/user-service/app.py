@@ -1,4 +1,4 @@
-"""The door: the server loads `app` from here."""
+"""The WSGI application that the server loads."""
 
 from user_service import create_app
 from user_service.settings import Settings

@@ -1,7 +1,7 @@
-"""Schemathesis throws what the OpenAPI documents allow, and what they forbid, at both services.
+"""Schemathesis sends requests that the OpenAPI documents allow and forbid to both services.
 
-No 5xx, no undocumented status or content type, every answer of the documented shape, nothing accepted that the
-document forbids.
+Checked: no 5xx, only documented statuses and content types, responses of the documented shape, forbidden requests
+refused.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ REFUSABLE = {"parameters", "requestBody", "security"}
 
 
 def cases(service: str) -> list[Any]:
-    """Return each operation with what its document allows, and with what it forbids where it forbids anything."""
+    """Return each operation with allowed data, and with forbidden data where the document forbids any."""
     document = json.loads((DOCUMENTS / f"{service}.openapi.json").read_text())
     return [
         pytest.param((path, method), mode, id=f"{method} {path} {mode.value}")
@@ -54,7 +54,7 @@ def attack(app: Flask, operation: tuple[str, str], mode: GenerationMode, caller:
     @THOROUGH
     @given(case=schema[path][method].as_strategy(generation_mode=mode))
     def run(case: Any) -> None:
-        # Some rules a schema cannot tell: products that exist, page keys that we gave out, common passwords.
+        # Rules that a schema cannot describe: existing products, issued cursors, common passwords.
         case.call_and_validate(headers=caller(), excluded_checks=[positive_data_acceptance])
 
     run()
@@ -79,7 +79,7 @@ def user_app() -> Iterator[Flask]:
 
 
 def signed_up(app: Flask) -> dict[str, str]:
-    """Open an account and sign in: what a case did to the last one must not spare the next, nor throttle it."""
+    """Return a new session of a new account, so that cases do not affect each other."""
     app.services.rate_limiter = RateLimiter("memory://", per_address=600)
     client = app.test_client()
     account = {"username": "schema-tester", "password": "correct horse battery"}

@@ -1,4 +1,4 @@
-"""The services change rows; what holds the rows is changed by the role that migrates, and by nobody else."""
+"""The service role may change rows only; the migrating role alone may change tables."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ FORBIDDEN = [
 
 @pytest.fixture(scope="module", params=SERVICES)
 def service(request: pytest.FixtureRequest) -> Iterator[tuple[str, psycopg.Connection]]:
-    """Return a service's name and its own connection."""
+    """Return a service's name and a connection of its role."""
     scripts: Path = SERVICES[request.param][0]
     with migrated_database("roles", scripts) as url, psycopg.connect(url, autocommit=True) as connection:
         yield request.param, connection
 
 
 @pytest.mark.parametrize("statement", FORBIDDEN)
-def test_the_services_role_cannot(service: tuple[str, psycopg.Connection], statement: str) -> None:
+def test_service_role_is_not_allowed_to(service: tuple[str, psycopg.Connection], statement: str) -> None:
     name, connection = service
     forbidden = statement.format(table=SERVICES[name][2], owner=OWNER)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(forbidden)
 
 
-def test_the_services_role_reads_and_writes_the_rows_of_every_table(service: tuple[str, psycopg.Connection]) -> None:
+def test_service_role_reads_and_writes_the_rows_of_every_table(service: tuple[str, psycopg.Connection]) -> None:
     _, connection = service
     tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
     rights = {
@@ -64,7 +64,7 @@ def test_the_services_role_reads_and_writes_the_rows_of_every_table(service: tup
     assert rights == {table: ["SELECT", "INSERT", "UPDATE", "DELETE"] for table in rights}
 
 
-def test_what_a_later_migration_makes_is_usable_at_once() -> None:
+def test_service_role_may_use_tables_of_later_migrations() -> None:
     with migrated_database("roles_later", order_service.MIGRATIONS) as url:
         with psycopg.connect(url.replace(f"={APP}", f"={OWNER}")) as owner:
             owner.execute("CREATE TABLE later (name text)")

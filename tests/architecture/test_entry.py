@@ -1,4 +1,4 @@
-"""Every route says who may enter."""
+"""Every route declares its guard."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from order_service.settings import Settings as OrderSettings
 from user_service.settings import Settings as UserSettings
 
 NOWHERE = "postgresql://127.0.0.1:1/nowhere"
-# Whoever adds a line here decides that anybody on the internet may call it.
+# Every line here allows the whole internet to call the route.
 PUBLIC = {
     "user-service": {"POST /register", "POST /login", "POST /token/refresh", "GET /.well-known/jwks.json"},
     "order-service": {"GET /products", "GET /products/<product_id>"},
@@ -36,7 +36,7 @@ def routes(app: Flask) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("service", MAKERS)
-def test_only_the_listed_routes_are_open_to_anybody(service: str) -> None:
+def test_only_the_listed_routes_are_public(service: str) -> None:
     app = MAKERS[service]()
     entered = set()
     for method, rule in routes(app):

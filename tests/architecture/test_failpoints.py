@@ -1,4 +1,4 @@
-"""Every statement that changes something is a failpoint, and `make chaos` reaches each."""
+"""Every writing statement is a failpoint, and `make chaos` reaches each one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chaos.failpoints import STATEMENTS, TOGETHER
 
 ROOT = Path(__file__).parents[2]
 CHANGES = re.compile(r"\b(INSERT INTO|DELETE FROM|MERGE INTO|UPDATE \w+\s+SET|TRUNCATE)\b")
-A_COMMAND_NOT_A_REQUEST = {"importer.py"}  # one transaction that a person starts and may start again
+A_COMMAND_NOT_A_REQUEST = {"importer.py"}  # one transaction that an operator can repeat
 NAME = re.compile(r"-- ([a-z_]+)\n")
 
 
@@ -23,7 +23,7 @@ def trees() -> Iterator[ast.AST]:
 
 
 def texts() -> Iterator[str]:
-    """Yield every string of the services; of an f-string, its constant parts."""
+    """Yield every string in the services, and the constant parts of f-strings."""
     for tree in trees():
         joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
         parts = [[part for part in node.values if isinstance(part, ast.Constant)] for node in joined]

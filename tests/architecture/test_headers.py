@@ -1,4 +1,4 @@
-"""Headers of the documentation pages and of cached responses. The golden cases pin those of every other answer."""
+"""Headers of documentation pages and cached responses; the golden cases pin all others."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def client(request: pytest.FixtureRequest) -> FlaskClient:
 
 @pytest.fixture
 def shelf(order_app: Flask) -> Callable[..., Any]:
-    """Read the product list, which comes from the page cache after the first time."""
+    """Request the product list, which is cached after the first time."""
     client = order_app.test_client()
     return lambda **headers: client.get("/products", headers=headers)
 

@@ -1,4 +1,4 @@
-"""Names of tests fit into a line of a report."""
+"""Test names have at most 70 characters."""
 
 from __future__ import annotations
 

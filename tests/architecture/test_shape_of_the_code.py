@@ -1,4 +1,4 @@
-"""The house's measure: short functions and no long tail."""
+"""Functions and files stay short."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_no_function_and_no_file_is_long(file: Path) -> None:
 
 
 @pytest.mark.parametrize("service", ["user-service", "order-service"])
-def test_the_door_imports_its_own_package_alone(service: str) -> None:
+def test_app_py_imports_only_its_own_package(service: str) -> None:
     door = ROOT / "services" / service / "app.py"
     package = service.replace("-", "_")
     imported = {node.module for node in ast.walk(ast.parse(door.read_text())) if isinstance(node, ast.ImportFrom)}

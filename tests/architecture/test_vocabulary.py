@@ -1,4 +1,4 @@
-"""Code, documents and tests use the field's standard words, not the words that these replaced."""
+"""Code, documents and tests use standard words instead of the project's former ones."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ IN_PYTHON = {re.compile(name): standard for name, standard in NAMES.items()}
 
 
 def files() -> list[str]:
-    """Return the text files of the project that git knows or would add."""
+    """Return the text files that git tracks or would add."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *PARTS]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
     return sorted(
@@ -68,7 +68,7 @@ def files() -> list[str]:
 
 
 def replaced_words(path: str, text: str) -> Iterator[str]:
-    """Say where a path or a text has a replaced word, and which word is the standard one."""
+    """Yield a message for each replaced word in a path or a text, with the standard word."""
     content = f"{path}\n{text}"
     for pattern, standard in (ANYWHERE | IN_PYTHON if path.endswith(".py") else ANYWHERE).items():
         for found in pattern.finditer(content):

@@ -1,1 +1,1 @@
-"""What somebody who means harm would try, against both real apps and real servers."""
+"""Attacks on both apps and on real servers."""

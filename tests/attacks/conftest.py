@@ -29,7 +29,7 @@ STOCK = 1000
 
 @pytest.fixture(scope="session")
 def quick() -> Passwords:
-    """Hash with next to no cost: these tests are about anything but the hashing itself."""
+    """Return passwords with cheap hashing."""
     return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
@@ -60,7 +60,7 @@ def order_app(order_database: str) -> Iterator[Flask]:
 
 @pytest.fixture(scope="module")
 def operators(user_database: str, order_database: str) -> Iterator[tuple[Database, Database]]:
-    """Return both databases as their operator finds them, who may do what the services may not."""
+    """Return both databases connected as their owners."""
     with operating(user_database) as users, operating(order_database) as orders:
         yield users, orders
 
@@ -69,7 +69,7 @@ def operators(user_database: str, order_database: str) -> Iterator[tuple[Databas
 def apps(
     user_app: Flask, order_app: Flask, order_database: str, operators: tuple[Database, Database]
 ) -> dict[str, Flask]:
-    """Return both apps, with one product on the shelf and no customer."""
+    """Return both apps with one product and no customer."""
     for database in operators:
         empty(database)
     order_app.wsgi_app.clear_caches()  # type: ignore[attr-defined]
@@ -79,13 +79,13 @@ def apps(
 
 @pytest.fixture
 def sign_up(apps: dict[str, Flask]) -> Callable[..., Headers]:
-    """Open an account where there is none; return the headers of a new session, which both services accept."""
+    """Register the user if necessary; return the headers of a new session."""
     homes = count(secrets.randbits(15))
 
     def sign_up(username: str = "mallory") -> Headers:
         client = apps["user-service"].test_client()
         account = {"username": username, "password": PASSWORD}
-        home = {"REMOTE_ADDR": f"2001:db8:0:{next(homes):x}::1"}  # everybody's own: no budget of an address is shared
+        home = {"REMOTE_ADDR": f"2001:db8:0:{next(homes):x}::1"}  # one per sign-up, so that no rate limit is shared
         client.post("/register", json=account, environ_base=home)
         answer: Any = client.post("/login", json=account, environ_base=home)
         return {"Authorization": f"Bearer {answer.json['token']}"}
@@ -99,7 +99,7 @@ def send(apps: dict[str, Flask], operation: Operation, headers: Headers, **how: 
 
 
 def rows(app: Flask) -> dict[str, int]:
-    """Count the rows of every table: what is not there any more, or should not be, is seen."""
+    """Return the number of rows of every table."""
     database: Database = app.services.database
     names = [row.tablename for row in database.fetch_all("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
     return {name: database.fetch_one(f'SELECT count(*) AS rows FROM "{name}"').rows for name in names}

@@ -1,4 +1,4 @@
-"""What clients may send, read from the OpenAPI documents: a new member is attacked without a word here."""
+"""Read operations and bodies from the OpenAPI documents, so that new members are attacked automatically."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ API = Path(__file__).parents[2] / "docs" / "api"
 SERVICES = ("user-service", "order-service")
 Place = tuple[str | int, ...]
 
-# Values that are right where a schema alone cannot tell what would be.
+# Valid values of members whose rules are not in the schema.
 RIGHT = {
     "username": "mallory",
     "password": "violet-harbour-42",
@@ -30,9 +30,9 @@ class Operation(NamedTuple):
     method: str
     path: str
     parameters: tuple[tuple[str, str], ...]
-    """Where each is and what it is called: ("query", "after")."""
+    """Location and name of each, such as ("query", "after")."""
     body: dict[str, Any] | None
-    """A body that is right, with every member that there is."""
+    """A valid body with all members."""
 
     @property
     def name(self) -> str:
@@ -52,7 +52,7 @@ def operations() -> list[Operation]:
 
 
 def changed(body: Any, place: Place, value: Any) -> Any:
-    """Return the body with another value in one place."""
+    """Return a copy of the body with another value at one place."""
     if not place:
         return value
     copy = deepcopy(body)

@@ -1,4 +1,4 @@
-"""What a client sends is answered and logged as data: one line stays one line, and no header says what we did not."""
+"""Client input cannot split log lines or add response headers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def lines(capfd: pytest.CaptureFixture[str]) -> Lines:
 
 
 def send_raw(app: Flask, path: str, **environ: str) -> Any:
-    """Send what a well-behaved client library would refuse to."""
+    """Send raw bytes, which an HTTP client library would refuse."""
     return app.test_client().get(environ_overrides={"PATH_INFO": path, **environ})
 
 
@@ -44,15 +44,15 @@ def test_line_breaks_split_no_log_line_and_no_answer(
 
 
 @pytest.mark.parametrize("name", ["é", "a b", "x" * 129, "a\x00b", '"', "../../x", "${jndi:ldap://x}", "a\r\nb"])
-def test_a_request_id_that_is_not_harmless_is_not_reflected(apps: dict[str, Flask], name: str) -> None:
+def test_unsafe_request_id_is_not_reflected(apps: dict[str, Flask], name: str) -> None:
     for app in apps.values():
         answer = send_raw(app, "/healthz", HTTP_X_REQUEST_ID=name)
         assert len(answer.headers["X-Request-ID"]) == 32
         assert answer.headers["X-Request-ID"] != name
 
 
-def test_a_long_path_leaves_a_line_that_is_written_whole(apps: dict[str, Flask], lines: Lines) -> None:
-    """PIPE_BUF bytes are written at once, also while other processes write to the same pipe."""
+def test_log_line_of_a_long_path_is_written_at_once(apps: dict[str, Flask], lines: Lines) -> None:
+    """A line of at most PIPE_BUF bytes is not mixed with lines of other processes."""
     for letter in ("x", "\x01", "\U0001f4a5"):
         for app in apps.values():
             lines()
@@ -62,7 +62,7 @@ def test_a_long_path_leaves_a_line_that_is_written_whole(apps: dict[str, Flask],
             assert len(orjson.dumps(logged)) < 4096
 
 
-def test_made_up_methods_leave_one_metric_and_no_more(apps: dict[str, Flask]) -> None:
+def test_unknown_methods_share_one_metric(apps: dict[str, Flask]) -> None:
     for app in apps.values():
         client = app.test_client()
         for number in range(20):

@@ -1,4 +1,4 @@
-"""A malicious user-service: order-service checks every answer before it uses it."""
+"""A malicious user-service: order-service validates its responses."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ from jwt.algorithms import OKPAlgorithm
 
 import order_service
 from chassis import service_client
-from chassis.auth.jwks import RemoteKeys
-from chassis.auth.jwt import JwtSigner, JwtVerifier
-from chassis.auth.tokens import CachingVerifier, Caller
+from chassis.auth.jwt import JwtSigner
+from chassis.context import Caller
 from chassis.service_client import ServiceCallFailed, ServiceClient
 from chassis.testing.http import closing
 from order_service.sessions.session_feed import SessionFeed
@@ -173,30 +172,6 @@ def test_client_works_again_after_an_unusable_answer(attacker: Server) -> None:
         assert client.get("/keys") == {"true": 1}
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        jwk(FOREIGN_KEY, ["k-1"]),
-        jwk(FOREIGN_KEY, {"k": 1}),
-        jwk(FOREIGN_KEY, None),
-        jwk(FOREIGN_KEY, 7),
-        {**jwk(FOREIGN_KEY, "k-1"), "x": "a"},
-        {**jwk(FOREIGN_KEY, "k-1"), "x": 7},
-        {**jwk(FOREIGN_KEY, "k-1"), "crv": "Ed448"},
-        {"kty": {}, "kid": "k-1"},
-        {"kty": "oct", "kid": "k-1", "k": "c2VjcmV0"},
-    ],
-)
-def test_jwks_without_a_usable_key_leaves_the_known_keys(attacker: Server, key: dict[str, Any]) -> None:
-    keys = RemoteKeys(ServiceClient(attacker.url, "the-credential"))
-    attacker.respond = answers(orjson.dumps({"keys": [jwk(KEY, "k-1")]}))
-    known = keys.find("k-1")
-    attacker.respond = answers(orjson.dumps({"keys": [key]}))
-    with pytest.raises(ServiceCallFailed):
-        keys.refresh()
-    assert keys.find("k-1") is known is not None
-
-
 @pytest.fixture
 def order_client(
     apps: dict[str, Flask], order_database: str, attacker: Server, monkeypatch: pytest.MonkeyPatch
@@ -248,22 +223,6 @@ def test_redirected_jwks_adds_no_foreign_key(
     answer = order_client.get("/orders", headers=signed(FOREIGN_KEY, kid="k-3"))
     assert (answer.status_code, redirect_target.requests) == (401, [])
     assert order_client.get("/orders", headers=signed(KEY)).status_code == 200
-
-
-def test_token_of_a_withdrawn_key_is_refused_after_a_minute(
-    order_client: FlaskClient, attacker: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    headers = signed(KEY)
-    services = order_client.application.services  # type: ignore[attr-defined]
-    now = [time.time()]
-    verifier = JwtVerifier(services.keys, issuer="b2c-user-service", audience="b2c-shop")
-    monkeypatch.setattr(services, "tokens", CachingVerifier(verifier, clock=lambda: now[0]))
-    assert order_client.get("/orders", headers=headers).status_code == 200
-    attacker.respond = answers(orjson.dumps({"keys": [jwk(FOREIGN_KEY, "k-2")]}))
-    services.keys.refresh()
-    assert order_client.get("/orders", headers=headers).status_code == 200
-    now[0] += 61
-    assert order_client.get("/orders", headers=headers).status_code == 401
 
 
 ENDING = {"version": 7, "at": "2026-01-01T00:00:00Z", "session_id": "s-1", "user_id": None}

@@ -1,4 +1,4 @@
-"""Members that a client has no say in: refused wherever they are put, and nothing moves."""
+"""Members that only the server may set are refused and change nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def objects() -> list[Any]:
 
 
 @pytest.mark.parametrize(("operation", "place"), objects())
-def test_a_member_that_is_not_the_clients_is_refused_by_name(
+def test_server_controlled_member_is_refused_by_name(
     apps: dict[str, Flask], sign_up: Callable[[], Headers], operation: Operation, place: Place
 ) -> None:
     who = sign_up()
@@ -55,18 +55,18 @@ def test_a_member_that_is_not_the_clients_is_refused_by_name(
 def test_extra_input_does_not_change_the_caller(
     apps: dict[str, Flask], sign_up: Callable[..., Headers], operation: Operation
 ) -> None:
-    # given an order and a session of Alice's
+    # given Alice's order and session
     alice, mallory = sign_up("alice"), sign_up("mallory")
     orders, users = apps["order-service"].test_client(), apps["user-service"].test_client()
     placed: Any = orders.post("/orders", json={"items": [{"product_id": "p1"}]}, headers=alice)
     alice_id = users.get("/profile", headers=alice).json["id"]  # type: ignore[index]
-    # when Mallory claims to be her, in the query and in a body
+    # when Mallory names her in the query and in a body
     claim = {"user_id": alice_id, "user": "alice", "status": "cancelled"}
     answers = [
         send(apps, operation, mallory, query_string=claim),
         send(apps, operation, sign_up("mallory"), json=claim),
     ]
-    # then nothing of hers is shown or changed
+    # then her data is neither shown nor changed
     for answer in answers:
         assert answer.status_code < 500
         assert placed.json["order_id"] not in answer.text

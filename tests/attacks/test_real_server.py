@@ -1,4 +1,4 @@
-"""What never reaches the framework: the real server is sent what no honest client would write."""
+"""Malformed and oversized HTTP, sent to the real server."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def service(request: pytest.FixtureRequest, shop: Shop) -> Service:
 
 
 def exchange(service: Service, sent: bytes) -> bytes:
-    """Return all that the server answers until it closes, or falls silent; b"" when it only closes."""
+    """Return the response until the server closes or stays silent; b"" when it only closes."""
     heard = b""
     with socket.create_connection(("127.0.0.1", service.port), timeout=5) as connection:
         try:
@@ -50,7 +50,7 @@ def exchange(service: Service, sent: bytes) -> bytes:
             while chunk := connection.recv(65_536):
                 heard += chunk
         except OSError:
-            pass  # closed on us, or nothing more to say
+            pass  # closed, or no more data
     return heard
 
 
@@ -87,7 +87,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("what", TOO_MUCH)
-def test_too_much_of_anything_is_refused_and_the_server_goes_on(service: Service, what: str) -> None:
+def test_oversized_input_is_refused_and_the_server_keeps_serving(service: Service, what: str) -> None:
     answer = exchange(service, TOO_MUCH[what])
     assert status(answer) in {None, 400, 404, 405, 413, 414, 431}
     assert httpx.get(f"{service.url}/healthz").status_code == 200
@@ -95,14 +95,14 @@ def test_too_much_of_anything_is_refused_and_the_server_goes_on(service: Service
 
 
 @pytest.mark.parametrize("what", MALFORMED)
-def test_what_is_no_http_is_refused_and_the_server_goes_on(service: Service, what: str) -> None:
+def test_malformed_http_is_refused_and_the_server_keeps_serving(service: Service, what: str) -> None:
     answer = exchange(service, MALFORMED[what])
     assert status(answer) in {None, 400, 505}
     assert httpx.get(f"{service.url}/healthz").status_code == 200
 
 
-def test_a_request_hidden_in_the_body_of_another_is_not_answered(service: Service) -> None:
-    """Two framings at once: whoever stands in front may believe the other one."""
+def test_smuggled_request_is_not_answered(service: Service) -> None:
+    """Content-Length and Transfer-Encoding contradict each other: a proxy may read the other one."""
     hidden = get(b"/metrics")
     length = b"Content-Length: %d" % (5 + len(hidden))
     head = b"\r\n".join([b"POST /healthz HTTP/1.1", b"Host: shop", length, b"Transfer-Encoding: chunked", b"", b""])
@@ -114,7 +114,7 @@ def test_a_request_hidden_in_the_body_of_another_is_not_answered(service: Servic
 @pytest.mark.parametrize(
     "path", [b"/%0d%0aSet-Cookie:%20admin=1", b"/%00", b"/%ff%fe", b"/\xff\xfe", b"/%u0000", b"/products/%E2%80%A8x"]
 )
-def test_a_strange_path_is_not_found_and_sets_no_header(service: Service, path: bytes) -> None:
+def test_unusual_path_gets_400_or_404_and_sets_no_cookie(service: Service, path: bytes) -> None:
     answer = exchange(service, get(path))
     assert status(answer) in {None, 400, 404}
     head = answer.partition(b"\r\n\r\n")[0].lower()
@@ -122,7 +122,7 @@ def test_a_strange_path_is_not_found_and_sets_no_header(service: Service, path: 
 
 
 @pytest.mark.parametrize("target", [b"//evil.example/openapi", b"//evil.example/..", b"http://evil.example/openapi"])
-def test_no_answer_sends_the_browser_to_another_host(service: Service, target: bytes) -> None:
+def test_no_response_redirects_to_another_host(service: Service, target: bytes) -> None:
     answer = exchange(service, get(target, b"X-Forwarded-Host: evil.example"))
     head = answer.partition(b"\r\n\r\n")[0].lower()
     assert b"location: http" not in head

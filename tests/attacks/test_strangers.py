@@ -1,4 +1,4 @@
-"""What is another's is not found, whatever one does with its id; a token opens only the doors it is made for."""
+"""Access to other users' data, and use of tokens for other purposes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LINE = {"items": [{"product_id": "p1"}]}
 
 @pytest.fixture
 def alices(apps: dict[str, Flask], sign_up: Callable[..., Headers]) -> dict[str, Any]:
-    """Return what Alice has: an order under a key, and the ids that a stranger may have learned."""
+    """Return Alice's headers, her order with an idempotency key, and the ids of order and session."""
     who = sign_up("alice")
     order = apps["order-service"].test_client().post("/orders", json=LINE, headers={**who, "Idempotency-Key": "key-1"})
     sessions: Any = apps["user-service"].test_client().get("/sessions", headers=who).json
@@ -40,12 +40,12 @@ def alices(apps: dict[str, Flask], sign_up: Callable[..., Headers]) -> dict[str,
     return {"who": who, "order": order, "order_id": order.json["order_id"], "session_id": sessions[0]["id"]}
 
 
-def test_the_list_of_doors_is_that_of_the_documents() -> None:
+def test_attacked_routes_are_all_routes_of_the_documents() -> None:
     assert {(it.service, it.path) for it in DOORS} == SIGNED_IN
 
 
 @pytest.mark.parametrize("operation", [it for it in DOORS if "{" in it.path], ids=lambda it: it.name)
-def test_anothers_id_is_not_found_and_nothing_moves(
+def test_other_users_id_gets_404_and_changes_nothing(
     apps: dict[str, Flask], sign_up: Callable[..., Headers], alices: dict[str, Any], operation: Operation
 ) -> None:
     mallory = sign_up("mallory")
@@ -64,7 +64,7 @@ def test_anothers_id_is_not_found_and_nothing_moves(
 
 
 @pytest.mark.parametrize("path", ["/orders", "/create_order"])
-def test_anothers_idempotency_key_answers_nothing_of_theirs(
+def test_other_users_idempotency_key_returns_none_of_their_data(
     apps: dict[str, Flask], sign_up: Callable[..., Headers], alices: dict[str, Any], path: str
 ) -> None:
     client = apps["order-service"].test_client()
@@ -78,7 +78,7 @@ def test_anothers_idempotency_key_answers_nothing_of_theirs(
     assert [order["user"] for order in listed] == ["mallory"]
 
 
-def test_a_page_key_of_anothers_list_leads_nowhere_in_it(
+def test_cursor_of_another_users_list_shows_none_of_its_items(
     apps: dict[str, Flask], sign_up: Callable[..., Headers], alices: dict[str, Any]
 ) -> None:
     client = apps["order-service"].test_client()
@@ -89,7 +89,7 @@ def test_a_page_key_of_anothers_list_leads_nowhere_in_it(
     assert (answer.status_code, answer.json) == (200, [])
 
 
-def test_anothers_etag_is_not_answered_304(
+def test_other_users_etag_is_not_answered_304(
     apps: dict[str, Flask], sign_up: Callable[..., Headers], alices: dict[str, Any]
 ) -> None:
     client = apps["order-service"].test_client()
@@ -100,7 +100,7 @@ def test_anothers_etag_is_not_answered_304(
 
 @pytest.fixture
 def shown_elsewhere(sign_up: Callable[..., Headers]) -> list[tuple[Headers, dict[str, Any]]]:
-    """Return ways to send a good token anywhere but as `Authorization: Bearer`: headers, and what else is sent."""
+    """Return requests with a valid token outside of `Authorization: Bearer`."""
     token = sign_up()["Authorization"].partition(" ")[2]
     return [
         ({}, {"query_string": {"access_token": token, "token": token}}),
@@ -113,7 +113,7 @@ def shown_elsewhere(sign_up: Callable[..., Headers]) -> list[tuple[Headers, dict
     ]
 
 
-def test_a_token_anywhere_but_in_its_header_is_not_read(
+def test_token_outside_the_authorization_header_is_ignored(
     apps: dict[str, Flask], shown_elsewhere: list[tuple[Headers, dict[str, Any]]]
 ) -> None:
     for operation in DOORS:
@@ -123,7 +123,7 @@ def test_a_token_anywhere_but_in_its_header_is_not_read(
             assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_a_refresh_token_is_no_access_token_and_the_reverse(
+def test_refresh_and_access_tokens_are_not_interchangeable(
     apps: dict[str, Flask], sign_up: Callable[[], Headers]
 ) -> None:
     access = sign_up()
@@ -136,10 +136,10 @@ def test_a_refresh_token_is_no_access_token_and_the_reverse(
     assert client.post("/token/refresh", json=swapped).status_code == 401
 
 
-def test_ones_own_signature_makes_nobody_somebody_else(
+def test_changed_claims_with_an_old_signature_are_refused(
     apps: dict[str, Flask], sign_up: Callable[..., Headers], alices: dict[str, Any]
 ) -> None:
-    """Put another's claims before the signature of one's own token."""
+    """Combine another user's claims with the signature of the own token."""
     own = sign_up("mallory")["Authorization"].rsplit(".", 2)[1:]
     hers = alices["who"]["Authorization"].rsplit(".", 2)[0]
     for operation in DOORS:

@@ -1,4 +1,4 @@
-"""One name, one account: however it is written, and however many ask for it at once."""
+"""Variants of a username and concurrent registrations share one account."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SIGN_UPS = 1000
         ("ᾷων", "ᾼ͂ΩΝ"),
     ],
 )
-def test_a_variant_of_a_name_is_that_name(
+def test_variant_of_a_username_is_the_same_account(
     apps: dict[str, Flask], sign_up: Callable[..., Headers], name: str, variant: str
 ) -> None:
     assert name != variant
@@ -46,10 +46,10 @@ def test_a_variant_of_a_name_is_that_name(
     assert mine == theirs
 
 
-def test_homoglyphs_of_another_script_are_names_of_their_own(
+def test_homoglyphs_of_another_script_are_different_usernames(
     apps: dict[str, Flask], sign_up: Callable[..., Headers]
 ) -> None:
-    """Nobody but the customer ever sees a username; docs/security.md says what would change that."""
+    """Accepted because no user sees the username of another; see docs/security.md."""
     client = apps["user-service"].test_client()
     latin, cyrillic = "paypal", "раураl"
     assert unicodedata.name(cyrillic[0]).startswith("CYRILLIC")
@@ -57,7 +57,7 @@ def test_homoglyphs_of_another_script_are_names_of_their_own(
     assert len(ids) == 2
 
 
-def test_of_a_thousand_parallel_sign_ups_for_one_name_one_gets_it(apps: dict[str, Flask]) -> None:
+def test_one_of_1000_parallel_registrations_of_a_name_succeeds(apps: dict[str, Flask]) -> None:
     app = apps["user-service"]
 
     def register(number: int) -> TestResponse:
@@ -73,6 +73,6 @@ def test_of_a_thousand_parallel_sign_ups_for_one_name_one_gets_it(apps: dict[str
     statuses = Counter(answer.status_code for answer in answers)
     assert statuses[201] == 1
     assert set(statuses) <= {201, 409, 429, 503}
-    assert statuses[409] > 0  # the others were throttled before the database had to decide
+    assert statuses[409] > 0  # the others were throttled
     assert all(int(it.headers["Retry-After"]) > 0 for it in answers if it.status_code in {429, 503})
     assert app.services.database.fetch_one("SELECT count(*) AS users FROM users").users == 1

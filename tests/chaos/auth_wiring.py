@@ -1,4 +1,4 @@
-"""What the services under test trust: tokens as in production, and keys that can be rotated."""
+"""JWTs as in production for the services under test, with keys that can be rotated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from user_service.sessions import keys
 
 
 def jwt_wiring(folder: Path) -> dict[str, str]:
-    """Return the environment of both services: JWTs, two workers each, failpoints that can be armed."""
+    """Return the environment of both services: JWTs, two workers each, failpoints."""
     key_file, failpoints = folder / "keys.json", folder / "failpoints"
     keys.write(key_file, [keys.generate(signs_from=0)])
     failpoints.mkdir()
@@ -24,5 +24,5 @@ def jwt_wiring(folder: Path) -> dict[str, str]:
 
 
 def rotate(key_file: Path) -> None:
-    """Add a key that signs from now on."""
+    """Add a key that signs at once."""
     keys.write(key_file, [*keys.read(key_file), keys.generate(signs_from=time.time())])

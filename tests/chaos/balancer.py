@@ -1,7 +1,7 @@
-"""What stands between a customer and the servers in a cluster: a list of endpoints, kept by asking /readyz.
+"""Balance requests over the ready servers of a service, as a cluster does.
 
-Its clients retry nothing. They keep their connection, and change it between two requests only: when the server said
-`Connection: close`, or when its endpoint was taken off the list.
+The clients do not retry. They keep their connection and change it only between two requests: after
+`Connection: close`, or when the server is not ready any more.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any
 
-from chaos.wire import Line, Response, Unanswered
+from chaos.wire import Line, Response, Unanswered, is_ready
 
 CHECK_SECONDS = 0.1
 THINK_SECONDS = 0.02
@@ -21,7 +21,7 @@ Errand = tuple[str, str, Any, dict[str, str]]
 
 
 class Endpoints:
-    """The servers of one service that are ready, looked at ten times a second: `with Endpoints(ports) as ready:`."""
+    """The ready servers of a service, checked ten times a second: `with Endpoints(ports) as endpoints:`."""
 
     def __init__(self, ports: Callable[[], Iterable[int]]) -> None:
         self._ports = ports
@@ -43,21 +43,11 @@ class Endpoints:
             self._look()
 
     def _look(self) -> None:
-        self.ready = [port for port in self._ports() if _is_ready(port)]
-
-
-def _is_ready(port: int) -> bool:
-    line = Line([port], timeout=5)
-    try:
-        return line.ask("GET", "/readyz").status == 200
-    except Unanswered:
-        return False
-    finally:
-        line.close()
+        self.ready = [port for port in self._ports() if is_ready(port)]
 
 
 class RetrylessClients:
-    """Clients that do errands one after the other; every answer but the wanted status is a failure."""
+    """Clients that send requests one after the other; every answer without the wanted status is a failure."""
 
     def __init__(self, endpoints: Endpoints, errands: Sequence[Errand], wanted: int, number: int) -> None:
         self.sent = 0

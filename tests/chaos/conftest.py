@@ -13,14 +13,14 @@ from chaos.report import Outcome, table
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
 
-SUITE_SECONDS = 600
+SUITE_SECONDS = 1200
 CLEANING_SECONDS = 20
 OUTCOMES = pytest.StashKey[list[Outcome]]()
 DEADLINE = pytest.StashKey[float]()
 
 
 class OutOfTime(BaseException):
-    """The fault, or the whole suite, took longer than it may."""
+    """A fault or the suite exceeded its time limit."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def budget(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Stop a fault that takes longer than its marker allows, or than the suite has left."""
+    """Stop a fault that exceeds its marker's limit or the suite's remaining time."""
     marker = request.node.get_closest_marker("budget")
     seconds = min(marker.args[0] if marker else 60, request.config.stash[DEADLINE] - time.monotonic())
     if seconds <= 0:
@@ -47,7 +47,7 @@ def budget(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared_environment(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """Run one shop for all faults that leave it as they found it: two workers a service."""
+    """Run one shop with two workers per service for all faults that do not change it."""
     user_port, order_port = free_ports()
     environment = jwt_wiring(tmp_path_factory.mktemp("trust"))
     with (

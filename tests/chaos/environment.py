@@ -1,4 +1,4 @@
-"""A shop with customers, and somebody who starts again what has ended, as an orchestrator would."""
+"""A shop under test whose ended processes are restarted, as an orchestrator would."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PASSWORD = "violet-harbour-42"
 
 
 class Environment:
-    """The shop under test. Everything that starts a process must run in the main thread: children end with theirs."""
+    """The shop under test. Start processes in the main thread only: a child ends with the thread that started it."""
 
     def __init__(self, shop: Shop, outcomes: list[Outcome]) -> None:
         self.shop = shop
@@ -34,7 +34,7 @@ class Environment:
         self.customers = [sign_in(shop, f"customer{number}") for number in range(8)]
 
     def bugs(self) -> list[str]:
-        """Return what the services have logged about errors that nobody expected."""
+        """Return the logged errors that are bugs."""
         logs = [server.log.read_text(errors="replace").splitlines() for server in self.shop.services]
         return [line for log in logs for line in log if "unhandled_error" in line or "Exception on" in line]
 
@@ -43,7 +43,7 @@ class Environment:
         return (self.shop.user.environment or {})[name]
 
     def arm(self, failpoint: str) -> Path:
-        """Let the next process that comes by crash there; the file is gone once one has."""
+        """Arm a failpoint for one crash; its file is deleted by the crash."""
         file = Path(self.setting("FAILPOINTS"), failpoint)
         file.touch()
         return file
@@ -63,11 +63,11 @@ class Environment:
         return Invariants(self.shop.order.database_url)
 
     def mark(self) -> None:
-        """Note that a fault ends now: from here on, the recovery counts."""
+        """Record the end of a fault, from which the recovery time counts."""
         self.moments.append(time.monotonic())
 
     def tend(self, seconds: float) -> None:
-        """Wait; start again whatever has ended meanwhile."""
+        """Wait and restart ended servers."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.revive()
@@ -78,7 +78,7 @@ class Environment:
             self.shop.postgres.start()
         for server in self.servers:
             if not server.running:
-                server.kill()  # what it left behind
+                server.kill()  # its remaining workers
                 server.launch()
 
     def tend_until(self, happened: Callable[[], bool], patience: float = 30) -> None:
@@ -88,13 +88,14 @@ class Environment:
             self.tend(0.05)
 
     def settle(self) -> None:
-        """Wait until everything is ready."""
-        self.revive()
-        for server in self.servers:
-            server.wait_until_ready()
+        """Wait until everything is ready; start again whatever ends meanwhile.
+
+        The server's supervisor exits when a worker dies within 5.5 s of its start, as some do that are killed here.
+        """
+        self.tend_until(lambda: all(server.is_ready() for server in self.servers), patience=60)
 
     def restart(self, server: Service, **environment: str) -> None:
-        """Start a server again, with these variables added to its environment."""
+        """Restart a server with additional environment variables."""
         server.stop()
         server.environment = {**(server.environment or {}), **environment}
         server.start()
@@ -119,12 +120,12 @@ def restock(database_url: str, products: Sequence[str], units: int) -> None:
 
 
 def sign_in(shop: Shop, username: str) -> dict[str, str]:
-    """Return the headers of a customer, new or known."""
+    """Register the customer if necessary, sign in, and return the headers."""
     return bearer(open_session(shop, username))
 
 
 def open_session(shop: Shop, username: str) -> dict[str, str]:
-    """Return the tokens of a customer, new or known."""
+    """Register the customer if necessary, sign in, and return the tokens."""
     account = {"username": username, "password": PASSWORD}
     with httpx.Client(base_url=shop.user.url, timeout=30) as http:
         http.post("/register", json={**account, "name": f"Name of {username}"})

@@ -1,4 +1,4 @@
-"""All failpoints of the services, and the customer action that makes a process reach each."""
+"""All failpoints of the services, with the customer action that reaches each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ALONE = {
 TOGETHER = {
     "delete_account": ["erase_user", "end_all_sessions"],
     "change_password": ["set_password", "end_sessions_of_old_password"],
-    # in order-service, which follows the session feed
+    # in order-service, by the session feed
     "learn_endings": [
         "remember_ended_sessions",
         "forget_ended_sessions",
@@ -45,7 +45,7 @@ TOGETHER = {
 
 
 def _points() -> Iterator[tuple[str, Deed]]:
-    """Yield each point and its deed; within a transaction, before a statement is after the one before it."""
+    """Yield each failpoint and its action. Within a transaction only the first statement has a `before`."""
     for name, deed in ALONE.items():
         yield from ((f"{name}.before", deed), (f"{name}.after", deed))
     for transaction, statements in TOGETHER.items():

@@ -1,4 +1,4 @@
-"""The invariants, read from the database itself: what was acknowledged is there once, and the stock adds up."""
+"""Check in the database that acknowledged orders exist once and that the stock is correct."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Units = dict[str, int]
 
 
 class Audit(NamedTuple):
-    """What was found: how many acknowledged orders are missing, how many are there too often, and what else."""
+    """Numbers of lost and duplicated orders, and other findings."""
 
     lost: int
     duplicated: int
@@ -50,7 +50,7 @@ class Audit(NamedTuple):
 
 
 class Invariants:
-    """The invariants of order-service: read before a fault, audited after it."""
+    """The invariants of order-service: created before a fault, audited after it."""
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
@@ -58,7 +58,7 @@ class Invariants:
             self._opening: Units = dict(connection.execute(UNITS).fetchall())
 
     def audit(self, load: Load) -> Audit:
-        """Compare what buyers were told with the database; every buyer must have a final answer by now."""
+        """Compare the acknowledged requests with the database; all buyers must have final answers."""
         with psycopg.connect(self._url) as connection:
             lost, duplicated, findings = compare(connection, load)
             return Audit(lost, duplicated, [*findings, *self._inconsistencies(connection)])
@@ -71,7 +71,7 @@ class Invariants:
 
 
 def compare(connection: psycopg.Connection, load: Load) -> Audit:
-    """Compare what these buyers were told with the orders that carry their keys."""
+    """Compare the acknowledged requests with the stored orders of this run."""
     written = connection.execute(ORDERS_OF_RUN, (load.run,)).fetchall()
     lost = set(load.acknowledged.items()) - {(key, order_id) for key, order_id, _ in written}
     too_many = [order_id for key, order_id, _ in written if load.acknowledged.get(key) != order_id]

@@ -1,4 +1,4 @@
-"""Buyers who retry with the same idempotency key until they hear a final answer, and note what they heard."""
+"""Buyers that retry with the same idempotency key until the final answer, and record all answers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from chaos.wire import Line, Response, Unanswered
 FINAL = frozenset({200, 201, 404, 409})
 CANCEL_EVERY, REPLAY_EVERY = 5, 3
 PAUSE_SECONDS = 0.1
-THINK_SECONDS = 0.05  # the machine must have time for the servers too
+THINK_SECONDS = 0.05  # leaves processor time to the servers
 
 
 class Heard(NamedTuple):
-    """One answer, final or not."""
+    """A recorded answer, final or not."""
 
     at: float
     seconds: float
@@ -62,14 +62,14 @@ class Load:
         self.finish()
 
     def close(self) -> None:
-        """Begin nothing new; what was begun goes on until its final answer."""
+        """Begin no new request; pending ones continue to their final answer."""
         self._open.clear()
 
     def have_final_answers(self) -> bool:
         return not any(thread.is_alive() for thread in self._threads)
 
     def finish(self, patience: float = 60) -> None:
-        """Close, and wait until every request that was begun has its final answer."""
+        """Close, and wait for all final answers."""
         self.close()
         deadline = time.monotonic() + patience
         for thread in self._threads:
@@ -120,7 +120,7 @@ class Load:
 
     def cancel(self, line: Line, customer: dict[str, str], order_id: str) -> None:
         answer = self._until_final(line, f"/orders/{order_id}/cancel", customer, None)
-        # After a request that nobody answered, "it is cancelled already" is the good news.
+        # After an unanswered request, "cancelled already" means that it succeeded.
         self._expect(answer.status in {200, 409}, f"cancelling {order_id} was answered {answer.status}")
         self.cancelled.add(order_id)
 
@@ -131,7 +131,7 @@ class Load:
                 if answer.status in FINAL and not (answer.status == 409 and "Retry-After" in answer.headers):
                     return answer
                 self._expect(answer.status in {409, 429, 503}, f"{path} was answered {answer.status}: {answer.body!r}")
-                line.move_on()  # another server may be better off
+                line.move_on()  # try another server
             time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))
 
     def _ask(self, line: Line, path: str, headers: dict[str, str], body: Any) -> Response:

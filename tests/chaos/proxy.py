@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from chaos.wire import Line, Unanswered
+from chaos.wire import is_ready
 from localshop import ROOT
 from localshop.child import Child
 from localshop.shop import Shop
@@ -37,7 +37,7 @@ class Proxy:
     def __enter__(self) -> Proxy:
         self._process.launch()
         deadline = time.monotonic() + READY_SECONDS
-        while not all(map(_is_ready, (self.user_port, self.order_port))):
+        while not all(map(is_ready, (self.user_port, self.order_port))):
             assert time.monotonic() < deadline, self._process.log.read_text()
             time.sleep(0.1)
         return self
@@ -54,7 +54,7 @@ class Proxy:
         }
 
     def _configuration(self, shop: Shop) -> str:
-        """Replace names and ports of containers by this shop's, and a client's 30 s of silence by 5."""
+        """Replace container addresses by this shop's, and the client timeout of 30 s by 5 s."""
         text = CONFIGURATION.read_text()
         replacements = {
             r"bind :5001": f"bind 127.0.0.1:{self.user_port}",
@@ -68,13 +68,3 @@ class Proxy:
             text, count = re.subn(pattern, replacement, text)
             assert count == 1, pattern
         return text
-
-
-def _is_ready(port: int) -> bool:
-    line = Line([port])
-    try:
-        return line.ask("GET", "/readyz").status == 200
-    except Unanswered:
-        return False
-    finally:
-        line.close()

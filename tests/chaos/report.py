@@ -1,4 +1,4 @@
-"""What a fault did, one line each: the table at the end of `make chaos`."""
+"""The table at the end of `make chaos`, one line per fault."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ HEAD = ("fault", "requests sent", "acknowledged", "lost", "duplicated", "recover
 
 
 class Outcome(NamedTuple):
-    """What one fault did; `recovery_seconds` is the longest time from a fault's end to the next acknowledged order."""
+    """The result of a fault; `recovery_seconds` is the longest time from its end to the next acknowledged order."""
 
     fault: str
     sent: int

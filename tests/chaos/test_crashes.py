@@ -32,7 +32,7 @@ FAULTS: dict[str, tuple[Callable[[Environment], None], int, float]] = {
 }
 
 
-@pytest.mark.budget(60)
+@pytest.mark.budget(120)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_acknowledged_order_is_lost_or_duplicated_by(fault: str, environment: Environment) -> None:
     kill, times, seconds_between = FAULTS[fault]
@@ -48,7 +48,7 @@ def test_no_acknowledged_order_is_lost_or_duplicated_by(fault: str, environment:
 
 
 def with_suppressed_race(kill: Callable[[Environment], None], environment: Environment) -> None:
-    """Kill; a process that ended by itself a moment before is as dead as the others."""
+    """Kill a process that may have ended already."""
     try:
         kill(environment)
     except psutil.NoSuchProcess:

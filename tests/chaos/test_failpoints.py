@@ -1,4 +1,4 @@
-"""Crash before and after each write: a write that was cut short is done or undone, and never done twice."""
+"""Crash before and after each write: the write happens once or not at all."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SELECT count(*) FROM orders WHERE buyer_id = %s AND num_nonnulls(buyer_name, shi
 
 
 def insist(environment: Environment, line: Line, errand: Errand) -> Response:
-    """Ask until there is an answer that is not 503; start again meanwhile whatever has ended."""
+    """Repeat a request until the answer is not 503; restart ended servers meanwhile."""
     while True:
         try:
             answer = line.ask(*errand)
@@ -43,7 +43,7 @@ def insist(environment: Environment, line: Line, errand: Errand) -> Response:
         environment.tend(0.1)
 
 
-@pytest.mark.budget(40)
+@pytest.mark.budget(80)
 @pytest.mark.parametrize("point", failpoints.of(Deed.PLACE, Deed.CANCEL))
 def test_orders_survive_a_crash_at(point: str, environment: Environment) -> None:
     invariants = environment.invariants()
@@ -55,9 +55,9 @@ def test_orders_survive_a_crash_at(point: str, environment: Environment) -> None
     environment.close(f"crash at {point}", invariants, load)
 
 
-@pytest.mark.budget(40)
+@pytest.mark.budget(80)
 @pytest.mark.parametrize("point", failpoints.of(Deed.REFRESH))
-def test_a_session_never_goes_on_two_ways_after_a_crash_at(point: str, environment: Environment) -> None:
+def test_session_never_has_two_valid_refresh_tokens_after_a_crash_at(point: str, environment: Environment) -> None:
     session = open_session(environment.shop, point)
     line = Line([environment.shop.user.port])
     body = {"refresh_token": session["refresh_token"]}
@@ -70,16 +70,16 @@ def test_a_session_never_goes_on_two_ways_after_a_crash_at(point: str, environme
     again = insist(environment, line, ("POST", "/token/refresh", body, {}))
     line.close()
 
-    # Before the write nothing had happened. After it the token was used, and a second use ends the session.
+    # Before the write the token is unused. After it the token is used, and a second use ends the session.
     assert again.status == {"refresh_session.before": 200, "refresh_session.after": 401}[point]
     with psycopg.connect(environment.shop.user.database_url) as connection:
         assert connection.execute(TWO_WAYS_ON).fetchall() == []
     environment.outcomes.append(Outcome(f"crash at {point}", 2, 1, 0, 0, time.monotonic() - crashed_at))
 
 
-@pytest.mark.budget(60)
+@pytest.mark.budget(120)
 @pytest.mark.parametrize("point", failpoints.of(Deed.ERASE))
-def test_an_account_is_erased_in_both_services_whatever_crashes_at(point: str, environment: Environment) -> None:
+def test_account_is_erased_in_both_services_after_a_crash_at(point: str, environment: Environment) -> None:
     # given a customer with an order
     invariants = environment.invariants()
     customer = bearer(open_session(environment.shop, point))
@@ -88,13 +88,13 @@ def test_an_account_is_erased_in_both_services_whatever_crashes_at(point: str, e
     user_id = insist(environment, users, ("GET", "/profile", None, customer)).json["id"]
     insist(environment, shop, ("POST", "/orders", order, customer | {"Idempotency-Key": point}))
 
-    # when the account is deleted, and a process crashes on the way
+    # when a process crashes during the deletion of the account
     armed = environment.arm(point)
     deleted = insist(environment, users, ("DELETE", "/profile", {"password": PASSWORD}, customer))
     environment.tend_until(lambda: not armed.exists())
     crashed_at = time.monotonic()
 
-    # then it is gone, as far as anybody can see (401: the first request had done it, and nobody heard)
+    # then it is deleted (401: the first request had deleted it before the crash)
     assert deleted.status in {204, 401}
     environment.tend_until(lambda: personal_data(environment, user_id) == 0)
     with psycopg.connect(environment.shop.user.database_url) as connection:
@@ -133,7 +133,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.budget(40)
+@pytest.mark.budget(80)
 @pytest.mark.parametrize("point", failpoints.of(Deed.ACCOUNT))
 def test_an_account_is_changed_once_after_a_crash_at(point: str, environment: Environment) -> None:
     name, _, moment = point.partition(".")
@@ -172,7 +172,7 @@ def session_id(tokens: dict[str, str]) -> str:
 
 
 def make_hash_outdated(environment: Environment, username: str) -> None:
-    """Let the next sign-in find a hash that was made with other parameters than today's."""
+    """Store a hash with old parameters, which the next login renews."""
     outdated = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     with psycopg.connect(environment.shop.user.database_url) as connection:
         connection.execute("UPDATE users SET password_hash = %s WHERE username = %s", (outdated, username))

@@ -1,4 +1,4 @@
-"""user-service away for a minute, and its keys changed again and again."""
+"""An outage of user-service for a minute, and repeated key rotations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROTATIONS = 20
 
 
 def refused(environment: Environment, who: dict[str, str]) -> bool:
-    """Tell whether every worker of order-service refuses this caller, as far as ten connections can tell."""
+    """Tell whether order-service refuses this caller on ten connections."""
     for _ in range(10):
         line = Line(environment.ports)
         status = line.ask("GET", "/orders", None, who).status
@@ -29,7 +29,7 @@ def refused(environment: Environment, who: dict[str, str]) -> bool:
     return True
 
 
-@pytest.mark.budget(120)
+@pytest.mark.budget(240)
 def test_orders_continue_and_ended_sessions_stay_ended_in_an_outage(environment: Environment) -> None:
     invariants = environment.invariants()
     gone = bearer(open_session(environment.shop, "leaver"))
@@ -57,7 +57,7 @@ def test_orders_continue_and_ended_sessions_stay_ended_in_an_outage(environment:
 
 
 class Refreshers:
-    """Customers who fetch new tokens all the time and use each at once, at both services."""
+    """Customers that refresh tokens continuously and use each at both services."""
 
     def __init__(self, environment: Environment, number: int) -> None:
         self.sent = 0
@@ -107,7 +107,7 @@ class Refreshers:
             self.wrong.append(f"{path}: {status}")
 
 
-@pytest.mark.budget(90)
+@pytest.mark.budget(180)
 def test_twenty_key_rotations_under_load_cause_no_wrong_401(environment: Environment) -> None:
     invariants = environment.invariants()
     key_file = Path(environment.setting("TOKEN_KEYS_FILE"))

@@ -1,4 +1,4 @@
-"""An HTTP client that never retries by itself: what it sends is what was counted."""
+"""An HTTP client without retries, so that every request is counted once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class Unanswered(Exception):
-    """The request may have been carried out, or not: nobody said."""
+    """The request got no answer; it may have been executed."""
 
 
 class Response(NamedTuple):
@@ -23,7 +23,7 @@ class Response(NamedTuple):
 
 
 class Line:
-    """A kept connection to one of several servers; after a failure, the next request goes to the next server."""
+    """A keep-alive connection to one of several servers; after a failure, the next request uses the next server."""
 
     def __init__(self, ports: Sequence[int], timeout: float = 15) -> None:
         self._ports = list(ports)
@@ -58,3 +58,13 @@ class Line:
 
     def _open(self) -> HTTPConnection:
         return HTTPConnection("127.0.0.1", self._ports[self._turn % len(self._ports)], timeout=self._timeout)
+
+
+def is_ready(port: int) -> bool:
+    line = Line([port], timeout=5)
+    try:
+        return line.ask("GET", "/readyz").status == 200
+    except Unanswered:
+        return False
+    finally:
+        line.close()

@@ -1,4 +1,4 @@
-"""The cluster that kubectl's current context names, or the one that the program CLUSTER_TOOL keeps.
+"""The cluster of kubectl's current context, or the one that the program CLUSTER_TOOL manages.
 
 CLUSTER_TOOL offers `exec CMD...` (run a command where the cluster can be reached) and `load IMAGE` (copy an image to
 the node, print NAME@DIGEST). Without it the cluster is one of kind, and kubectl reaches it from here.
@@ -25,12 +25,12 @@ Doc = dict[str, Any]
 
 
 def tool() -> str:
-    """Return the program that CLUSTER_TOOL names, which keeps the cluster; nothing for kind."""
+    """Return the program that CLUSTER_TOOL names; None for kind."""
     return os.environ.get("CLUSTER_TOOL", "")
 
 
 def prepare_programs() -> None:
-    """Put kubectl, both Helms and curl in front of PATH, each run where the cluster can be reached."""
+    """Put wrappers first on PATH that run kubectl, both Helms and curl where the cluster can be reached."""
     folder = WORKSPACE / "bin"
     folder.mkdir(parents=True, exist_ok=True)
     prefix = f"{shlex.quote(tool())} exec " if tool() else ""
@@ -45,7 +45,7 @@ def prepare_programs() -> None:
 
 
 def run(*command: str | Path, check: bool = True, **options: Any) -> str:
-    """Run a command and return what it printed; fail with all that it said."""
+    """Run a command and return its output; fail with the output in the message."""
     done = subprocess.run([*command], capture_output=True, text=True, check=False, **options)
     said = f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
     assert done.returncode == 0 or not check, said
@@ -61,7 +61,7 @@ def apply(manifest: str, *arguments: str) -> None:
 
 
 def get(*arguments: str) -> Doc:
-    """Return an object, or a list of them, as the API server holds it."""
+    """Return an object or a list of objects from the API server."""
     found: Doc = json.loads(kubectl("get", *arguments, "--output", "json"))
     return found
 
@@ -72,12 +72,12 @@ def items(*arguments: str) -> list[Doc]:
 
 
 def names(*arguments: str) -> list[str]:
-    """List objects as KIND/NAME."""
+    """Return objects as KIND/NAME."""
     return kubectl("get", *arguments, "--output", "name", "--ignore-not-found").split()
 
 
 def eventually(question: Callable[[], bool], what: str, seconds: float, say: Callable[[], object] = str) -> None:
-    """Wait until the answer is yes; `say` explains a no."""
+    """Wait until the condition is true; `say` explains a failure."""
     deadline = time.monotonic() + seconds
     while not question():
         assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} seconds. {say()}"
@@ -85,7 +85,7 @@ def eventually(question: Callable[[], bool], what: str, seconds: float, say: Cal
 
 
 def can_hold(cpus: float) -> bool:
-    """Tell whether a node offers that many processors."""
+    """Tell whether a node has that many processors."""
     return any(_amount(node["status"]["allocatable"]["cpu"]) >= cpus for node in items("nodes"))
 
 
@@ -94,7 +94,7 @@ def _amount(quantity: str) -> float:
 
 
 def offers(api: str) -> bool:
-    """Tell whether the API server knows a group, such as metrics.k8s.io."""
+    """Tell whether the API server has an API group such as metrics.k8s.io."""
     return api in kubectl("api-versions")
 
 
@@ -108,7 +108,7 @@ def load(image: str) -> str:
 
 
 def _load_into_kind(cluster: str, image: str) -> str:
-    """A pod that names a digest finds an image that was never pulled only under a name with that digest."""
+    """Tag the image with its digest, because a pod finds a local image by digest only under such a name."""
     run("kind", "load", "docker-image", image, "--name", cluster)
     node = run("kind", "get", "nodes", "--name", cluster).split()[0]
     ctr = ("docker", "exec", node, "ctr", "--namespace", "k8s.io", "images")

@@ -1,4 +1,4 @@
-"""Argo CD as its Applications tell: what is asked is their status, never a model of it."""
+"""Install Argo CD and read the status of its Applications."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MANIFESTS = f"https://raw.githubusercontent.com/argoproj/argo-cd/{VERSION}/manif
 ROOT_NAME = "b2c-shop"
 SETS = ("b2c-dev", "b2c-stage", "b2c-prod")
 """The names of the application sets, and of the projects."""
-# Where Argo CD runs in pods, its repo-server sees the local repository through the node.
+# Where Argo CD runs in pods, the repo-server mounts the local repository through the node.
 REPO_SERVER = f"""
 spec:
   template:
@@ -46,7 +46,7 @@ def application(name: str) -> Doc:
 
 
 def refresh(*applications: str) -> None:
-    """Have Argo CD look at its repository now, rather than in three minutes."""
+    """Refresh all Applications now instead of after three minutes."""
     annotate = ("-n", "argocd", "annotate", "--overwrite")
     for name in names("-n", "argocd", "applicationsets.argoproj.io", *SETS):
         kubectl(*annotate, name, "argocd.argoproj.io/application-set-refresh=true")
@@ -55,13 +55,13 @@ def refresh(*applications: str) -> None:
 
 
 def state(found: Doc) -> tuple[str, str]:
-    """Return sync and health status: Synced and Healthy when all is well."""
+    """Return sync and health status, ideally Synced and Healthy."""
     status = found.get("status", {})
     return status.get("sync", {}).get("status", "Unknown"), status.get("health", {}).get("status", "Unknown")
 
 
 def explain(found: Doc) -> str:
-    """Say what an Application complains of."""
+    """Return the error messages of an Application."""
     status = found.get("status", {})
     conditions = [condition["message"] for condition in status.get("conditions", [])]
     operation = status.get("operationState", {})
@@ -75,7 +75,7 @@ def explain(found: Doc) -> str:
 
 
 def runs(found: Doc, digest: str) -> bool:
-    """Tell whether an Application has been asked for an image and has finished bringing it up."""
+    """Tell whether an Application is healthy with this image."""
     wanted = found["spec"]["source"]["helm"]["values"]
     compared = found.get("status", {}).get("sync", {}).get("comparedTo", {}).get("source")
     return digest in wanted and compared == found["spec"]["source"] and state(found) == ("Synced", "Healthy")
@@ -89,7 +89,7 @@ def wait_until_it_runs(name: str, digest: str, seconds: float = 240) -> None:
 
 
 def give_addresses() -> bool:
-    """Do what an ingress controller does where there is none: give each Ingress an address. Tell whether it had to."""
+    """Give each Ingress an address where no ingress controller does it; return whether that was necessary."""
     if items("ingressclasses"):
         return False
     for found in items("-A", "ingress", "-l", "app.kubernetes.io/part-of=b2c-shop"):
@@ -111,7 +111,7 @@ def explain_all() -> str:
 
 
 def metrics() -> str:
-    """Return what the application controller tells Prometheus."""
+    """Return the application controller's Prometheus metrics."""
     if not names("-n", "argocd", "pods", "-l", "app.kubernetes.io/name=argocd-application-controller"):
         return run("curl", "-fsS", "http://127.0.0.1:8082/metrics")
     proxied = "/api/v1/namespaces/argocd/services/argocd-metrics:metrics/proxy/metrics"
@@ -119,7 +119,7 @@ def metrics() -> str:
 
 
 def remove() -> None:
-    """Delete the shop's Applications and all that they made; Argo CD stays."""
+    """Delete the shop's Applications with their objects; keep Argo CD."""
     found = names("-n", "argocd", "applications.argoproj.io", ROOT_NAME)
     for kind in ("applicationsets", "appprojects"):
         found += names("-n", "argocd", f"{kind}.argoproj.io", *SETS)

@@ -1,4 +1,4 @@
-"""PostgreSQL for each environment: pods in place of CloudNativePG in dev, and of servers outside of the cluster."""
+"""PostgreSQL for each environment in pods, instead of CloudNativePG and of servers outside of the cluster."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sql(namespace: str, name: str, script: str, database: str = "postgres") -> s
 
 
 def start_in_dev(namespace: str, service: str) -> None:
-    """Make what CloudNativePG makes of gitops/envs/dev/database.yaml: a server, and the Secret with its URL."""
+    """Create the server and the Secret that CloudNativePG creates from gitops/envs/dev/database.yaml."""
     name, owner = f"{service}-db", service.replace("-", "_")
     password = new_password()
     start(namespace, name)
@@ -47,7 +47,7 @@ def create_database(namespace: str, name: str, owner: str, password: str) -> Non
 
 
 def start_outside(env: str) -> None:
-    """Start the server of stage or prod, and make databases, roles and Secrets as the runbook says."""
+    """Start the server of stage or prod; create databases, roles and Secrets as in the runbook."""
     start(OUTSIDE, env)
     passwords = {"APP_PASSWORD": new_password(), "OWNER_PASSWORD": new_password()}
     statements = runbook.block(FIRST_CLUSTER, "CREATE ROLE user_service_owner", "sql")
@@ -61,7 +61,7 @@ def start_outside(env: str) -> None:
 
 
 def start_counter(*namespaces: str) -> None:
-    """Start a Valkey that counts sign-in attempts, and make the Secret with its URL as the runbook says."""
+    """Start a Valkey for the rate limits; create the Secret with its URL as in the runbook."""
     manifest = (MANIFEST.parent / "valkey.yaml").read_text()
     apply(runbook.with_names(manifest, NAMESPACE=OUTSIDE, IMAGE=images.valkey()))
     kubectl("-n", OUTSIDE, "wait", "pod/valkey", "--for=condition=Ready", "--timeout=60s")

@@ -1,9 +1,8 @@
-"""The images that the cluster runs: both services', variants of them, and PostgreSQL's."""
+"""Build and load the images for the cluster: both services, variants of them, PostgreSQL, Valkey."""
 
 from __future__ import annotations
 
 import os
-import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -18,14 +17,14 @@ SERVICES = ("user-service", "order-service")
 
 @cache
 def chosen() -> dict[str, str]:
-    """Choose the base images: pinned ones, or stand-ins of the same name where no registry can be reached."""
+    """Choose the base images: pinned ones, or local stand-ins where no registry can be reached."""
     found = engine.chosen_images(dict(os.environ) | {"BALANCER_IMAGE": "unused", "REGISTRY_IMAGE": "unused"})
     os.environ["PYTHON_IMAGE"] = found["PYTHON_IMAGE"]
     return found
 
 
 def address(service: str) -> str:
-    """Return where this shop's images are, as gitops/policy/shop.yaml says."""
+    """Return a service's image address from gitops/policy/shop.yaml."""
     policy = yaml.safe_load((ROOT / "gitops/policy/shop.yaml").read_text())
     return f"{policy['registry']}/{policy['owner']}/{service}"
 
@@ -39,7 +38,7 @@ def build(service: str, tag: str = "e2e") -> str:
 
 
 def variant(service: str, tag: str, *lines: str, context: Path | None = None) -> str:
-    """Make another image out of a built one, load it, return its digest."""
+    """Build a variant of an image, load it, return its digest."""
     folder = context or WORKSPACE / "variant"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "Dockerfile").write_text("\n".join([f"FROM {address(service)}:e2e", *lines, ""]))
@@ -50,7 +49,7 @@ def variant(service: str, tag: str, *lines: str, context: Path | None = None) ->
 
 @cache
 def postgres() -> str:
-    """Load PostgreSQL's image under a name that a pod can use; return that name."""
+    """Load PostgreSQL's image; return the name that pods use."""
     image = "b2c-e2e/postgres:18"
     engine.docker("tag", chosen()["POSTGRES_IMAGE"], image)
     access.load(image)
@@ -60,19 +59,13 @@ def postgres() -> str:
 @cache
 def valkey() -> str:
     """Load Valkey's image, or Debian's package where no registry can be reached; return its name."""
-    image = "b2c-e2e/valkey:8"
-    published = "valkey/valkey:8-alpine"
-    pulled = subprocess.run(["docker", "pull", "--quiet", published], capture_output=True, check=False).returncode == 0
-    if not pulled:
-        stand_ins = (ROOT / "tests/containers/stand-ins.Dockerfile").read_text()
-        python = ("--build-arg", f"PYTHON_IMAGE={chosen()['PYTHON_IMAGE']}", "--network", os.environ["BUILD_NETWORK"])
-        engine.docker("build", *python, "--target", "valkey", "--tag", image, "-", input=stand_ins)
-    else:
-        engine.docker("tag", published, image)
+    image, published = "b2c-e2e/valkey:8", "valkey/valkey:8-alpine"
+    found = published if engine.pull(published) else engine.stand_in("valkey", chosen()["PYTHON_IMAGE"])
+    engine.docker("tag", found, image)
     access.load(image)
     return image
 
 
 def user_of(image: str) -> int:
-    """Return the number of the user postgres in an image."""
+    """Return the uid of the user postgres in an image."""
     return int(engine.docker("run", "--rm", "--entrypoint", "id", image, "-u", "postgres"))

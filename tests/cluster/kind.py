@@ -1,4 +1,4 @@
-"""What `make kind` runs: a kind cluster, and the shop in it. All but `create` works, and is tested, on any cluster."""
+"""`make kind`: create a kind cluster and install the shop; all but `create` is tested on any cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cluster import images, plain
 from cluster.access import WORKSPACE, kubectl, names, prepare_programs, run
 
 NAME = "b2c-shop"
-# The node sees the local repository under the path that it has here.
+# The node mounts the local repository at the same path.
 CONFIG = f"""
 kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -28,7 +28,7 @@ README.md walks through it. Ctrl-C ends the forwarding; `kind delete cluster --n
 
 
 def create() -> None:
-    """Create the cluster, unless it is there, and make it kubectl's current context."""
+    """Create the cluster if necessary and make it kubectl's current context."""
     if NAME in run("kind", "get", "clusters").split():
         run("kind", "export", "kubeconfig", "--name", NAME)
         return
@@ -41,7 +41,7 @@ def create() -> None:
 
 
 def open_shop(namespace: str, helm: str = "helm4") -> None:
-    """Build the images and install the shop, or bring what is there to the newest images."""
+    """Build the images, then install or upgrade the shop."""
     digests = {service: images.build(service) for service in images.SERVICES}
     if not names(f"namespace/{namespace}"):
         plain.found(namespace)
@@ -59,7 +59,7 @@ def forwarded(namespace: str, **ports: int) -> Iterator[list[subprocess.Popen[st
     try:
         for each in started:
             assert each.stdout
-            each.stdout.readline()  # it says that it forwards
+            each.stdout.readline()  # waits for "Forwarding from"
         yield started
     finally:
         for each in started:

@@ -1,4 +1,4 @@
-"""A shop in one namespace, made by Helm alone, as helm/README.md tells."""
+"""A shop in one namespace, installed with Helm alone as in helm/README.md."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ DATABASE = "postgres"
 
 
 def remove(namespace: str) -> None:
-    """Delete the namespace, which must be one of these tests'."""
+    """Delete a namespace of these tests."""
     if names("namespaces", "-l", shop.MARK, "--field-selector", f"metadata.name={namespace}"):
         kubectl("delete", "namespace", namespace, "--timeout=120s")
     eventually(lambda: not names(f"namespace/{namespace}"), f"{namespace} is not there", 60)
 
 
 def found(namespace: str) -> None:
-    """Make a namespace with one PostgreSQL, and a database and a Secret for each service."""
+    """Create a namespace with PostgreSQL, and a database and a Secret for each service."""
     kubectl("create", "namespace", namespace)
     shop.mark(namespace)
     databases.start(namespace, DATABASE)
@@ -34,7 +34,7 @@ def found(namespace: str) -> None:
 
 
 def install(helm: str, namespace: str, digests: Mapping[str, str]) -> None:
-    """Install both services, or upgrade them, and import the demo catalogue."""
+    """Install or upgrade both services, then import the demo catalogue."""
     for service, digest in digests.items():
         chart = ROOT / "helm" / service
         run(helm, "dependency", "build", chart)
@@ -45,7 +45,7 @@ def install(helm: str, namespace: str, digests: Mapping[str, str]) -> None:
 
 
 def left(namespace: str) -> list[str]:
-    """List what is there beside the database, the Secrets and what Kubernetes makes in each namespace."""
+    """Return the remaining objects except the database, its Secrets and the defaults of a namespace."""
     own = ("configmap/kube-root-ca.crt", "serviceaccount/default")
     kept = {*own, *(f"secret/{service}-db" for service in images.SERVICES)}
     found = set(names("-n", namespace, KINDS)) - kept

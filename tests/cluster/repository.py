@@ -1,4 +1,4 @@
-"""The repository that Argo CD follows: this working tree in a bare repository of its own, and what people do to it."""
+"""A copy of this working tree in a bare repository, from which Argo CD deploys."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ IDENTITY = {
 
 
 class Repository:
-    """A bare repository, and a clone that changes are made in."""
+    """A bare repository and a clone for changes."""
 
     def __init__(self, folder: Path = WORKSPACE) -> None:
         self.bare, self.clone = folder / "shop.git", folder / "clone"
         self.url = f"file://{self.bare}"
 
     def create(self) -> None:
-        """Copy the working tree, uncommitted changes included; root.yaml then names this repository."""
+        """Copy the working tree with uncommitted changes; let root.yaml name this repository."""
         for path in (self.bare, self.clone):
             shutil.rmtree(path, ignore_errors=True)
         for name in run("git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
@@ -65,7 +65,7 @@ class Repository:
         file.write_text(yaml.safe_dump(_merged(yaml.safe_load(file.read_text()), changes), sort_keys=False))
 
     def b2cctl(self, *arguments: str) -> str:
-        """Run the pipeline's command line, and bring the clone to what it pushed."""
+        """Run b2cctl, then reset the clone to the pushed commit."""
         program = Path(sys.executable).with_name("b2cctl")
         said = run(program, "-C", self.clone, *arguments, env=os.environ | IDENTITY)
         self.git("fetch", "--quiet", "origin", "main")
@@ -73,7 +73,7 @@ class Repository:
         return said
 
     def release(self, digests: Mapping[str, str]) -> None:
-        """Release images to dev, as the pipeline does after it has built a commit."""
+        """Release images to dev, as the pipeline does after a build."""
         folder = self.clone.parent / "digests"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -86,7 +86,7 @@ class Repository:
         self.b2cctl("promote", source, target, *services, "--skip-attestation", "--direct")
 
     def touch(self, service: str) -> None:
-        """Change a file that the service's image is made of, so that there is something to release."""
+        """Change a file of the service's image, so that there is something to release."""
         path = self.clone / f"services/{service}/app.py"
         path.write_text(path.read_text() + "\n")
         self.push(f"Change {service}")

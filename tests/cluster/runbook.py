@@ -1,4 +1,4 @@
-"""What the documents tell an operator to run, run as it stands there."""
+"""Run the command blocks of the documents."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ RUNBOOKS = ROOT / "docs/runbooks"
 
 
 def block(document: str, word: str, language: str = "sh") -> str:
-    """Return the one block of a document that holds a word."""
+    """Return the only block of a document with a word."""
     text = (ROOT / document).read_text()
     (found,) = (code for kind, code in BLOCK.findall(text) if kind == language and word in code)
     return str(found)
 
 
 def follow(script: str, folder: Path, **environment: str) -> str:
-    """Run a block in a shell; a command that fails ends it."""
+    """Run a block in a shell; stop at the first failing command."""
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=120,
@@ -31,7 +31,7 @@ def follow(script: str, folder: Path, **environment: str) -> str:
 
 
 def with_names(script: str, **names: str) -> str:
-    """Put the names of a test where a document shows an example's."""
+    """Replace a document's example names by those of a test."""
     for example, name in names.items():
         script = script.replace(example, name)
     return script

@@ -1,4 +1,4 @@
-"""The whole shop in the cluster: three environments by way of git, step for step as docs/runbooks/first-cluster.md."""
+"""Install the whole shop in the cluster step by step as in docs/runbooks/first-cluster.md."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NEAR = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": da
 
 
 def refuse_a_foreign_shop() -> None:
-    """Refuse a cluster where somebody else's shop runs."""
+    """Fail on a cluster with a shop that these tests did not install."""
     foreign = set(names("namespaces")) & {f"namespace/{name}" for name in ALL_NAMESPACES} - marked()
     assert not foreign, f"{', '.join(sorted(foreign))} exist and are not of these tests: use another cluster"
 
@@ -32,7 +32,7 @@ def marked() -> set[str]:
 
 
 def remove() -> None:
-    """Delete everything that an earlier run left behind."""
+    """Delete everything of an earlier run."""
     if not marked():
         return
     if names("crd", "applications.argoproj.io"):
@@ -60,7 +60,7 @@ def make_namespaces_and_secrets(folder: Path) -> None:
 
 
 def start_databases(repository: Repository) -> None:
-    """Give each environment its databases, and stage and prod a way to them."""
+    """Start the databases of each environment, and allow stage and prod to reach theirs."""
     for service in ("user-service", "order-service"):
         databases.start_in_dev("b2c-dev", service)
     for env in ("stage", "prod"):
@@ -78,7 +78,7 @@ def counts_together(repository: Repository, env: str) -> bool:
 
 
 def fit_to_the_cluster(repository: Repository) -> list[str]:
-    """Ask for less where the node is small, and for no autoscaler where nobody measures; say what was changed."""
+    """Reduce requests on a small node, and disable the autoscaler without metrics; return the changes."""
     said = []
     if not access.can_hold(ENOUGH_CPUS):
         said.append(f"requests are {SMALL['requests']}: no node has {ENOUGH_CPUS} processors")
@@ -87,14 +87,14 @@ def fit_to_the_cluster(repository: Repository) -> list[str]:
     if not access.offers("metrics.k8s.io"):
         said.append("prod runs 3 pods of each service without an autoscaler: there is no metrics server")
         repository.change_values("prod", "common", {"autoscaling": {"enabled": False}, "replicas": 3})
-    # A service's own value wins over the common one (docs/adr/0019): seen in what runs.
+    # A service's own value wins over the common one (docs/adr/0019); a test reads it in the cluster.
     repository.change_values("dev", "common", {"shutdown": {"preStopSeconds": 6}})
     repository.change_values("dev", "user-service", {"shutdown": {"preStopSeconds": 5}})
     return said
 
 
 def open_shop(repository: Repository, folder: Path) -> list[str]:
-    """Bring everything up to the root application; return what was fitted to the cluster."""
+    """Install everything up to the root application; return the changes for this cluster."""
     refuse_a_foreign_shop()
     remove()
     argo.install()

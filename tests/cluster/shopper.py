@@ -1,4 +1,4 @@
-"""A customer in the cluster, in a namespace with the label of the ingress controller's (networkPolicy.from)."""
+"""A customer in a pod whose namespace has the ingress controller's label (networkPolicy.from)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ spec:
   containers:
     - {name: shopper, image: "%s", imagePullPolicy: IfNotPresent, command: [sleep, infinity]}
 """
-# What the contract promises (README.md), step by step.
+# The steps of the contract (README.md) and their expected answers.
 PROMISED = {
     "registered twice": 409, "wrong password": 401, "profile": True, "profile of nobody": 401, "products": True,
     "order": [201, 64.88], "order of nobody": 401, "order read": 200, "order listed": True,
@@ -47,14 +47,14 @@ def _command(what: str, namespace: str) -> list[str]:
 
 
 def walk(namespace: str) -> dict[str, Any]:
-    """Walk through the contract; return what each step answered."""
+    """Run the steps of the contract; return their answers."""
     answered: dict[str, Any] = json.loads(run(*_command("walk", namespace), input=SCRIPT.read_text()))
     return answered
 
 
 @contextmanager
 def buying(namespace: str) -> Iterator[dict[str, Any]]:
-    """Buy, with a connection for each request, while something happens; afterwards the counts are there."""
+    """Place orders over new connections during the block; afterwards the yielded counts are filled."""
     counts: dict[str, Any] = {}
     run("kubectl", "-n", NAMESPACE, "exec", "shopper", "--", "rm", "-f", "/tmp/stop")
     with (
@@ -69,7 +69,7 @@ def buying(namespace: str) -> Iterator[dict[str, Any]]:
 
 
 def import_catalogue(namespace: str) -> None:
-    """Import the demo catalogue with so much stock that no test sells out."""
+    """Import the demo catalogue with enough stock for all tests."""
     header, *products = CATALOGUE.read_text().splitlines()
     plenty = "\n".join([header, *(f"{product.rpartition(',')[0]},1000000" for product in products), ""])
     command = "cat > /tmp/products.csv && python -m order_service catalog /tmp/products.csv"

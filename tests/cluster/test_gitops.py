@@ -1,4 +1,4 @@
-"""The shop by way of git and Argo CD. Each step is a test, and leaves the shop as the next one wants it."""
+"""The shop by way of git and Argo CD; the tests build on each other in this order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAILS = "RUN echo 'raise SystemExit(\"this migration fails\")' > /app/order_serv
 
 
 def deployed(namespace: str, service: str) -> str:
-    """Return the image that a Deployment runs."""
+    """Return the image of a Deployment."""
     (container,) = get("-n", namespace, "deployment", service)["spec"]["template"]["spec"]["containers"]
     return str(container["image"])
 
@@ -92,7 +92,7 @@ def test_a_release_under_load_fails_no_request(running: Repository, env: str, no
         for service, digest in new.items():
             argo.wait_until_it_runs(f"{service}-{env}", digest)
             assert deployed(namespace, service).endswith(digest)
-        # The pods that were replaced are still on their way out.
+        # Replaced pods may still be terminating.
         gone = f"pods of b2c-{env} have ended"
         eventually(lambda: len(items("-n", namespace, "pods", *RUNNING)) == pods_wanted(namespace), gone, 90)
 
@@ -109,7 +109,7 @@ def pods_wanted(namespace: str) -> int:
 
 
 def stuck(application: str, digest: str) -> bool:
-    """Tell whether a sync is under way that was begun for an image."""
+    """Tell whether a sync to this image is running."""
     operation = argo.application(application).get("status", {}).get("operationState", {})
     source = operation.get("operation", {}).get("sync", {}).get("source") or operation.get("syncResult", {}).get(
         "source"
@@ -119,7 +119,7 @@ def stuck(application: str, digest: str) -> bool:
 
 @pytest.mark.parametrize("fault", ["never built", "failing"])
 def test_a_bad_migration_is_rolled_back_in_a_minute(running: Repository, fault: str, tmp_path: Path) -> None:
-    # given a release whose migration does not end well
+    # given a release whose migration fails
     name, good = "order-service-dev", digest_of("order-service-dev")
     bad = (
         NEVER_BUILT
@@ -133,18 +133,18 @@ def test_a_bad_migration_is_rolled_back_in_a_minute(running: Repository, fault: 
         lambda: stuck(name, bad), "the sync waits for its migration", 60, lambda: argo.explain(argo.application(name))
     )
 
-    # then the old pods serve on, and an alert's expression sees the sync
+    # then the old pods keep serving, and the alert's expression matches the sync
     assert deployed("b2c-dev", "order-service").endswith(good)
     assert shopper.walk("b2c-dev") == shopper.PROMISED
     eventually(lambda: any(is_syncing(line, name) for line in argo.metrics().splitlines()), "the metric tells", 30)
 
-    # when it is rolled back in git, the sync under way still holds the bad release
+    # when it is rolled back in git, the running sync still has the bad release
     running.b2cctl("rollback", "dev", "order-service", "--reason", "its migration does not end", "--direct")
     argo.refresh()
     eventually(lambda: digest_of(name) == good, "the Application wants the release before", 60)
     assert stuck(name, bad)
 
-    # then the runbook's command ends it, and Argo CD brings the release before
+    # then the runbook's command ends it, and Argo CD deploys the earlier release
     end = runbook.with_names(runbook.block(ROLLBACK, "Terminating"), **{"user-service-prod": name})
     runbook.follow(end, tmp_path)
     argo.wait_until_it_runs(name, good, 60)
@@ -174,7 +174,7 @@ def test_self_heal_restores_what_git_names_and_leaves_what_was_added(running: Re
     kubectl("-n", "b2c-stage", "rollout", "status", "deployment/user-service", "--timeout=120s")
 
 
-def test_what_disappears_from_git_is_deleted_in_stage_and_kept_in_prod(running: Repository) -> None:
+def test_object_removed_from_git_is_deleted_in_stage_and_kept_in_prod(running: Repository) -> None:
     ingress = "ingress/user-service"
     for env in ("stage", "prod"):
         running.change_values(env, "user-service", {"expose": {"via": "none"}})
@@ -196,8 +196,8 @@ def test_what_disappears_from_git_is_deleted_in_stage_and_kept_in_prod(running: 
     eventually(lambda: argo.all_run(6), "six Applications are Synced and Healthy again", 120, argo.explain_all)
 
 
-def test_a_service_is_taken_away_by_the_runbooks_recipe(running: Repository, tmp_path: Path) -> None:
-    # given the release file is gone
+def test_runbook_removes_a_service(running: Repository, tmp_path: Path) -> None:
+    # given the release file is deleted
     pods = items("-n", "b2c-prod", "pods", "-l", "app.kubernetes.io/name=order-service")
     (running.clone / "gitops/envs/prod/releases/order-service.yaml").unlink()
     running.push("Take order-service out of prod")
@@ -208,7 +208,7 @@ def test_a_service_is_taken_away_by_the_runbooks_recipe(running: Repository, tmp
     # when
     runbook.follow(runbook.block("docs/runbooks/remove-service.md", "finalizers"), tmp_path)
 
-    # then nothing of it is left, and it does not come back
+    # then all its objects are deleted and stay deleted
     kinds = "deployments,pods,services,configmaps,jobs,ingresses,networkpolicies,poddisruptionbudgets,serviceaccounts"
     left = ("-n", "b2c-prod", kinds, "-l", "app.kubernetes.io/name=order-service")
     eventually(lambda: not names(*left), "nothing is left", 90, lambda: names(*left))
@@ -217,7 +217,7 @@ def test_a_service_is_taken_away_by_the_runbooks_recipe(running: Repository, tmp
     assert argo.state(argo.application("user-service-prod")) == ("Synced", "Healthy")
 
 
-def test_the_shop_runs_on_without_root_and_application_sets(running: Repository) -> None:
+def test_shop_keeps_running_without_root_and_application_sets(running: Repository) -> None:
     before = sorted(names("-A", "pods", *RUNNING))
 
     kubectl("-n", "argocd", "delete", "applications.argoproj.io", argo.ROOT_NAME)

@@ -1,4 +1,4 @@
-"""The charts without Argo CD: installed, tested and uninstalled with both Helms; the first as `make kind` does it."""
+"""The charts without Argo CD: installed, tested and uninstalled with Helm 3 and 4, once through `make kind`."""
 
 from __future__ import annotations
 

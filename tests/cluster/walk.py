@@ -1,4 +1,4 @@
-"""Runs in a pod with nothing but Python: walks through the contract, or buys until the file /tmp/stop appears.
+"""Run in a pod with only Python: check the contract, or place orders until /tmp/stop exists.
 
 Usage: python - walk|buy USERS_URL ORDERS_URL. Prints one JSON document.
 """
@@ -18,7 +18,7 @@ STOP = Path("/tmp/stop")
 
 
 def call(method: str, url: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
-    """Send one request over a connection of its own, as a new customer does; return status and document."""
+    """Send one request over a new connection; return status and document."""
     where = urlsplit(url)
     headers = {"Content-Type": "application/json", "Connection": "close"}
     if token:

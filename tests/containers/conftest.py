@@ -1,7 +1,7 @@
-"""Real containers: images built from the Dockerfiles, and the shop that docker-compose.yml runs. Needs a Docker engine.
+"""Tests with real containers: the images and the shop of docker-compose.yml; they need a Docker engine.
 
-Images are the published ones that the project pins, others that the environment or `.env` names, or, where no image
-registry can be reached, local ones of the same name and Debian's packages (stand-ins.Dockerfile).
+Base images are those of the environment or `.env`, else the pinned published ones, else, without access to a registry,
+local images of the same name and Debian's packages (stand-ins.Dockerfile).
 """
 
 from __future__ import annotations
@@ -12,30 +12,17 @@ from collections.abc import Iterator
 import pytest
 from containers.engine import ROOT, Stack, build, chosen_images, docker, remove_images
 from dotenv import dotenv_values
-
-measured: list[str] = []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.section("containers")
-    for line in measured:
-        terminalreporter.write_line(line)
-
-
-@pytest.fixture(scope="session")
-def note() -> list[str]:
-    """Collect what was measured, for the end of the report."""
-    return measured
+from report_notes import note, notes, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 
 
 @pytest.fixture(scope="session", autouse=True)
 def images() -> dict[str, str]:
-    """Choose the base images, for this process and all that it starts."""
+    """Choose the base images for this process and its children."""
     docker("info")
     given = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value}
     chosen = chosen_images(given | dict(os.environ))
     os.environ.update(chosen)
-    measured.extend(f"{name}: {value}" for name, value in chosen.items())
+    notes.extend(f"{name}: {value}" for name, value in chosen.items())
     return chosen
 
 
@@ -51,7 +38,7 @@ def tags(images: dict[str, str]) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def stack(images: dict[str, str]) -> Iterator[Stack]:
-    """Run the shop as `docker compose up --build` does on a fresh clone, with volumes and ports of its own."""
+    """Run the shop of `docker compose up --build` with new volumes and other ports."""
     with Stack(f"b2c-test-{os.getpid()}") as stack:
         yield stack
 

@@ -1,4 +1,4 @@
-"""The Docker command line, and the shop of docker-compose.yml as a project of its own."""
+"""Run Docker, and the shop of docker-compose.yml as a separate project."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE = 120
 
 
 def docker(*arguments: str | Path, check: bool = True, **options: Any) -> str:
-    """Run docker; return what it wrote, or fail with it."""
+    """Run docker and return its output; fail with the output in the message."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, **options)
     assert done.returncode == 0 or not check, f"docker {' '.join(map(str, arguments))}\n{done.stdout}{done.stderr}"
     return str(done.stdout).strip()
@@ -34,7 +34,7 @@ def inspect(name: str) -> dict[str, Any]:
 
 
 def chosen_images(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment that names every image: what is given, else what is pinned, else a local stand-in."""
+    """Return the variables of all images: given, else pinned, else a local stand-in."""
     compose = (ROOT / "docker-compose.yml").read_text()
     dockerfile = (ROOT / "services/user-service/Dockerfile").read_text()
     python = _choose(given, "PYTHON_IMAGE", _default(dockerfile, r"ARG PYTHON_IMAGE=(\S+)"), lambda: "python:3.14-slim")
@@ -43,9 +43,9 @@ def chosen_images(given: Mapping[str, str]) -> dict[str, str]:
         "PYTHON_IMAGE": python,
         "POSTGRES_IMAGE": _choose(given, "POSTGRES_IMAGE", _pinned(compose, "POSTGRES_IMAGE"), lambda: "postgres:18"),
         "BALANCER_IMAGE": _choose(
-            given, "BALANCER_IMAGE", _pinned(compose, "BALANCER_IMAGE"), lambda: _stand_in("haproxy", python)
+            given, "BALANCER_IMAGE", _pinned(compose, "BALANCER_IMAGE"), lambda: stand_in("haproxy", python)
         ),
-        "REGISTRY_IMAGE": _choose(given, "REGISTRY_IMAGE", REGISTRY, lambda: _stand_in("registry", python)),
+        "REGISTRY_IMAGE": _choose(given, "REGISTRY_IMAGE", REGISTRY, lambda: stand_in("registry", python)),
     }
 
 
@@ -59,14 +59,18 @@ def _pinned(compose: str, variable: str) -> str:
     return _default(compose, rf"\$\{{{variable}:-([^}}]+)\}}")
 
 
-def _choose(given: Mapping[str, str], variable: str, pinned: str, stand_in: Callable[[], str]) -> str:
+def _choose(given: Mapping[str, str], variable: str, pinned: str, otherwise: Callable[[], str]) -> str:
     if variable in given:
         return given[variable]
-    can_be_had = subprocess.run(["docker", "pull", "--quiet", pinned], capture_output=True, check=False).returncode == 0
-    return pinned if can_be_had else stand_in()
+    return pinned if pull(pinned) else otherwise()
 
 
-def _stand_in(target: str, python: str) -> str:
+def pull(image: str) -> bool:
+    return subprocess.run(["docker", "pull", "--quiet", image], capture_output=True, check=False).returncode == 0
+
+
+def stand_in(target: str, python: str) -> str:
+    """Build an image from a Debian package in place of a published one; return its tag."""
     tag = f"b2c-stand-in/{target}"
     arguments = ["--build-arg", f"PYTHON_IMAGE={python}", "--target", target, "--tag", tag]
     docker("build", *_network(), *arguments, "-", input=(Path(__file__).parent / "stand-ins.Dockerfile").read_text())
@@ -81,7 +85,7 @@ def build(service: str, tag: str, *options: str, root: Path = ROOT) -> None:
     """Build a service's image as the pipeline does."""
     base = ["--build-arg", f"PYTHON_IMAGE={os.environ['PYTHON_IMAGE']}"]
     chassis = ["--build-context", f"chassis={root / 'libs/chassis'}"]
-    remove_images(tag)  # or the image that the tag is taken from would stay, without a name
+    remove_images(tag)  # otherwise the old image would stay without a name
     docker("build", *_network(), *base, *chassis, *options, "--tag", tag, root / "services" / service)
 
 
@@ -90,7 +94,7 @@ def remove_images(*tags: str) -> None:
 
 
 def eventually(question: Callable[[], bool], what: str) -> None:
-    """Wait until the answer is yes."""
+    """Wait until the condition is true."""
     deadline = time.monotonic() + PATIENCE
     while not question():
         assert time.monotonic() < deadline, f"{what}: not within {PATIENCE} seconds"
@@ -105,7 +109,7 @@ def answers(url: str) -> bool:
 
 
 def sign_in(url: str, username: str) -> dict[str, str]:
-    """Return the headers of a customer, who registers if need be."""
+    """Register the customer if necessary, sign in, and return the headers."""
     account = {"username": username, "password": "violet-harbour-42"}
     httpx.post(f"{url}/register", json=account)
     token = httpx.post(f"{url}/login", json=account).raise_for_status().json()["token"]
@@ -113,7 +117,7 @@ def sign_in(url: str, username: str) -> dict[str, str]:
 
 
 class Stack:
-    """One run of docker-compose.yml; `user` and `order` are the URLs of both services at its proxy."""
+    """A run of docker-compose.yml; `user` and `order` are the services' URLs at its proxy."""
 
     def __init__(self, name: str, *profiles: str) -> None:
         self.name = name
@@ -142,7 +146,7 @@ class Stack:
         self.compose("up", "--detach", "--wait", "--wait-timeout", "300", *options)
 
     def containers(self) -> dict[str, dict[str, Any]]:
-        """Return every container, stopped ones too, by its name without the project's: user-service-1, ..."""
+        """Return all containers, also stopped ones, by name without the project, such as user-service-1."""
         names = self.compose("ps", "--all", "--format", "{{.Name}}").split()
         return {name.removeprefix(f"{self.name}-"): inspect(name) for name in names}
 
@@ -150,7 +154,7 @@ class Stack:
         return self.compose("exec", "--no-TTY", service, *command)
 
     def sql(self, role: str, database: str, statement: str) -> str:
-        """Run a statement as a role with its own password; return what psql says, good or bad."""
+        """Run a statement as a role with its own password; return psql's output or error."""
         variable = f"{role.removesuffix('_owner').removesuffix('_service').upper()}"
         variable += "_OWNER_PASSWORD" if role.endswith("_owner") else "_PASSWORD"
         psql = f'PGPASSWORD=${variable} psql -qAt -h 127.0.0.1 -U {role} -d {database} -c "{statement}" 2>&1 || true'

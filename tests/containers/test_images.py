@@ -1,4 +1,4 @@
-"""The images: small, unprivileged, made of their own code only, the same from the same sources."""
+"""Images are small, unprivileged, reproducible and hold only their own code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ each_service = pytest.mark.parametrize("service", SERVICES)
 
 
 def run(tag: str, script: str) -> str:
-    """Run a shell script in a container whose root cannot be written."""
+    """Run a shell script in a container with a read-only root."""
     return docker("run", "--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", tag, "sh", "-c", script)
 
 
@@ -51,7 +51,7 @@ def test_an_image_holds_its_own_code_and_the_chassis(tags: dict[str, str], servi
 
 
 @each_service
-def test_nothing_secret_stands_in_an_images_history_environment_or_labels(tags: dict[str, str], service: str) -> None:
+def test_image_history_environment_and_labels_hold_no_secret(tags: dict[str, str], service: str) -> None:
     config = inspect(tags[service])["Config"]
     names = {entry.split("=")[0] for entry in config["Env"]}
     base = {entry.split("=")[0] for entry in inspect(os.environ["PYTHON_IMAGE"])["Config"]["Env"]}
@@ -65,11 +65,11 @@ def test_nothing_secret_stands_in_an_images_history_environment_or_labels(tags: 
 
 
 @each_service
-def test_an_image_says_how_it_is_run_and_what_it_is(tags: dict[str, str], service: str) -> None:
+def test_image_configuration_and_labels_are_complete(tags: dict[str, str], service: str) -> None:
     config = inspect(tags[service])["Config"]
 
     assert config["User"] == "10001:10001"
-    assert config["Cmd"] == ["python", "-m", "chassis.server"]  # no shell that would keep SIGTERM to itself
+    assert config["Cmd"] == ["python", "-m", "chassis.server"]  # no shell, which would not pass on SIGTERM
     assert config["Healthcheck"]["Test"] == ["CMD", "python", "-I", "chassis/server/healthcheck.py"]
     assert config["ExposedPorts"] == {f"{SERVICES[service]}/tcp": {}}
     prefix = "org.opencontainers.image."
@@ -87,7 +87,7 @@ def test_an_image_adds_less_than_150_mb_to_its_base(tags: dict[str, str], servic
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """Copy what an image is made of, with things beside it that must stay out."""
+    """Copy an image's sources, and add files that must not reach the image."""
     for folder in ("services/user-service", "libs/chassis"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
     return tmp_path
@@ -105,7 +105,7 @@ def layers(tag: str) -> list[str]:
 
 
 def test_equal_sources_make_equal_layers_at_any_time_and_place(copy: Path, tag: str) -> None:
-    # given a clone that was made later, by somebody with another umask, and used with another Python
+    # given a later clone with another umask, used with another Python
     build("user-service", tag, "--no-cache", "--build-arg", f"SOURCE_DATE_EPOCH={EPOCH}")
     first, created = layers(tag), inspect(tag)["Created"]
     for path in copy.rglob("*.py"):
@@ -116,8 +116,8 @@ def test_equal_sources_make_equal_layers_at_any_time_and_place(copy: Path, tag: 
 
     build("user-service", tag, "--no-cache", "--build-arg", f"SOURCE_DATE_EPOCH={EPOCH}", root=copy)
 
-    # then dependencies, code and working directory are the same to the byte. The layer before them, which takes pip
-    # away, carries the time of its deletions; the pipeline's exporter rewrites that one too (rewrite-timestamp).
+    # then dependencies, code and working directory are identical. The layer before them, which removes pip, has
+    # the time of the removal; the pipeline's exporter rewrites that one too (rewrite-timestamp).
     assert layers(tag)[-3:] == first[-3:]
     assert created == inspect(tag)["Created"] == "2023-11-14T22:13:20Z"
 

@@ -1,4 +1,4 @@
-"""From a push to production and back, with real images, a registry, and the pipeline's command line."""
+"""Build, release, promote and roll back with real images, a registry and b2cctl."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 
 @dataclass
 class Pipeline:
-    """What CI does after a push to main: plan, build and push what is affected, record it in dev."""
+    """Act as CI after a push to main: plan, build, push, and record the release in dev."""
 
     clone: Path
     registry: str
@@ -47,7 +47,7 @@ class Pipeline:
         return run(sys.executable, "-m", "b2cctl", "-C", self.clone, *arguments)
 
     def commit(self, path: str, text: str) -> None:
-        """Push a change as a person does: a line at the end of a file."""
+        """Push a commit that appends a line to a file."""
         self.git("pull", "--quiet", "--rebase", "origin", "main")
         with (self.clone / path).open("a") as file:
             file.write(text)
@@ -99,7 +99,7 @@ def registry(images: dict[str, str]) -> Iterator[str]:
 
 @pytest.fixture
 def pipeline(registry: str, tmp_path: Path) -> Iterator[Pipeline]:
-    """Push this repository's files, as they are committed, to a bare repository whose images go to the registry."""
+    """Push this repository's committed files to a bare repository whose images go to the registry."""
     bare, clone = tmp_path / "bare.git", tmp_path / "clone"
     run("git", "init", "--quiet", "--bare", "--initial-branch=main", bare)
     run("git", "clone", "--quiet", bare, clone)
@@ -135,12 +135,12 @@ def test_a_change_builds_pushes_and_releases_the_affected_image_alone(pipeline: 
     assert pipeline.digest("dev", "user-service") == first["user-service"]
     assert (pipeline.tags("user-service"), pipeline.tags("order-service")) == (1, 2)
 
-    # and what the release wrote is no change of an input
+    # and the release commit changes no input
     pipeline.git("reset", "--quiet", "--hard", "origin/main")
     assert pipeline.deliver(tmp_path / "nothing") == []
 
 
-def test_stage_and_prod_get_the_very_bytes_that_dev_runs(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_stage_and_prod_get_the_image_digest_of_dev(pipeline: Pipeline, tmp_path: Path) -> None:
     release_both(pipeline, tmp_path / "first")
     pipeline.commit("services/order-service/app.py", "# second\n")
     pipeline.deliver(tmp_path / "second")
@@ -156,7 +156,7 @@ def test_stage_and_prod_get_the_very_bytes_that_dev_runs(pipeline: Pipeline, tmp
 
 
 def pulled(pipeline: Pipeline, env: str, service: str, *command: str) -> str:
-    """Run a command in the image that an environment records, fetched from the registry by its digest alone."""
+    """Run a command in an environment's recorded image, pulled by digest."""
     remove_images(*pipeline.built)
     image = pipeline.recorded(env, service)["image"]
     reference = f"{image['repository']}@{image['digest']}"
@@ -166,7 +166,7 @@ def pulled(pipeline: Pipeline, env: str, service: str, *command: str) -> str:
 
 
 def test_a_rollback_holds_until_unhold_and_leaves_prod_alone(pipeline: Pipeline, tmp_path: Path) -> None:
-    # given a second release that is everywhere
+    # given a second release in all environments
     first = release_both(pipeline, tmp_path / "first")["order-service"]
     pipeline.commit("services/order-service/app.py", "# second\n")
     pipeline.deliver(tmp_path / "second")

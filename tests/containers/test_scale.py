@@ -13,7 +13,7 @@ INSTANCE = re.compile(r"(?:user|order)-service/\w+")
 
 
 def served_by(stack: Stack, path: str) -> Counter[str]:
-    """Count the proxy's requests for a path by the instance that took them."""
+    """Count the proxy's requests for a path by instance."""
     lines = stack.compose("logs", "--no-log-prefix", "proxy").splitlines()
     return Counter(INSTANCE.findall(line)[0] for line in lines if f"GET {path} " in line)
 

@@ -1,4 +1,4 @@
-"""The shop that `docker compose up --build` runs: in order, hardened, with secrets of its own, and durable."""
+"""The shop of `docker compose up --build`: start order, isolation, secrets, durability."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_jobs_end_well_before_what_needs_them_starts(stack: Stack) -> None:
         assert state[before]["FinishedAt"] < state[after]["StartedAt"]
 
 
-def test_a_customer_walks_through_the_shop_and_a_stranger_finds_nothing(stack: Stack) -> None:
+def test_customer_orders_and_another_customer_gets_404(stack: Stack) -> None:
     me = {"username": "alice", "name": "Alice", "email": "alice@example.org"}
     registered = httpx.post(f"{stack.user}/register", json=me | {"password": "violet-harbour-42"})
     assert (registered.status_code, registered.json()["username"]) == (201, "alice")
@@ -131,14 +131,12 @@ OWNER_OF_USERS = "SELECT tableowner FROM pg_tables WHERE tablename = 'users'"
         ("user_service_owner", OWNER_OF_USERS, "user_service_owner"),
     ],
 )
-def test_a_services_role_uses_its_tables_and_alters_nothing(
-    stack: Stack, role: str, statement: str, answer: str
-) -> None:
+def test_service_role_changes_rows_but_alters_no_table(stack: Stack, role: str, statement: str, answer: str) -> None:
     assert stack.sql(role, "user_service", statement).splitlines()[:1] == [answer][: bool(answer)]
 
 
 @pytest.mark.parametrize("role", ["user_service", "user_service_owner"])
-def test_a_services_roles_enter_their_own_database_only(stack: Stack, role: str) -> None:
+def test_service_roles_connect_to_their_own_database_only(stack: Stack, role: str) -> None:
     assert stack.sql(role, "user_service", "SELECT 1") == "1"
     assert 'permission denied for database "order_service"' in stack.sql(role, "order_service", "SELECT 1")
 
@@ -168,7 +166,7 @@ for number in range(100):
 def test_rate_limits_count_by_the_client_that_the_proxy_saw(stack: Stack) -> None:
     account = {"username": "nobody", "password": "wrong horse"}
 
-    # One client guesses, under forged addresses; another client has not been heard of.
+    # One client guesses with forged addresses; another client sends its first request.
     assert stack.run("order-service", "python", "-c", GUESSES).split()[-1] == "429"
     assert httpx.post(f"{stack.user}/login", json=account).status_code == 401
 
@@ -201,7 +199,7 @@ def test_orders_survive_kill_9_of_everything_and_a_new_set_of_containers(stack: 
     for interruption in (("kill", "postgres", "user-service", "order-service"), ("down",)):
         stack.compose(*interruption)
         stack.up()
-        # The token was signed before, so the secrets are the same; the order was stored before.
+        # Old token and old order: secrets and data have survived.
         read = httpx.get(f"{stack.order}/orders/{order['order_id']}", headers=carol)
         assert (read.status_code, read.json()) == (200, order)
 
@@ -210,11 +208,11 @@ def test_orders_survive_kill_9_of_everything_and_a_new_set_of_containers(stack: 
     assert len({product["id"] for product in products}) == len(products) == 64
 
 
-def test_a_service_that_dies_is_started_again(stack: Stack) -> None:
+def test_killed_service_is_restarted(stack: Stack) -> None:
     pid = stack.containers()["user-service-1"]["State"]["Pid"]
 
-    # From outside of the container, because its first process is deaf to SIGKILL from inside, and `docker kill` would
-    # count as a request to stop it.
+    # From outside of the container: its first process ignores SIGKILL from inside, and after `docker kill` the engine
+    # would not restart it.
     docker("run", "--rm", "--pid", "host", os.environ["PYTHON_IMAGE"], "sh", "-c", f"kill -9 {pid}")
 
     eventually(lambda: stack.containers()["user-service-1"]["State"]["Pid"] not in {0, pid}, "a new process")

@@ -22,6 +22,6 @@ def ports() -> tuple[int, int]:
 
 @pytest.fixture
 def shop(data: Path, ports: tuple[int, int]) -> Iterator[Shop]:
-    """Run a shop of the test's own, with the code of `make up`."""
+    """Run a separate shop with the code of `make up`."""
     with Shop(data, user_port=ports[0], order_port=ports[1]) as shop:
         yield shop

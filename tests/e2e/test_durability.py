@@ -19,7 +19,7 @@ KILL_AFTER = 80
 
 
 class Customer:
-    """Orders one p1 at a time and records the acknowledged orders."""
+    """A customer that orders one p1 at a time and records the acknowledged orders."""
 
     def __init__(self, shop: Shop, http: httpx.Client) -> None:
         self.acknowledged: dict[str, str] = {}
@@ -73,14 +73,14 @@ def test_acknowledged_orders_survive_kill_9_of_everything(shop: Shop, customer: 
     acknowledged = dict(customer.acknowledged)
     shop.start()
 
-    # then acknowledged orders exist once; besides them only requests in flight may have been stored
+    # then acknowledged orders exist once; other stored orders are requests that were in flight
     stored = customer.stored_orders()
     assert KILL_AFTER <= len(acknowledged) < ORDERS
     assert {order_id: stored[order_id] for order_id in acknowledged.values()} == dict.fromkeys(acknowledged.values(), 1)
     assert len(stored) <= len(acknowledged) + BUYERS
     assert customer.stock() == stock - len(stored)
 
-    # and repeating every request with its key orders nothing twice
+    # and repeating every request with its key creates no second order
     for key in keys:
         customer.order(key)
     assert acknowledged.items() <= customer.acknowledged.items()

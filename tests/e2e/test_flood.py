@@ -1,4 +1,4 @@
-"""A flood of wrong passwords, at a real server: sign-ins wait or are refused, the rest goes on."""
+"""A flood of wrong passwords at a real server delays or refuses logins only."""
 
 from __future__ import annotations
 
@@ -88,10 +88,10 @@ def test_many_guesses_at_once_from_one_address_are_soon_refused(
         answers = list(itertools.chain(*attackers.map(attack, range(ATTACKERS))))
     # then
     statuses = {answer.status_code for answer in answers}
-    assert {401, 429} <= statuses <= {401, 429, 503}  # 503: more than may wait for a hash at once
+    assert {401, 429} <= statuses <= {401, 429, 503}  # 503: no free hashing slot
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers if answer.status_code == 429)
     hashed = sum(answer.status_code == 401 for answer in answers)
-    assert hashed < 100  # the free ones, and after each delay as many as come at once
+    assert hashed < 100  # the free failures, and a few concurrent ones after each delay
     assert httpx.post(f"{service.url}/login", json=ACCOUNT).status_code == 200
 
 

@@ -42,7 +42,7 @@ def prepared(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def shop(prepared: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Run a shop whose services reach their databases through PgBouncer; their migrations go there directly."""
+    """Run a shop whose services use PgBouncer; migrations connect directly."""
     user_port, order_port = free_ports()
     products = tmp_path_factory.mktemp("pooled") / "products.csv"
     products.write_text(CATALOGUE)
@@ -82,7 +82,7 @@ def order(shop: Shop, who: dict[str, str], product_id: str = "p1") -> httpx.Resp
 
 
 def ask(shop: Shop, database: str, query: str) -> list[tuple[object, ...]]:
-    """Ask PostgreSQL itself, past the pooler."""
+    """Query PostgreSQL directly."""
     assert shop.postgres is not None
     with psycopg.connect(shop.postgres.url(database)) as connection:
         return connection.execute(query).fetchall()

@@ -1,4 +1,4 @@
-"""Both real services: what user-service ends, order-service refuses; what it erases is erased in both."""
+"""Both real services: order-service refuses ended sessions and erases deleted accounts."""
 
 from __future__ import annotations
 

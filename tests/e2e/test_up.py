@@ -1,4 +1,4 @@
-"""`make up` as a process: how it ends, and that nothing is left of it."""
+"""`make up` as a process: exit codes, and no process is left."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def start(data: Path, ports: tuple[int, int]) -> Iterator[Callable[..., Up]]:
 
 
 def read_until(up: Up, text: str) -> list[psutil.Process]:
-    """Read what it says until it says `text`; return all its processes."""
+    """Read the output up to `text`; return all processes of the shop."""
     assert up.stdout is not None
     said = ""
     for line in up.stdout:
@@ -55,7 +55,7 @@ def read_until(up: Up, text: str) -> list[psutil.Process]:
 
 
 def survivors(processes: list[psutil.Process], data: Path) -> list[psutil.Process]:
-    """Return who is alive twenty seconds later, of these processes and of all that know the data folder."""
+    """Return which of these processes, and of all that use the data folder, still run after 20 seconds."""
     _, alive = psutil.wait_procs(processes, timeout=20)
     alive = [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
     related = [
@@ -104,24 +104,24 @@ def test_closed_terminal_ends_a_shop_whose_make_leads_the_session(
 
 
 def test_kill_9_leaves_no_process_and_the_shop_starts_again(start: Callable[[], Up], data: Path) -> None:
-    # when an open shop is killed
+    # when a running shop is killed
     up = start()
     processes = read_until(up, "Ctrl-C stops it")
     up.kill()
 
-    # then the kernel has told its processes
+    # then the kernel stops its processes
     names = [process.name() for process in processes[1:]]
     assert names.count("postgres") > 1
     assert len(names) - names.count("postgres") >= 4  # of each service a server and a worker
     assert survivors(processes, data) == []
 
-    # when the next one is asked to stop
+    # when the next shop gets SIGTERM
     up = start()
     processes = read_until(up, "Ctrl-C stops it")
     up.terminate()
     said, _ = up.communicate(timeout=40)
 
-    # then it stops everything itself
+    # then it stops its processes in order
     assert up.returncode == 0
     assert said.splitlines()[-1].split() == ["stopping", "order-service,", "user-service,", "PostgreSQL"]
     assert survivors(processes, data) == []

@@ -1,4 +1,4 @@
-"""A customer's way through the shop, and the commands that the shop and its README give to new users."""
+"""A customer orders; the commands of the README and of `make up` work."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Shop]:
-    """Run a shop on databases that somebody else runs, as USER_DATABASE_URL and ORDER_DATABASE_URL ask for."""
+    """Run a shop on external databases, as with USER_DATABASE_URL and ORDER_DATABASE_URL."""
     user_port, order_port = free_ports()
     with (
         fresh_folder() as data,
@@ -110,20 +110,20 @@ INDENTED_LINE = re.compile(r"^  ((?:curl|TOKEN=).*)$", re.MULTILINE)
 
 
 def commands_of_readme() -> str:
-    """Return the README's walk-through: the sh block below the comment that marks it."""
+    """Return the sh block below the README's marking comment."""
     (block,) = MARKED_BLOCK.findall(README.read_text())
     return str(block)
 
 
 def commands_of_make_up(shop: Shop) -> str:
-    """Return the lines to try that `make up` shows."""
+    """Return the example commands that `make up` prints."""
     lines = INDENTED_LINE.findall(welcome(shop))
     assert len(lines) == 3
     return "\n".join(lines)
 
 
 def run_as_new_user(commands: str, shop: Shop, folder: Path) -> str:
-    """Run shell commands that speak to 5001 and 5002 against the shop; return what they wrote."""
+    """Run shell commands for the ports 5001 and 5002 against this shop; return their output."""
     here = commands.replace("localhost", "127.0.0.1")
     here = here.replace(":5001", f":{shop.user.port}").replace(":5002", f":{shop.order.port}")
     programs = folder / "bin"

@@ -1,13 +1,13 @@
-"""What a case is, and the odd requests that every route gets."""
+"""Golden cases, and the unusual requests that every route gets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 
 class Case(NamedTuple):
-    """One request. `$name` in path, headers and body stands for what an earlier case of the group saved.
+    """One request. `$name` in path, headers and body is replaced by the value that an earlier case of the group saved.
 
     `path` is as the client spells it, with query. `body` is JSON unless it is text or bytes. `caller` names a saved
     token. A header of None is not sent. `save` is `name=member` of the answer, or `name=Header`; commas between.
@@ -18,13 +18,13 @@ class Case(NamedTuple):
     path: str
     body: Any = None
     caller: str = ""
-    headers: dict[str, str | None] = {}  # noqa: RUF012 - nobody changes it
+    headers: dict[str, str | None] = {}  # noqa: RUF012 - never changed
     save: str = ""
     address: str = ""
 
 
 class Group(NamedTuple):
-    """Cases in order, on a service that was started for them with an empty database."""
+    """Cases that run in order on a new service with an empty database."""
 
     name: str
     world: str
@@ -130,21 +130,46 @@ ORIGINS: list[tuple[str, str, dict[str, str | None]]] = [
 ]
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW")
+ADDRESS = {"street": "High Street 1", "city": "Springfield", "postal_code": "12345", "country": "DE"}
+PROBES = ["/healthz", "/readyz"]
+PAGES = [
+    "/",
+    "/metrics",
+    "/openapi",
+    "/openapi/",
+    "/openapi/openapi.json",
+    "/openapi.json",
+    "/openapi/swagger",
+    "/openapi/oauth2-redirect.html",
+    "/openapi/swagger/swagger-ui.css",
+    "/openapi/static/nothing",
+    "/static/nothing",
+]
+REQUEST_IDS = {
+    "harmless": "abc-123_DEF.4",
+    "blank": "",
+    "with a blank": "a b",
+    "with quotes": '"><script>',
+    "not ASCII": "\u00fc",
+    "long": "x" * 64,
+    "longer": "x" * 128,
+    "longest": "x" * 129,
+}
 
 
 def shown(name: str) -> str:
-    """Return a name for a case that has a long path."""
+    """Return a shorter name for a case with a long path."""
     return name if len(name) <= 80 else f"{name[:30]}... of {len(name)}"
 
 
 def bodies(method: str, path: str, caller: str = "", only: Iterable[str] = ()) -> list[Case]:
-    """Send every odd body to a route."""
+    """Send every unusual body to a route."""
     chosen = [odd for odd in BODIES if not only or odd[0] in only]
     return [Case(f"{method} {path}: {name}", method, path, body, caller, how) for name, body, how in chosen]
 
 
 def tokens(method: str, path: str, body: Any = None) -> list[Case]:
-    """Send every odd Authorization header to a route."""
+    """Send every unusual Authorization header to a route."""
     return [
         Case(f"{method} {path}: token {name}", method, path, body, headers={"Authorization": header})
         for name, header in TOKENS
@@ -164,7 +189,7 @@ def etags(path: str, caller: str = "") -> list[Case]:
 
 
 def origins(method: str, path: str, caller: str = "", body: Any = None) -> list[Case]:
-    """Ask a route from every kind of origin."""
+    """Send every kind of Origin header to a route."""
     return [
         Case(f"{method} {path}: {name}", other or method, path, None if other else body, caller, how)
         for name, other, how in ORIGINS
@@ -172,13 +197,36 @@ def origins(method: str, path: str, caller: str = "", body: Any = None) -> list[
 
 
 def wrong_methods(path: str, allowed: str, caller: str = "") -> list[Case]:
-    """Ask a path with every method that it does not have, and with OPTIONS."""
+    """Send every unsupported method and OPTIONS to a path."""
     wrong = [method for method in METHODS if method not in allowed.split()]
     return [Case(f"{method} {path}: method", method, path, None, caller) for method in wrong]
 
 
+def request_ids(*routes: tuple[str, str, str]) -> list[Case]:
+    """Send every kind of X-Request-ID to routes: method, path and caller."""
+    return [
+        Case(f"{method} {path}: X-Request-ID {name}", method, path, None, caller, {"X-Request-ID": sent})
+        for method, path, caller in routes
+        for name, sent in REQUEST_IDS.items()
+    ]
+
+
+def no_such_paths(paths: Iterable[str], callers: Mapping[str, str]) -> list[Case]:
+    """Send requests to unknown paths; `callers` maps each method to its caller."""
+    return [
+        Case(f"{method} {path}: no such path", method, path, None, caller)
+        for path in paths
+        for method, caller in callers.items()
+    ]
+
+
+def pages(paths: Iterable[str], *methods: str) -> list[Case]:
+    """Request pages without a body or a caller."""
+    return [Case(f"{method} {path}", method, path) for path in paths for method in methods]
+
+
 def spellings(method: str, path: str, caller: str = "", body: Any = None) -> list[Case]:
-    """Ask a route by paths that are nearly its own."""
+    """Send a request to variants of a path."""
     encoded = f"/%{ord(path[1]):02X}{path[2:]}"
     odd = {
         "trailing slash": f"{path}/",

@@ -1,4 +1,4 @@
-"""Worlds in which golden cases run. Everything that these tests need of the product is imported here."""
+"""The environments ("worlds") of golden cases; all imports from the product are here."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablen
 ENDED = {"version": 1, "at": "2026-01-01T00:00:00Z", "session_id": "s-ended", "user_id": None}
 
 
-SETTLED = {"plain", "cors", "strict"}  # worlds whose database is there, and changed by the cases alone
+SETTLED = {"plain", "cors", "strict"}  # worlds with a database that only the cases change
 
 
 class World(NamedTuple):
@@ -55,7 +55,7 @@ class World(NamedTuple):
 
 @pytest.fixture(scope="session")
 def urls() -> Iterator[dict[str, str]]:
-    """Return the database of each service."""
+    """Return the URL of each service's database."""
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(migrated_database(f"golden_{name.replace('-', '_')}", module.MIGRATIONS))
@@ -65,7 +65,7 @@ def urls() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def open_world(urls: dict[str, str]) -> Callable[[str, str], AbstractContextManager[World]]:
-    """Return a context manager: a service started in a world, on an empty database."""
+    """Return a context manager that starts a service in a world, on an empty database."""
 
     @contextmanager
     def open_world(service: str, world: str) -> Iterator[World]:
@@ -80,7 +80,7 @@ def open_world(urls: dict[str, str]) -> Callable[[str, str], AbstractContextMana
 
 
 def rows(app: Flask, world: str) -> str:
-    """Return all rows of all tables; nothing where the world has no settled database."""
+    """Return all rows of all tables; "" in worlds that are not settled."""
     if world not in SETTLED:
         return ""
     database = app.services.database  # type: ignore[attr-defined]
@@ -90,7 +90,7 @@ def rows(app: Flask, world: str) -> str:
 
 
 def _tokens() -> dict[str, str]:
-    """Return the tokens that a case may name."""
+    """Return the tokens that cases may use."""
     now = {"alice": bearer("u-alice", "alice", "s-alice"), "bob": bearer("u-bob", "bob", "s-bob")}
     now |= {"carol": bearer("u-carol", "", "s-carol"), "ended": bearer("u-alice", "alice", "s-ended")}
     now["foreign"] = bearer("u-alice", "alice", "s-alice", secret="another secret of more than 32 characters")
@@ -139,7 +139,7 @@ def _strict(url: str) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def _broken(url: str) -> Iterator[dict[str, Any]]:
-    """Hide all tables, so that every statement fails as only a bug makes it fail."""
+    """Hide all tables, so that every statement fails as with a bug."""
     _operate(url, "ALTER SCHEMA public RENAME TO hidden")
     try:
         yield {"database_url": url}
@@ -149,13 +149,13 @@ def _broken(url: str) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def _stale(url: str) -> Iterator[dict[str, Any]]:
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would warn of the dead port until the tests end
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would warn until the end of the tests
     yield {"database_url": url, "user_service_url": "http://127.0.0.1:1", "session_feed_max_age_seconds": 1}
 
 
 @contextmanager
 def _followed(url: str) -> Iterator[dict[str, Any]]:
-    """Serve a feed that knows of one session that has ended, for as long as anybody follows it."""
+    """Serve a feed with one ended session until the end of the tests."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Feed)
     Thread(target=server.serve_forever, daemon=True).start()
     yield {"database_url": url, "user_service_url": f"http://127.0.0.1:{server.server_address[1]}"}
@@ -171,11 +171,11 @@ class _Feed(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Stay silent."""
+        """Write no access log."""
 
 
 def _wait_until(app: Flask, path: str, status: int) -> None:
-    """Wait until Alice's ended session, asking for `path`, is answered with `status`."""
+    """Wait until a request of Alice's ended session to `path` gets `status`."""
     case = Case("", "POST", path, {"items": [{"product_id": "unknown"}]}, "ended")
     deadline = time.monotonic() + 30
     while ask(app, case, _tokens(), "198.51.100.1").status != status:

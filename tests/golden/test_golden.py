@@ -1,4 +1,4 @@
-"""Every answer of both services is what it was: `make golden-answers` writes them again, for a review to see."""
+"""The responses of both services have not changed; `make golden-answers` writes them anew for review."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ANSWERS = Path(__file__).parent / "answers"
 GROUPS: dict[str, list[Group]] = {"user-service": user_service.GROUPS, "order-service": order_service.GROUPS}
 Enter = Callable[[str, str], AbstractContextManager[World]]
 Answers = dict[str, list[Any]]
-# A reused refresh token ends its session, and each use of one is counted.
+# A refused refresh token changes rows: its use is counted, and reuse ends the session.
 CHANGES_ALTHOUGH_REFUSED = {"POST /token/refresh: spent", "POST /token/refresh: its successor"}
 
 
 @pytest.mark.parametrize("service", GROUPS)
-def test_answers_are_the_golden_ones(service: str, open_world: Enter) -> None:
+def test_responses_equal_the_golden_ones(service: str, open_world: Enter) -> None:
     file, found = ANSWERS / f"{service}.json", {}
     for group in GROUPS[service]:
         found |= _answers(service, group, open_world)
@@ -47,7 +47,7 @@ def test_every_method_of_every_route_has_a_case(service: str, open_world: Enter)
 
 
 @pytest.mark.parametrize("service", GROUPS)
-def test_cases_have_names_of_their_own(service: str) -> None:
+def test_case_names_are_unique(service: str) -> None:
     names = [f"{group.name}: {case.name}" for group in GROUPS[service] for case in group.cases]
     assert sorted(set(names)) == sorted(names)
 
@@ -56,7 +56,7 @@ def _answers(service: str, group: Group, open_world: Enter) -> Answers:
     answers, scribe = {}, Scribe()
     with open_world(service, group.world) as world:
         for number, case in enumerate(group.cases):
-            # An address for each, so that no case uses up the budget of another.
+            # One address per case, so that cases share no rate limit.
             address = case.address or f"203.0.{113 + number // 250}.{number % 250 + 1}"
             before = rows(world.app, group.world)
             answer = ask(world.app, case, world.saved, address)
@@ -79,7 +79,7 @@ def _route(app: Flask, case: Case) -> tuple[str, str]:
 
 
 def _dump(answers: Answers) -> str:
-    """Write one answer a line; of equal answers all but the first are written as the name of the first."""
+    """Return one line per answer; an answer equal to an earlier one is written as the name of that case."""
     firsts: dict[str, str] = {}
     lines = []
     for name, answer in answers.items():
@@ -108,7 +108,7 @@ def _differences(golden: Answers, found: Answers) -> Iterator[str]:
 
 
 def _without(lines: list[str], others: list[str]) -> list[str]:
-    """Return the lines that the others lack, one of two equal ones included."""
+    """Return the lines missing from the others; equal lines are counted."""
     rest = _whole(others)
     return [line for line in _whole(lines) if line not in rest or rest.remove(line)]  # type: ignore[func-returns-value]
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from .cases import (
+    ADDRESS,
     ALLOWED,
     FOREIGN,
+    PAGES,
+    PROBES,
     Case,
     Group,
     bodies,
+    no_such_paths,
     origins,
+    pages,
+    request_ids,
     shown,
     spellings,
     tokens,
@@ -18,7 +24,6 @@ from .cases import (
 PASSWORD = "correct horse"
 ALICE = {"username": "alice", "password": PASSWORD, "name": "Alice", "email": "Alice@example.com"}
 BOB = {"username": "bob", "password": PASSWORD}
-ADDRESS = {"street": "High Street 1", "city": "Springfield", "postal_code": "12345", "country": "DE"}
 LOGIN = {"username": "alice", "password": PASSWORD}
 CHROME: dict[str, str | None] = {"User-Agent": "Shop/1.0 (\u00fc)"}
 
@@ -39,9 +44,9 @@ SIGNED_IN = [
     ("GET", "/profile/export"),
 ]
 SERVICES = [("GET", "/ended-sessions")]
-PROBES = [("GET", "/healthz"), ("GET", "/readyz")]
 ROUTES = [
-    *((method, path, "") for method, path in (*ANYBODY, *PROBES)),
+    *((method, path, "") for method, path in ANYBODY),
+    *(("GET", path, "") for path in PROBES),
     *((method, path, "alice") for method, path in SIGNED_IN),
     *((method, path, "service") for method, path in SERVICES),
 ]
@@ -60,7 +65,7 @@ PATHS = {
     "/healthz": "GET",
     "/readyz": "GET",
 }
-# Bodies that are refused, so that the routes can be asked again and again.
+# Bodies that are refused, so that routes can be called repeatedly without changes.
 REFUSED_BODY = {
     "/register": {"username": "x"},
     "/login": {"username": ""},
@@ -68,20 +73,6 @@ REFUSED_BODY = {
     "/profile/password": {"new_password": ""},
     "/profile": {},
 }
-PAGES = [
-    "/",
-    "/metrics",
-    "/openapi",
-    "/openapi/",
-    "/openapi/openapi.json",
-    "/openapi.json",
-    "/openapi/swagger",
-    "/openapi/oauth2-redirect.html",
-    "/openapi/swagger/swagger-ui.css",
-    "/openapi/static/nothing",
-    "/static/nothing",
-]
-
 REGISTRATIONS = {
     "no username": {"password": PASSWORD},
     "no password": {"username": "carol"},
@@ -284,7 +275,7 @@ SESSIONS = [
             "unknown=1",
         )
     ),
-    # An odd way to learn a session's id: the feed names it as the caller of the next case does.
+    # The session's own id is not known here; the next case uses an invalid id instead.
     Case("POST /login: for its id", "POST", "/login", LOGIN, save="last=token"),
     Case("DELETE /sessions/<id>: bad id of a good session", "DELETE", "/sessions/S-0", None, "last"),
 ]
@@ -393,20 +384,6 @@ THROTTLING = [
     ),
     Case("DELETE /profile: after them", "DELETE", "/profile", {"password": PASSWORD}, "bob", address=HOME),
 ]
-REQUEST_IDS = [
-    Case(f"{method} {path}: X-Request-ID {name}", method, path, None, caller, {"X-Request-ID": sent})
-    for method, path, caller in (("GET", "/profile", "alice"), ("POST", "/login", ""), ("GET", "/healthz", ""))
-    for name, sent in {
-        "harmless": "abc-123_DEF.4",
-        "blank": "",
-        "with a blank": "a b",
-        "with quotes": '"><script>',
-        "not ASCII": "\u00fc",
-        "long": "x" * 129,
-    }.items()
-]
-
-
 GOOD_BODY = {
     ("POST", "/register"): BOB,
     ("POST", "/login"): LOGIN,
@@ -450,7 +427,7 @@ GROUPS = [
             Case("GET /.well-known%2Fjwks.json", "GET", "/.well-known%2Fjwks.json"),
         ],
     ),
-    # Logging out and deleting sessions are left out: their first case would end the session of all others.
+    # Without logout and DELETE /sessions: their first case would end the session of all others.
     _signed_up(
         "spellings",
         "plain",
@@ -499,7 +476,7 @@ GROUPS = [
             for case in bodies(method, path, "", ("no body", "not JSON", "object as text/plain", "over the limit"))
         ],
     ),
-    # Logging out comes last: it ends the session.
+    # Logout comes last, because it ends the session.
     _signed_up(
         "tokens",
         "plain",
@@ -532,21 +509,17 @@ GROUPS = [
     Group(
         "unknown paths",
         "plain",
-        [
-            Case(f"{method} {path}: no such path", method, path)
-            for path in ("/nothing", "/%ff", "/%00", "/profile/nothing", "/sessions/a/b")
-            for method in ("GET", "HEAD", "OPTIONS", "POST", "DELETE")
-        ],
+        no_such_paths(
+            ("/nothing", "/%ff", "/%00", "/profile/nothing", "/sessions/a/b"),
+            dict.fromkeys(("GET", "HEAD", "OPTIONS", "POST", "DELETE"), ""),
+        ),
     ),
-    _signed_up("request ids", "plain", REQUEST_IDS),
-    Group(
-        "pages",
+    _signed_up(
+        "request ids",
         "plain",
-        [
-            *(Case(f"{m} {p}", m, p) for p in PAGES for m in ("GET", "HEAD", "OPTIONS")),
-            *(Case(f"{m} {p}", m, p) for _, p in PROBES for m in ("GET", "HEAD", "OPTIONS")),
-        ],
+        request_ids(("GET", "/profile", "alice"), ("POST", "/login", ""), ("GET", "/healthz", "")),
     ),
+    Group("pages", "plain", pages([*PAGES, *PROBES], "GET", "HEAD", "OPTIONS")),
     _signed_up(
         "origins",
         "cors",

@@ -1,4 +1,4 @@
-"""Ask an application as the server does, and write down its answer without what differs from run to run."""
+"""Call an application as the server does, and record its response without values that differ between runs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ USUAL = [
     "x-content-type-options: nosniff",
     "x-request-id: <request-id>",
 ]
-"""Headers of nearly every answer: "usual" in the files."""
+"""Headers of nearly every response; written as "usual" in the files."""
 
-UNFIXED_PAGES = ("/metrics", "/openapi", "/static")  # only status and headers of these are ours to promise
+UNFIXED_PAGES = ("/metrics", "/openapi", "/static")  # only status and headers are compared
 VARIABLE = [
     (r'("request_id":)"[0-9a-f]{32}"', r'\1"<request-id>"'),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", "<time>"),
@@ -50,7 +50,7 @@ class GoldenAnswer(NamedTuple):
 
 
 def ask(app: Callable[..., Iterable[bytes]], case: Case, saved: Mapping[str, str], address: str) -> GoldenAnswer:
-    """Send a case; its words of the form $name are filled in."""
+    """Send a case with its $name values filled in."""
     head: list[Any] = []
     answer = app(_environ(case, saved, address), lambda status, headers, *_: head.append((status, headers)))
     try:
@@ -104,11 +104,11 @@ def _variable(header: str) -> str:
 
 
 class Scribe:
-    """Writes answers down; the same generated id gets the same number within one group."""
+    """Record responses; a generated id gets the same number everywhere in one group."""
 
     def __init__(self) -> None:
         self._ids: dict[str, str] = {}
-        self._varying: set[str] = set()  # ETags and paths of answers that differ from run to run
+        self._varying: set[str] = set()  # ETags and paths of responses that differ between runs
 
     def write(self, case: Case, answer: GoldenAnswer) -> list[Any]:
         """Return status, sorted headers and body."""
@@ -140,7 +140,7 @@ class Scribe:
             return "content-length: <length>"
         if name == "retry-after" and status == HTTPStatus.TOO_MANY_REQUESTS:
             return "retry-after: <seconds>"
-        if name == "allow":  # the framework keeps the methods in a set
+        if name == "allow":  # the framework has them in a set, without order
             return f"allow: {', '.join(sorted(value.split(', ')))}"
         return line
 
@@ -151,7 +151,7 @@ def _shortened(lines: list[str]) -> list[str]:
 
 
 def _parsed(body: str) -> Any:
-    """Return the JSON document where it says all about the body, otherwise the text."""
+    """Return the JSON document if it represents the body completely, else the text."""
     try:
         document = json.loads(body)
     except ValueError:

@@ -12,7 +12,7 @@ TOOL = Path(__file__).parents[2] / "tools/migration.py"
 
 @pytest.fixture
 def versions(tmp_path: Path) -> Path:
-    """Return the folder of a service with two migrations, below tmp_path."""
+    """Create a service with two migrations below tmp_path; return their folder."""
     folder = tmp_path / "services/order-service/migrations/versions"
     folder.mkdir(parents=True)
     for number, before in (("0001", None), ("0002", "0001")):

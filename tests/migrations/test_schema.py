@@ -1,4 +1,4 @@
-"""The migrations and services/*/migrations/schema.sql, which shows reviewers what they make, agree."""
+"""The generated services/*/migrations/schema.sql equals the result of the migrations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from localshop.postgres import BIN
 
 SERVICES = Path(__file__).parents[2] / "services"
 SCRIPTS = {service: SERVICES / service / "migrations" for service in ("user-service", "order-service")}
-# Comments name versions of PostgreSQL; settings, and keys that are new in each dump, describe no schema.
+# Comments with PostgreSQL versions, settings, and the random keys of a dump are not part of the schema.
 HEAD = "-- What the migrations make. Written by `make schema`.\n\n"
 NO_SCHEMA = re.compile(r"^(--|SET |SELECT pg_catalog\.set_config|\\(un)?restrict).*\n", re.MULTILINE)
 
@@ -35,7 +35,7 @@ def url(service: str) -> Iterator[str]:
 
 
 def dump(url: str) -> str:
-    """Return the SQL that makes the schema of a database, without Alembic's own table."""
+    """Return the SQL of a database's schema without Alembic's own table."""
     options = ["--schema-only", "--no-owner", "--no-privileges", "--exclude-table=alembic_version"]
     output = subprocess.run([BIN / "pg_dump", *options, url], check=True, capture_output=True, text=True).stdout
     return re.sub(r"\n{2,}", "\n\n", NO_SCHEMA.sub("", output)).strip() + "\n"

@@ -1,4 +1,4 @@
-"""What the audit says when the advisory database answers, answers nothing, or is out of reach."""
+"""The audit with an advisory database that answers, has no data, or cannot be reached."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Audit = Callable[[str, str], subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def audit(tmp_path: Path) -> Audit:
-    """Run tools/audit.py where pip-audit says what the test wants, in stdout and stderr."""
+    """Run tools/audit.py with a pip-audit that prints the given stdout and stderr."""
 
     def audit(stdout: str, stderr: str = "") -> subprocess.CompletedProcess[str]:
         python = tmp_path / "python"
@@ -54,13 +54,13 @@ def test_the_audit_fails_on_findings_and_says_what_it_could_not_look_up(
     assert (run.returncode, run.stdout + run.stderr) == (code, said)
 
 
-def test_an_audit_out_of_reach_of_the_database_says_so_and_passes(audit: Audit) -> None:
+def test_audit_without_access_to_the_database_warns_and_passes(audit: Audit) -> None:
     run = audit("", "Traceback ...\nrequests.exceptions.ConnectionError: Name or service not known")
     assert run.returncode == 0
     assert run.stderr.startswith("audit: NOT DONE, could not reach the advisory database: requests.exceptions")
 
 
-def test_an_audit_that_breaks_for_another_reason_fails(audit: Audit) -> None:
+def test_audit_that_fails_for_another_reason_fails(audit: Audit) -> None:
     run = audit("", "ERROR: requirement x does not contain a hash")
     assert (run.returncode, run.stderr) == (1, "audit: ERROR: requirement x does not contain a hash\n")
 
@@ -93,7 +93,7 @@ def scan(folder: Path) -> int:
 
 
 def secret() -> str:
-    return "aws_key = 'AKIA" + "Z3MJQ7T2XK5VH4WN'\n"  # in one piece it would be found here
+    return "aws_key = 'AKIA" + "Z3MJQ7T2XK5VH4WN'\n"  # in two parts, or the scan would find it in this file
 
 
 def test_secret_is_found_before_its_commit_and_after_its_removal(repository: Path) -> None:

@@ -75,7 +75,7 @@ def settings() -> Iterator[ToySettings]:
 
 @pytest.fixture
 def shutdown_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return what a server prepares for its workers; ask for it before they are made."""
+    """Create the shutdown flag for workers that are started later."""
     file = tmp_path / "shutdown"
     monkeypatch.setenv(shutdown.FLAG_FILE, str(file))  # as prepare() does, and undone afterwards
     shutdown.prepare(file)

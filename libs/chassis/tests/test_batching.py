@@ -17,7 +17,7 @@ Overlap = Callable[..., Calls]
 
 
 class Runner:
-    """Runs batches once `go` is set, and records them: n becomes 10 n, 0 becomes None, a negative number fails."""
+    """Run and record batches once `go` is set: n becomes 10 n, 0 becomes None, a negative number fails."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -70,7 +70,7 @@ def overlap(batcher: Batcher[int, int | None], runner: Runner, threads: ThreadPo
 
 @pytest.fixture
 def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse no call because this machine is slow."""
+    """Raise the time limits for slow machines."""
     monkeypatch.setattr(batching, "BRIEF_SECONDS", 60)
 
 
@@ -157,7 +157,7 @@ def test_a_wrong_number_of_results_fails_every_call(overlap: Overlap, runner: Ru
 
 
 @pytest.mark.usefixtures("lenient")
-def test_an_interrupted_leader_strands_no_call(
+def test_interrupted_leader_leaves_no_call_waiting(
     overlap: Overlap, runner: Runner, batcher: Batcher[int, int | None]
 ) -> None:
     runner.failure = KeyboardInterrupt()

@@ -47,7 +47,7 @@ def test_statements_are_prepared_unless_switched_off(settings: Settings, wanted:
         pytest.param("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$", id="deadlock"),
     ],
 )
-def test_a_passing_failure_is_answered_503_with_retry_after(client: FlaskClient, statement: str) -> None:
+def test_temporary_database_failure_gets_503_with_retry_after(client: FlaskClient, statement: str) -> None:
     answer = client.get("/sql", query_string={"run": statement})
     assert answer.status_code == 503
     assert answer.json is not None
@@ -71,7 +71,7 @@ def paused(database: Database) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def test_a_paused_database_costs_a_request_its_deadline(app: Flask) -> None:
+def test_paused_database_fails_a_request_after_its_deadline(app: Flask) -> None:
     with paused(app.services.database):
         began = time.monotonic()
         assert app.test_client().get("/sql?run=SELECT 1").status_code == 503
@@ -165,7 +165,7 @@ def test_a_batch_waits_briefly_for_a_lock_and_changes_nothing(app: Flask, settin
         assert [row.wait for row in waits] == ["1s", "1s"]
 
 
-def test_options_of_the_database_url_are_kept_beside_ours(settings: Settings) -> None:
+def test_options_of_the_database_url_are_kept(settings: Settings) -> None:
     url = settings.database_url + "&options=-c%20search_path%3Dshop"
     with closing(Database(url, statement_timeout_ms=1234)) as database:
         row = database.fetch_one(
@@ -194,6 +194,6 @@ def test_calls_run_alone_stop_at_a_failure_of_the_database(app: Flask) -> None:
         (KeyError(), False),
     ],
 )
-def test_a_passing_failure_of_the_database_is_unavailable(failure: Exception, passes: bool) -> None:
+def test_temporary_database_failure_is_unavailable(failure: Exception, passes: bool) -> None:
     problem = as_problem(failure)
     assert type(problem) is (Unavailable if passes else type(None))

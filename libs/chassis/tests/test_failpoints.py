@@ -22,7 +22,7 @@ with Database(sys.argv[1]).transaction("add") as connection:
 
 
 def run(url: str, **environment: str) -> tuple[int, int]:
-    """Run the program; return its exit code and the number of rows that it left."""
+    """Run the program; return its exit code and the number of stored rows."""
     code = subprocess.run([sys.executable, "-c", PROGRAM, url], env=environment, check=False).returncode
     with psycopg.connect(url, autocommit=True) as connection:
         if connection.execute("SELECT to_regclass('made')").fetchone() == (None,):

@@ -14,7 +14,7 @@ from chassis.problems import Unavailable
 from chassis.service_client import ServiceCallFailed, ServiceClient
 
 
-def jwk(kid: str) -> dict[str, Any]:
+def jwk(kid: object) -> dict[str, Any]:
     public = OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate().public_key(), as_dict=True)
     return {**public, "kid": kid, "alg": "EdDSA", "use": "sig"}
 
@@ -169,12 +169,30 @@ def test_refresh_fetches_at_once_after_a_failed_fetch(clock: Clock) -> None:
     assert keys.find("k-1") is not None
 
 
-@pytest.mark.parametrize("published", [None, [], "none", [1], [{"kty": "oct"}]])
-def test_broken_jwks_leaves_the_known_keys(published: Any) -> None:
+@pytest.mark.parametrize(
+    "published",
+    [
+        None,
+        [],
+        "none",
+        [1],
+        [{"kty": "oct"}],
+        [{"kty": {}, "kid": "k-1"}],
+        [{"kty": "oct", "kid": "k-1", "k": "c2VjcmV0"}],
+        [jwk(["k-1"])],
+        [jwk({"k": 1})],
+        [jwk(None)],
+        [jwk(7)],
+        [{**jwk("k-1"), "x": "a"}],
+        [{**jwk("k-1"), "x": 7}],
+        [{**jwk("k-1"), "crv": "Ed448"}],
+    ],
+)
+def test_jwks_without_a_usable_key_leaves_the_known_keys(published: Any) -> None:
     issuer = Issuer("k-1")
     keys = RemoteKeys(issuer)
-    keys.find("k-1")
+    known = keys.find("k-1")
     issuer.published = published
     with pytest.raises(ServiceCallFailed):
         keys.refresh()
-    assert keys.find("k-1") is not None
+    assert keys.find("k-1") is known is not None

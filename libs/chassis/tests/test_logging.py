@@ -65,5 +65,5 @@ def test_no_bearer_token_survives_redaction(token: str) -> None:
 
 
 @pytest.mark.parametrize("harmless", ["a bear", "the passage", 7, None, ["x"], {"order_id": "o-1"}])
-def test_what_is_no_secret_is_left_alone(harmless: Any) -> None:
+def test_text_without_secrets_is_logged_unchanged(harmless: Any) -> None:
     assert redact(harmless) == harmless

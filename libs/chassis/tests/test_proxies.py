@@ -37,7 +37,7 @@ def seen(trusted: tuple[str, ...], forwarded_for: str | None) -> str:
         (("1",), "192.0.2.1\u00e9", "10.0.0.1"),
     ],
 )
-def test_the_clients_address_is_what_trusted_proxies_vouch_for(
+def test_client_address_comes_from_trusted_proxies_only(
     trusted: tuple[str, ...], forwarded_for: str | None, client: str
 ) -> None:
     assert seen(trusted, forwarded_for) == client

@@ -223,7 +223,7 @@ def test_rule_without_trust_applies_the_address_budget_to_all(
     one.succeeded(ALICE._replace(rule=refreshing))
     # when
     untrusted_clients_fail(one, range(100), refreshing)
-    # then all clients share the budget, and nobody is delayed
+    # then all clients share the budget without delays
     others = [other.admit(BOB._replace(rule=refreshing)).granted for _ in range(10)]
     assert others == [True] * 10
     assert other.admit(ALICE._replace(rule=refreshing)).granted is False

@@ -31,7 +31,7 @@ def counter() -> Counter:
 
 @pytest.fixture
 def client(start: Callable[..., Api], counter: Counter, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
-    monkeypatch.setattr(response_cache, "FRESH_SECONDS", 60)  # however slow the machine is
+    monkeypatch.setattr(response_cache, "FRESH_SECONDS", 60)  # independent of the speed of the machine
     lists = public("lists", __name__)
 
     @lists.get("/list")
@@ -73,7 +73,7 @@ def test_a_write_clears_the_cache(client: FlaskClient, counter: Counter) -> None
     assert counter.rendered == 2
 
 
-def test_a_refusal_is_not_cached(client: FlaskClient, counter: Counter) -> None:
+def test_problem_is_not_cached(client: FlaskClient, counter: Counter) -> None:
     assert [client.get("/list?bad=1").status_code for _ in range(2)] == [400, 400]
     assert counter.rendered == 2
 

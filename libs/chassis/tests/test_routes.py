@@ -1,4 +1,4 @@
-"""Routes that would not be safe as they are declared are refused when the service starts."""
+"""A service with an unsafe route declaration does not start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server process: its settings, its protocol, its connections during shutdown."""
+"""The server process: settings, protocol, connections during shutdown."""
 
 from __future__ import annotations
 

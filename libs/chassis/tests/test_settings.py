@@ -43,7 +43,7 @@ def test_outside_local_a_weak_secret_is_refused_by_name(env: str, secret: str) -
 
 
 @pytest.mark.parametrize("env", ["stage", "prod"])
-def test_demo_tokens_are_refused_where_they_are_not_allowed_on_purpose(env: str) -> None:
+def test_demo_tokens_need_a_setting_in_stage_and_prod(env: str) -> None:
     strong = {"database_url": URL, "token_secrets": STRONG, "service_credential": STRONG}
     with pytest.raises(SystemExit, match="ALLOW_DEMO_TOKENS=1"):
         Toy(app_env=env, **strong)
@@ -51,7 +51,7 @@ def test_demo_tokens_are_refused_where_they_are_not_allowed_on_purpose(env: str)
     assert Toy(app_env=env, database_url=URL, service_credential=STRONG, token_kind="jwt").app_env == env
 
 
-def test_all_that_is_wrong_is_said_at_once() -> None:
+def test_start_error_lists_all_invalid_settings() -> None:
     with pytest.raises(SystemExit) as refusal:
         Toy(app_env="prod", database_url=URL)
     for name in ("SERVICE_CREDENTIAL", "TOKEN_SECRETS", "TOKEN_KIND"):
@@ -64,7 +64,7 @@ def test_an_unknown_environment_is_refused() -> None:
 
 
 @pytest.mark.parametrize("origin", ["*", "null", "shop.example", "https://shop.example/", "https://*.shop.example"])
-def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
+def test_invalid_cors_origin_is_refused(origin: str) -> None:
     good = "https://shop.example,http://localhost:3000"
     assert Toy(database_url=URL, cors_origins=good).cors_origins == tuple(good.split(","))
     with pytest.raises(SystemExit, match=r"CORS_ORIGINS: .* is no origin such as https://shop\.example"):

@@ -1,4 +1,4 @@
-"""Slots: requests wait for one, are refused while all are stuck, and never keep probes waiting."""
+"""Slots: requests wait for a slot, get 503 while all are stuck, and never delay probes."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ ALICE = Caller("u-1", "alice", "s-1")
 KEY, OLD_KEY, OTHER_KEY = "k" * 32, "o" * 32, "x" * 32
 
 
-def test_a_signed_token_tells_who_is_calling() -> None:
+def test_signed_token_verifies_as_its_caller() -> None:
     tokens = DemoTokens((KEY,), 900)
     assert tokens.verify(tokens.sign(ALICE))[0] == ALICE
 
@@ -55,7 +55,7 @@ def test_token_that_never_expires_is_verified_again_after_a_minute() -> None:
         assert verifier.calls == verified
 
 
-def test_a_refusal_is_not_remembered() -> None:
+def test_refused_token_is_verified_again() -> None:
     verifier = CountingVerifier(expires_at=1e12)
     tokens = CachingVerifier(verifier)
     for _ in range(2):
@@ -64,7 +64,7 @@ def test_a_refusal_is_not_remembered() -> None:
     assert verifier.calls == 2
 
 
-def test_the_memory_of_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_of_verified_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chassis.auth.tokens._MOST_CACHED", 10)
     verifier = CountingVerifier(expires_at=1e12)
     tokens = CachingVerifier(verifier)

@@ -1,4 +1,4 @@
-"""Alembic's entry: everything is in the chassis."""
+"""Alembic's entry point; the chassis runs the migrations."""
 
 from chassis.db.migrations import run_env
 

@@ -16,7 +16,7 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 def create_app(settings: Settings) -> Api:
-    """Return the service; in the background it follows the feed of ended sessions."""
+    """Return the service's app and start its session feed."""
     app = api("order-service", title="Order service", version="1.0.0")
     for blueprint in (catalog, orders):
         app.register_api(blueprint)

@@ -1,4 +1,4 @@
-"""The command line: `python -m order_service migrate|catalog`."""
+"""The command line of order-service: `migrate` and `catalog`."""
 
 from __future__ import annotations
 

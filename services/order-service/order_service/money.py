@@ -1,4 +1,4 @@
-"""Money: integer hundredths inside, a JSON number with two decimals on the wire."""
+"""Money: integer hundredths in the database, a number with two decimals in JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 Money = Annotated[float, Field(ge=0, json_schema_extra={"examples": [19.99]})]
-"""An amount on the wire, for the OpenAPI document: PostgreSQL writes the number itself, always with two decimals."""
+"""An amount in the OpenAPI document; PostgreSQL writes the JSON number, always with two decimals."""
 
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?")
 
@@ -23,5 +23,5 @@ def parse(amount: str) -> int:
 
 
 def sql(minor: str) -> str:
-    """Return the SQL that writes the hundredths in `minor` as a number with two decimals."""
+    """Return the SQL that converts the hundredths in `minor` to a number with two decimals."""
     return f"round({minor} / 100.0, 2)"

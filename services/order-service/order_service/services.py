@@ -22,7 +22,7 @@ class FeedTooOld(Unavailable):
 
 @dataclass(kw_only=True)
 class Services(context.Services):
-    """`feed` follows the sessions that user-service has ended, `keys` are its public ones; None where not used."""
+    """The chassis' services, the feed of ended sessions and user-service's public keys; None where not used."""
 
     settings: Settings
     feed: SessionFeed | None
@@ -34,18 +34,18 @@ class Services(context.Services):
         super().close()
 
     def details(self) -> dict[str, object]:
-        """Return what /readyz shows beside its checks."""
+        """Return the details that /readyz shows beside its checks."""
         return {"session_feed_age_seconds": round(self.feed.age_seconds, 1)} if self.feed else {}
 
 
 def require_fresh_feed(services: Services) -> None:
-    """Raise FeedTooOld when it has been unknown for too long which sessions have ended."""
+    """Raise FeedTooOld when the list of ended sessions is older than SESSION_FEED_MAX_AGE_SECONDS."""
     if services.feed and 0 < services.settings.session_feed_max_age_seconds < services.feed.age_seconds:
         raise FeedTooOld
 
 
 def connect(settings: Settings, database: Database) -> Services:
-    """Return the services; where the URL of user-service is set, its feed and, for JWTs, its keys are used."""
+    """Return the services; with USER_SERVICE_URL they include the session feed and, for JWTs, the public keys."""
     client = (
         ServiceClient(settings.user_service_url, settings.service_credential[0]) if settings.user_service_url else None
     )

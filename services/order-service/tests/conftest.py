@@ -26,7 +26,7 @@ def settings() -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def operator(settings: Settings) -> Iterator[Database]:
-    """Return the database as its operator finds it, who may do what the service may not."""
+    """Return the database connected as its owner."""
     with operating(settings.database_url) as database:
         yield database
 
@@ -57,7 +57,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def stock(app: Flask, settings: Settings) -> Callable[..., None]:
-    """Put products on the shelf: stock(p1=5), or a whole Product."""
+    """Import products: stock(p1=5), or a whole Product."""
 
     def put(*products: Product, price_minor: int = 1000, currency: str = "EUR", **amounts: int) -> None:
         simple = [
@@ -71,7 +71,7 @@ def stock(app: Flask, settings: Settings) -> Callable[..., None]:
 
 @pytest.fixture
 def place(client: FlaskClient) -> Callable[..., Any]:
-    """Place an order: place(p1=2), as Alice unless said otherwise."""
+    """Place an order, by default as Alice: place(p1=2)."""
 
     def place(who: dict[str, str] = ALICE, key: str | None = None, **items: int) -> Any:
         headers = who | ({"Idempotency-Key": key} if key else {})
@@ -83,5 +83,5 @@ def place(client: FlaskClient) -> Callable[..., Any]:
 
 @pytest.fixture
 def left(client: FlaskClient) -> Callable[[str], int]:
-    """Tell how many of a product are left."""
+    """Return the available stock of a product."""
     return lambda product_id: client.get(f"/products/{product_id}").json["available"]  # type: ignore[index]

@@ -16,7 +16,7 @@ from user_service.accounts.passwords import Passwords
 from user_service.settings import Settings
 
 PASSWORD = "correct horse"
-QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # tests of anything but the hashing itself
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # for tests that do not test hashing
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def settings() -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def operator(settings: Settings) -> Iterator[Database]:
-    """Return the database as its operator finds it, who may do what the service may not."""
+    """Return the database connected as its owner."""
     with operating(settings.database_url) as database:
         yield database
 
@@ -55,7 +55,7 @@ def db(app: Flask) -> Database:
 
 @pytest.fixture
 def run(app: Flask, operator: Database) -> Callable[..., Any]:
-    """Run SQL as the operator would; return all rows, or none where there are none to return."""
+    """Run SQL as the database's owner; return its rows."""
 
     def run(sql: str, **parameters: Any) -> Any:
         with operator.transaction() as connection:
@@ -101,6 +101,6 @@ def sign_in(login: Callable[..., Any]) -> Callable[..., dict[str, str]]:
 
 @pytest.fixture
 def alice(register: Callable[..., Any], sign_in: Callable[..., dict[str, str]]) -> dict[str, str]:
-    """Headers of Alice, who has an account."""
+    """Register Alice; return the headers of her session."""
     register("alice", name="Alice", email="Alice@example.com")
     return sign_in("alice")

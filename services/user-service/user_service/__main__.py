@@ -1,4 +1,4 @@
-"""The command line: `python -m user_service migrate` and `python -m user_service keys ...`."""
+"""The command line of user-service: `migrate` and `keys`."""
 
 from __future__ import annotations
 

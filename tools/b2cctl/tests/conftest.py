@@ -1,4 +1,4 @@
-"""A small shop on a bare repository: the same layout as the real one, a few lines per file."""
+"""A small shop in a bare repository with the layout of the real one."""
 
 import os
 import shutil
@@ -71,7 +71,7 @@ SHOP = {
 
 @pytest.fixture(autouse=True, scope="session")
 def _identity() -> Iterator[None]:
-    """Be somebody for git, from the session's first fixture on: a fresh machine has nobody configured."""
+    """Configure an identity for git, which a new machine lacks."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         for name, value in IDENTITY.items():
             monkeypatch.setenv(name, value)
@@ -86,7 +86,7 @@ def _outside_of_actions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class World:
-    """A clone of a bare repository, and what people and the pipeline do with it."""
+    """A clone of a bare repository, with the actions of people and of the pipeline."""
 
     clone: Path
     bare: Path
@@ -101,7 +101,7 @@ class World:
 
     @staticmethod
     def digest(letter: str) -> str:
-        """An image digest that a reader can tell apart from others."""
+        """Return a recognisable image digest."""
         return "sha256:" + letter * 64
 
     def commit(self, files: dict[str, str | None]) -> str:
@@ -118,7 +118,7 @@ class World:
         return self.git("rev-parse", "HEAD")
 
     def push(self, files: dict[str, str | None]) -> str:
-        """A person's push to main, on top of whatever is there."""
+        """Commit and push to main as a person, on top of its newest commit."""
         self.pull()
         commit = self.commit(files)
         self.git("push", "--quiet", "origin", "HEAD:main")
@@ -129,19 +129,19 @@ class World:
         self.git("reset", "--quiet", "--hard", "FETCH_HEAD")
 
     def b2cctl(self, *arguments: str) -> str:
-        """Run the command line and return what it says; a refusal fails the test."""
+        """Run b2cctl and return its output; fail when it refuses."""
         result = CliRunner().invoke(cli, ["-C", str(self.clone), *arguments], catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return result.output
 
     def refusal(self, *arguments: str) -> str:
-        """Run the command line, which must refuse, and return why."""
+        """Run b2cctl, which must refuse; return the reason."""
         result = CliRunner().invoke(cli, ["-C", str(self.clone), *arguments], catch_exceptions=False)
         assert result.exit_code == 1, result.output
         return result.output
 
     def release(self, images: dict[str, str], commit: str | None = None) -> str:
-        """What the pipeline does after its builds: a letter for each image's digest, one call."""
+        """Run the release command of the pipeline; each letter stands for an image's digest."""
         folder = self.clone.parent / f"digests-{os.urandom(4).hex()}"
         folder.mkdir()
         for service, image in images.items():
@@ -156,7 +156,7 @@ class World:
         return found
 
     def recorded(self, env: str, service: str) -> dict[str, object]:
-        """Read a release from the bare repository, as Argo CD would."""
+        """Return a release from the bare repository, as Argo CD reads it."""
         text = subprocess.run(
             ["git", "-C", str(self.bare), "show", f"main:gitops/envs/{env}/releases/{service}.yaml"],
             capture_output=True, text=True, check=True,
@@ -190,7 +190,7 @@ def _ship(world: World) -> None:
 
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], World]:
-    """Three states of a shop, each made when first asked for, to be copied for each test."""
+    """Three states of a shop, created on first use and copied for each test."""
     folder = tmp_path_factory.mktemp("templates")
 
     @cache
@@ -223,5 +223,5 @@ def world(templates: Callable[[str], World], tmp_path: Path) -> World:
 
 @pytest.fixture
 def shipped(templates: Callable[[str], World], tmp_path: Path) -> World:
-    """The shop later on: prod runs user-service as image a, stage as b, dev as c."""
+    """The shop after promotions: prod runs user-service as image a, stage as b, dev as c."""
     return templates("shipped").copy_to(tmp_path / "world")

@@ -11,7 +11,7 @@ def text(world, path):
 
 
 def written_by(world, *arguments):
-    """What a command would write, as files; main is as before."""
+    """Return the files that a command would write, without a change of main."""
     base = world.git("rev-parse", "HEAD")
     world.b2cctl(*arguments)
     world.pull()
@@ -37,7 +37,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_what_the_pipeline_writes_may_be_merged(shipped, command):
+def test_changes_written_by_b2cctl_may_be_merged(shipped, command):
     files = written_by(shipped, *command)
 
     assert files
@@ -161,13 +161,13 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize(("forge", "objection"), FORGERIES.values(), ids=FORGERIES)
-def test_what_the_pipeline_would_not_write_is_refused(shipped, forge, objection):
+def test_changes_that_b2cctl_would_not_write_are_refused(shipped, forge, objection):
     files = forge(shipped)
 
     assert objection in shipped.refusal(*guard(shipped, files))
 
 
-def test_a_service_leaves_the_environments_one_after_the_other(shipped):
+def test_service_is_removed_from_one_environment_after_another(shipped):
     for path in (PROD, STAGE):
         assert "nothing speaks against it" in shipped.b2cctl(*guard(shipped, {path: None}))
 
@@ -179,11 +179,11 @@ def test_a_service_leaves_the_environments_one_after_the_other(shipped):
     assert "nothing speaks against it" in shipped.b2cctl(*guard(shipped, {DEV: None}))
 
 
-def test_a_promotion_that_was_overtaken_is_refused(shipped):
+def test_outdated_promotion_is_refused(shipped):
     # given a promotion to prod, made when stage ran b
     files = promotion_of(shipped, "stage", "prod")
 
-    # when stage moves on before it is merged
+    # when stage gets another release before it is merged
     shipped.promote("dev", "stage", "user-service")
 
     # then
@@ -194,7 +194,7 @@ def test_a_promotion_into_a_hold_is_refused(shipped):
     # given
     files = promotion_of(shipped, "dev", "stage")
 
-    # when somebody rolls back before it is merged
+    # when the service is rolled back before it is merged
     shipped.b2cctl("rollback", "stage", "user-service", "--direct", "--reason", "Slow")
     shipped.pull()
 

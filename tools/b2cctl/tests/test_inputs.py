@@ -19,7 +19,7 @@ ELSEWHERE = [
 
 @st.composite
 def workspaces(draw):
-    """Draw who depends on whom, without cycles: a library only on those before it, a service on any library."""
+    """Draw dependencies without cycles: a library depends only on earlier ones, a service on any."""
     dependencies = {}
     for place, project in enumerate(PROJECTS):
         candidates = [other for other in PROJECTS[:place] if other.startswith("libs/")]
@@ -28,7 +28,7 @@ def workspaces(draw):
 
 
 def tree_of(dependencies):
-    """Lay out a workspace: every project has every kind of file; a blob is its own text."""
+    """Return the tree of a workspace in which every project has every kind of file."""
     tree = dict.fromkeys(ELSEWHERE, "1")
     for project, uses in dependencies.items():
         tree |= {f"{project}/{name}": "1" for name in SHIPPED + NOT_SHIPPED}
@@ -61,7 +61,7 @@ def test_random_edit_rebuilds_exactly_the_services_that_depend_on_it(dependencie
     before = tree_of(dependencies)
     after = dict(before)
 
-    # when a file of some project is edited, deleted, renamed or gets a new neighbour
+    # when a file of a project is edited, deleted, renamed or copied
     path = f"{project}/{name}"
     neighbour = path.replace(".", "2.", 1) if "." in name else path + "2"
     if deed in ("delete", "rename"):
@@ -89,7 +89,7 @@ def test_an_edit_outside_every_project_rebuilds_nothing(dependencies, path):
 
 @given(workspaces(), st.data())
 def test_a_new_dependency_rebuilds_exactly_its_users(dependencies, data):
-    # given a project that does not use some library yet
+    # given a project that does not use a library
     project = data.draw(st.sampled_from(PROJECTS[1:]))
     missing = [
         each
@@ -100,7 +100,7 @@ def test_a_new_dependency_rebuilds_exactly_its_users(dependencies, data):
         return
     before = digests(tree_of(dependencies))
 
-    # when it begins to
+    # when it adds that dependency
     now = dependencies | {project: dependencies[project] | {data.draw(st.sampled_from(missing))}}
     after = digests(tree_of(now))
 

@@ -10,7 +10,7 @@ LOGIN = "services/user-service/user_service/login.py"
 
 @dataclass
 class Case:
-    """An edit of a released shop, and what it must lead to."""
+    """An edit of a released shop and the expected plan."""
 
     files: dict[str, str | None]
     build: set[str] = field(default_factory=set)
@@ -108,8 +108,8 @@ def test_the_first_run_builds_and_tests_everything(empty_world):
 
 
 def test_a_release_commit_plans_nothing(world):
-    # given the commit that recorded a release, when it is planned for
-    # then it cannot loop
+    # given the commit that recorded a release, when it is planned
+    # then it plans nothing, so releases cannot loop
     assert planned(world, "HEAD") == (set(), set(), set())
 
 
@@ -151,15 +151,15 @@ def test_revert_pushed_during_its_release_converges(world):
     world.push({LOGIN: None})
     assert planned(world)[0] == set()
 
-    # when the change is released after all
+    # when the change is released later
     world.release({"user-service": "c"}, changed)
 
-    # then the run of that very release commit builds what main holds
+    # then the run of that release commit builds the state of main
     assert planned(world)[0] == {"user-service"}
 
 
-def test_a_cancelled_run_is_made_good_by_the_next_one(world):
-    # given a push whose run never came to its release
+def test_next_run_builds_what_a_cancelled_run_did_not(world):
+    # given a push whose run was cancelled before its release
     world.push({LOGIN: "x"})
 
     # when another service is pushed
@@ -243,7 +243,7 @@ def test_the_plan_hands_its_outcome_to_the_workflow(world, tmp_path):
     assert "| user-service | yes |" in summary.read_text()
 
 
-def test_the_plan_refuses_to_run_in_a_fork_that_did_not_say_so(world):
+def test_plan_refuses_a_fork_whose_policy_names_another_owner(world):
     assert "this is someone/b2c-shop, but gitops/policy/shop.yaml says example-shop/b2c-shop" in world.refusal(
         "plan", "--slug", "someone/b2c-shop"
     )

@@ -7,7 +7,7 @@ import pytest
 LOGIN = "services/user-service/user_service/login.py"
 
 
-def test_a_release_travels_to_stage_and_prod_unchanged(world):
+def test_release_is_promoted_to_stage_and_prod_unchanged(world):
     # when
     world.promote("dev", "stage")
     world.promote("stage", "prod")
@@ -97,7 +97,7 @@ def test_a_promotion_of_another_image_than_the_source_runs_is_refused(world):
 
 
 def fake_gh(folder: Path, monkeypatch, body: str) -> Path:
-    """Put a `gh` on the path that notes how it was called."""
+    """Put a `gh` on the PATH that records its arguments."""
     folder.mkdir()
     calls = folder / "calls"
     (folder / "gh").write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {calls}\n{body}\n')
@@ -117,20 +117,20 @@ def test_only_an_image_that_our_own_workflow_built_is_promoted(world, tmp_path, 
     )
 
 
-def test_an_image_that_nobody_attests_is_not_promoted(world, tmp_path, monkeypatch):
+def test_image_without_attestation_is_not_promoted(world, tmp_path, monkeypatch):
     fake_gh(tmp_path / "bin", monkeypatch, "echo 'no attestation' >&2; exit 1")
 
     assert "gh attestation: no attestation" in world.refusal("promote", "dev", "stage")
 
 
 def pushed_branch(world):
-    """The one branch beside main."""
+    """Return the only branch besides main."""
     names = world.git("ls-remote", "--heads", "origin", "b2cctl/*").split()[1::2]
     assert len(names) == 1
     return names[0].removeprefix("refs/heads/")
 
 
-def test_a_promotion_by_pull_request_leaves_main_alone(world, tmp_path, monkeypatch):
+def test_promotion_by_pull_request_does_not_change_main(world, tmp_path, monkeypatch):
     calls = fake_gh(tmp_path / "bin", monkeypatch, "")
     before = world.git("ls-remote", "origin", "main")
 
@@ -153,7 +153,7 @@ def three_releases(world):
 
 
 def test_a_rollback_returns_image_and_chart_together(world):
-    # given a release that changed both
+    # given a release that changed image and chart
     before = world.recorded("dev", "user-service")
     world.push({LOGIN: "x", "helm/user-service/values.yaml": "port: 2\n"})
     world.release({"user-service": "c"})
@@ -191,13 +191,13 @@ def test_a_rollback_to_a_commit_before_any_release_is_refused(world):
     )
 
 
-def test_a_rollback_says_why_or_does_not_happen(world):
+def test_rollback_without_a_reason_is_refused(world):
     three_releases(world)
 
     assert "reason" in world.refusal("rollback", "dev", "user-service", "--reason", "")
 
 
-def test_unhold_of_what_is_not_held_is_refused(world):
+def test_unhold_of_a_service_without_hold_is_refused(world):
     assert "user-service is not held in dev" in world.refusal("unhold", "dev", "user-service")
 
 

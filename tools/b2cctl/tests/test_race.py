@@ -1,4 +1,4 @@
-"""Thirty pipelines release at the same time, some are killed half-way, and people push in between."""
+"""Thirty pipelines release concurrently, some are killed, and people push meanwhile."""
 
 import random
 import subprocess
@@ -29,7 +29,7 @@ def clone_for(world, name):
 
 
 def start_release(clone, number, commit, services):
-    """Start a pipeline; the image that it built has its number for a digest."""
+    """Start a pipeline whose image digest is its number."""
     for service in services:
         (clone.parent / f"{service}.digest").write_text(f"sha256:{number:064x}")
     command = [sys.executable, "-m", "b2cctl", "-C", clone, "release", "--digests", clone.parent]
@@ -38,7 +38,7 @@ def start_release(clone, number, commit, services):
 
 
 def kill_half_way(running):
-    """Kill each pipeline once it has fetched main, so before it pushed, or while it does."""
+    """Kill each pipeline after it has fetched main, before or during its push."""
     waiting = dict(running)
     while waiting:
         for clone, process in list(waiting.items()):
@@ -49,7 +49,7 @@ def kill_half_way(running):
 
 
 def push_like_a_person(clone, names):
-    """Commit and push, now and then; when somebody was faster, rebase and push again."""
+    """Commit and push repeatedly; rebase after a rejected push."""
     for name in names:
         Path(clone, name).parent.mkdir(exist_ok=True)
         Path(clone, name).write_text("note\n")
@@ -61,7 +61,7 @@ def push_like_a_person(clone, names):
 
 
 def recorded_numbers(world, service):
-    """Every state of a release file on main, oldest first, as the number of its image."""
+    """Return the image numbers of all versions of a release file on main, oldest first."""
     path = f"gitops/envs/dev/releases/{service}.yaml"
     commits = world.git("log", "--reverse", "--format=%H", "FETCH_HEAD", "--", path).split()
     texts = [world.git("show", f"{commit}:{path}") for commit in commits]
@@ -92,19 +92,19 @@ def test_thirty_releases_at_once_lose_nothing_and_never_go_back(world):
         said = {number: process.communicate(timeout=120)[0] for number, process in running.items()}
         people.result()
 
-    # then every pipeline that was left alone ended well, and some really were killed
+    # then every other pipeline succeeded, and some were killed
     failed = {number for number, process in running.items() if process.returncode}
     assert {number: said[number] for number in failed - set(doomed)} == {}
     assert failed & set(doomed)
 
-    # and dev went from push to push, never back, up to the newest of each service
+    # and dev went forward only, up to the newest release of each service
     world.git("fetch", "--quiet", "origin", "main")
     for service, number in newest.items():
         recorded = recorded_numbers(world, service)[1:]
         assert recorded == sorted(set(recorded))
         assert recorded[-1] == number
 
-    # and nothing that ever was on main is lost: the pushes, and what people wrote meanwhile
+    # and no commit of main is lost: neither the first pushes nor those of people meanwhile
     world.git("merge-base", "--is-ancestor", start, "FETCH_HEAD")
     assert set(NOTES) <= set(world.git("ls-tree", "--name-only", "FETCH_HEAD", "docs/").split())
     assert world.git("log", "--merges", "--format=%H", f"{start}..FETCH_HEAD") == ""

@@ -57,7 +57,7 @@ def test_a_service_whose_build_failed_is_left_out_and_the_rest_still_ships(world
     world.push({"libs/chassis/src/chassis/__init__.py": "x", CHART: "x"})
     before = world.recorded("dev", "user-service")
 
-    # when only one image could be built
+    # when only one image was built
     world.release({"order-service": "c"})
 
     # then
@@ -155,7 +155,7 @@ def test_a_digest_for_an_unknown_service_is_refused(world, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "latest", "sha256:abc", "sha256:" + "A" * 64, "sha256:" + "a" * 64 + "\nx"])
-def test_what_is_no_digest_is_never_recorded(world, tmp_path, text):
+def test_invalid_digest_is_not_recorded(world, tmp_path, text):
     world.push({LOGIN: "x"})
     before = world.recorded("dev", "user-service")
     (tmp_path / "user-service.digest").write_text(text)
@@ -164,8 +164,8 @@ def test_what_is_no_digest_is_never_recorded(world, tmp_path, text):
     assert world.recorded("dev", "user-service") == before
 
 
-def test_a_push_that_somebody_else_won_is_decided_anew_and_never_forced(world, monkeypatch):
-    # given a person who always pushes between our look at main and our push, for the first two times
+def test_rejected_push_is_computed_again_and_never_forced(world, monkeypatch):
+    # given a person who pushes between fetch and push of the pipeline, twice
     world.push({LOGIN: "x"})
     mine = world.git("rev-parse", "HEAD")
     notes = iter(["docs/1.md", "docs/2.md"])
@@ -190,8 +190,8 @@ def test_a_push_that_somebody_else_won_is_decided_anew_and_never_forced(world, m
     ]
 
 
-def test_a_remote_that_never_accepts_is_given_up_on(world, monkeypatch):
-    # given a remote where nobody may write
+def test_push_to_a_remote_that_always_rejects_fails(world, monkeypatch):
+    # given a read-only remote
     hook = world.bare / "hooks" / "pre-receive"
     hook.parent.mkdir()
     hook.write_text("#!/bin/sh\necho closed >&2\nexit 1\n")
@@ -210,12 +210,12 @@ def test_a_hold_keeps_the_next_release_out_until_unhold(world):
     held = world.recorded("dev", "user-service")
     assert (held["image"]["digest"], held["hold"], held["reason"]) == (world.digest("a"), True, "Logins fail")
 
-    # when the pipeline goes on, then nothing moves
+    # when the pipeline runs again, then nothing is released
     world.push({LOGIN: "2"})
     assert "user-service: held: Logins fail" in world.release({"user-service": "d"})
     assert world.recorded("dev", "user-service") == held
 
-    # when it is let go, then the next release goes through
+    # when the hold is removed, then the next release is recorded
     world.b2cctl("unhold", "dev", "user-service")
     world.pull()
     assert world.image("dev", "user-service") == world.digest("a")
@@ -252,8 +252,8 @@ def test_a_commit_id_that_looks_like_a_number_stays_a_text(world):
     assert isinstance(yaml.safe_load(text)["sourceSha"], str)
 
 
-def test_the_work_in_progress_of_an_operator_is_not_touched(world):
-    # given somebody in the middle of something
+def test_working_tree_and_index_are_not_changed(world):
+    # given a clone with uncommitted changes
     (world.clone / "README.md").write_text("unfinished")
     world.git("add", "README.md")
     (world.clone / "new.txt").write_text("unfinished")

@@ -1,4 +1,4 @@
-"""What act and the linters do not see in the workflows, read from the files."""
+"""Rules of the workflow files that act and the linters do not check."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def steps(path):
 
 
 @every_workflow
-def test_rights_start_from_none_and_each_one_says_what_it_is_for(path):
+def test_workflow_permissions_start_from_none_and_are_explained(path):
     assert load(path)["permissions"] == {}
     for job in jobs(path).values():
         assert isinstance(job["permissions"], dict)
@@ -83,7 +83,7 @@ def test_every_job_ends_in_time(path):
 
 
 @every_workflow
-def test_a_workflow_of_a_pull_request_runs_with_the_rights_of_a_stranger(path):
+def test_pull_request_workflow_has_only_the_rights_of_a_fork(path):
     assert "pull_request_target" not in load(path)["on"]
     assert "workflow_run" not in load(path)["on"]
 
@@ -98,7 +98,7 @@ def test_only_jobs_of_main_may_write():
     }
 
 
-def test_the_build_knows_no_registry():
+def test_build_has_no_access_to_a_registry():
     text = WORKFLOWS["_build-image.yml"].read_text()
 
     assert [
@@ -158,7 +158,7 @@ def test_one_image_that_cannot_be_built_does_not_hold_up_the_others():
         assert every[needed]["strategy"]["fail-fast"] == "false"
 
 
-def test_a_change_is_judged_by_the_code_of_main():
+def test_guard_runs_the_code_of_main():
     trusted, change, *_, judge = steps(WORKFLOWS["guard.yml"])
 
     assert trusted["with"]["ref"] == "${{ github.event.pull_request.base.ref }}"
@@ -167,7 +167,7 @@ def test_a_change_is_judged_by_the_code_of_main():
 
 
 def test_a_push_by_the_bot_starts_a_run():
-    # The release commit's own run finds what a revert left undone meanwhile (test_plan.py).
+    # The release commit's own run handles a revert that was pushed meanwhile (test_plan.py).
     assert "[skip ci]" not in "".join(path.read_text() for path in (ROOT / "tools/b2cctl/src/b2cctl").glob("*.py"))
 
 
@@ -244,7 +244,7 @@ HALF_MEASURES = {
 
 
 def examined(world, tmp_path, monkeypatch, answers):
-    """Run the doctor with a `gh` that gives these answers."""
+    """Run the doctor with a `gh` that returns these answers."""
     (tmp_path / "answers.json").write_text(json.dumps(answers))
     script = f"""#!{sys.executable}
 import json, sys
@@ -259,20 +259,20 @@ sys.exit(1) if found is None else print(json.dumps(found))
     return result.exit_code, [line.split()[0] for line in result.output.splitlines()]
 
 
-def test_the_doctor_is_content_with_a_repository_that_is_set_up(world, tmp_path, monkeypatch):
+def test_doctor_passes_on_a_correct_repository(world, tmp_path, monkeypatch):
     assert examined(world, tmp_path, monkeypatch, ANSWERS) == (0, ["ok"] * len(doctor.SETTINGS))
 
 
-def test_the_doctor_sees_each_mistake(world, tmp_path, monkeypatch):
+def test_doctor_reports_each_wrong_setting(world, tmp_path, monkeypatch):
     assert examined(world, tmp_path, monkeypatch, MISTAKES) == (1, ["WRONG"] * len(doctor.SETTINGS))
 
 
 @pytest.mark.parametrize(("endpoint", "answer"), HALF_MEASURES.values(), ids=HALF_MEASURES)
-def test_the_doctor_sees_a_half_measure(world, tmp_path, monkeypatch, endpoint, answer):
+def test_doctor_reports_an_incomplete_setting(world, tmp_path, monkeypatch, endpoint, answer):
     code, verdicts = examined(world, tmp_path, monkeypatch, ANSWERS | {endpoint: answer})
 
     assert (code, verdicts.count("WRONG")) == (1, 1)
 
 
-def test_the_doctor_lists_what_it_cannot_ask(world, tmp_path, monkeypatch):
+def test_doctor_lists_settings_that_it_cannot_read(world, tmp_path, monkeypatch):
     assert examined(world, tmp_path, monkeypatch, {}) == (0, ["unknown"] * len(doctor.SETTINGS))

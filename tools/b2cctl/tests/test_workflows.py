@@ -1,6 +1,6 @@
-"""The real workflows, run by act on a bare repository: what is stubbed are other people's actions and commands.
+"""The real workflows, run by act on a bare repository with stubs for external actions and commands.
 
-act does not model permissions, environments and concurrency; test_workflow_rules.py reads those.
+act ignores permissions, environments and concurrency; test_workflow_rules.py checks those.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 LOGIN = "services/user-service/user_service/login.py"
 
-# Each action notes its name; some do a little of what they are for.
+# Each action records its name; some imitate a part of the original.
 ACTIONS = {
     "actions/checkout": """
         target="$GITHUB_WORKSPACE/$INPUT_PATH"
@@ -68,7 +68,7 @@ UNUSED += ["client-id", "private-key", "permission-contents", "permission-pull-r
 UNUSED += ["push-to-registry", "cache-binary", "registry", "username", "password", "build-args", "labels", "provenance"]
 UNUSED += ["image", "format", "upload-artifact", "upload-release-assets"]
 
-# Each command notes how it was called.
+# Each command records its arguments.
 COMMANDS = {
     "sudo": "",
     "skopeo": 'test -e "${3#oci-archive:}"',
@@ -133,7 +133,7 @@ def write_stubs(folder):
 
 @dataclass
 class Runner:
-    """Runs a workflow of the sandbox, and knows what was called."""
+    """Run workflows in the sandbox and record calls of stubs."""
 
     world: object
     folder: Path
@@ -212,7 +212,7 @@ def with_workflows(templates, tmp_path_factory):
 
 @pytest.fixture
 def runner(with_workflows, tmp_path):
-    """A runner for a shop whose dev runs user-service as image d."""
+    """Return a runner for a shop whose dev runs user-service as image d."""
     folder = tmp_path / "act"
     folder.mkdir()
     return Runner(with_workflows.copy_to(tmp_path / "world"), folder, write_stubs(folder))
@@ -259,7 +259,7 @@ def test_push_releases_what_it_affects_and_release_commit_nothing(runner):
     world.pull()
     succeeded, log = runner.push()
 
-    # then it has nothing to do: releases cannot loop
+    # then it builds nothing, so releases cannot loop
     assert succeeded, runner.said
     assert called(log, "make") == ["make check"]
     assert called(log, "build ", "uses actions/download", *PUSHES) == []
@@ -307,7 +307,7 @@ def test_nothing_is_published_when_a_test_fails(runner):
 
 
 def merge_the_pushed_branch(world):
-    """Check the one pull request out as GitHub does: merged into main."""
+    """Check out the only pull request merged into main, as GitHub does."""
     branch = world.git("ls-remote", "origin", "refs/heads/b2cctl/*").split()[1]
     world.git("fetch", "--quiet", "origin", branch)
     world.git("merge", "--quiet", "--no-ff", "--no-edit", "FETCH_HEAD")

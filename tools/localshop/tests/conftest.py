@@ -24,7 +24,7 @@ def ports() -> tuple[int, int]:
 
 @pytest.fixture
 def localshop(data: Path, ports: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
-    """Return the command line, on the test's own folder and ports."""
+    """Return a function that runs `localshop` on the test's folder and ports."""
     for name in ("USER_DATABASE_URL", "ORDER_DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}

@@ -34,10 +34,10 @@ def one(server: Postgres, query: str, database: str = "postgres") -> object:
         return row[0]
 
 
-def test_a_new_server_keeps_what_it_acknowledges_and_counts_in_unicode(server: Postgres) -> None:
+def test_new_server_has_durable_commits_and_unicode_rules(server: Postgres) -> None:
     server.start()
     server.create_databases("shop")
-    server.create_databases("shop")  # there already
+    server.create_databases("shop")  # exists already
 
     durable = [one(server, f"SHOW {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")]
     assert durable == ["on", "on", "on"]
@@ -50,7 +50,7 @@ def test_a_new_server_keeps_what_it_acknowledges_and_counts_in_unicode(server: P
 
 
 def test_killed_server_restarts_when_another_process_has_its_pid(server: Postgres) -> None:
-    # given a server that was killed, and a process of its account that has its number
+    # given a killed server whose process number another process of its account has
     server.start()
     server.kill()
     owner = server.folder.stat().st_uid
@@ -64,8 +64,8 @@ def test_killed_server_restarts_when_another_process_has_its_pid(server: Postgre
         assert stranger.poll() is None
 
 
-def test_a_server_that_was_left_behind_is_ended_and_its_data_is_there(server: Postgres) -> None:
-    # given a server whose shop forgot it
+def test_leftover_server_is_stopped_and_its_data_is_kept(server: Postgres) -> None:
+    # given a server whose shop was killed
     server.start()
     with psycopg.connect(server.url("postgres")) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
@@ -79,7 +79,7 @@ def test_a_server_that_was_left_behind_is_ended_and_its_data_is_there(server: Po
     successor.stop()
 
 
-def test_an_interrupted_creation_is_begun_anew(server: Postgres) -> None:
+def test_interrupted_initdb_is_repeated(server: Postgres) -> None:
     attempt = server.folder.with_name("postgres.new")
     attempt.mkdir()
     (attempt / "PG_VERSION").write_text("18\n")
@@ -107,7 +107,7 @@ def test_socket_of_a_long_path_is_elsewhere_and_reset_deletes_it(data: Path, por
 
 
 @pytest.mark.parametrize("kind", [Path.mkdir, Path.touch])
-def test_a_socket_folder_that_somebody_else_made_is_refused(
+def test_socket_folder_of_another_user_is_refused(
     data: Path, ports: tuple[int, int], kind: Callable[[Path], None]
 ) -> None:
     deep = data / ("long-" * 20)
@@ -146,7 +146,7 @@ def test_a_database_has_an_owner_and_a_role_that_may_not_alter_it(server: Postgr
     )
 
 
-def test_what_is_there_from_before_there_were_roles_gets_its_owner(server: Postgres) -> None:
+def test_older_database_without_roles_gets_its_owner(server: Postgres) -> None:
     # given
     server.start()
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
@@ -161,3 +161,13 @@ def test_what_is_there_from_before_there_were_roles_gets_its_owner(server: Postg
     with psycopg.connect(server.url("shop", "shop_owner")) as owner:
         owner.execute("ALTER TABLE things ADD price integer")
         owner.execute("CREATE TABLE more ()")
+
+
+def test_server_that_does_not_answer_is_told_with_the_last_refusal(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localshop.postgres.START_SECONDS", 1)
+    monkeypatch.setattr(Postgres, "url", lambda *_: "postgresql:///postgres?service=nowhere")
+
+    with pytest.raises(Trouble, match='does not answer: .*definition of service "nowhere" not found'):
+        server.start()

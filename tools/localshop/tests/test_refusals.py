@@ -1,4 +1,4 @@
-"""What cannot work is refused with one line, before anything starts."""
+"""Invalid starts are refused with one line before any process starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LAST_RESORT = "if nothing else helps, `make reset` deletes all data and starts o
 
 
 def only_line(result: Result) -> str:
-    """Return the one line of a refusal."""
+    """Return the only line of an error message."""
     assert result.exit_code == 1, result.output
     (line,) = result.stderr.splitlines()
     return line.removeprefix("Error: ")
@@ -158,7 +158,7 @@ def test_reset_refuses_while_the_shop_runs(localshop: Localshop, data: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "nothing"])
-def test_reset_deletes_whatever_is_there(localshop: Localshop, data: Path, kind: str) -> None:
+def test_reset_deletes_folders_and_files(localshop: Localshop, data: Path, kind: str) -> None:
     if kind == "folder":
         own_postgres_folder(data)
     elif kind == "file":
@@ -170,7 +170,7 @@ def test_reset_deletes_whatever_is_there(localshop: Localshop, data: Path, kind:
     assert not data.exists()
 
 
-def test_a_catalogue_file_that_is_not_there_is_named(localshop: Localshop) -> None:
+def test_missing_catalogue_file_is_named(localshop: Localshop) -> None:
     assert only_line(localshop("catalog", "no-such.csv")) == "there is no file no-such.csv"
 
 
@@ -184,7 +184,7 @@ def test_a_catalogue_is_imported_into_a_running_shop_only(localshop: Localshop, 
 
 
 def own_postgres_folder(data: Path) -> Path:
-    """Make an empty folder where PostgreSQL's is expected, owned by whom it runs as."""
+    """Create an empty PostgreSQL folder owned by PostgreSQL's account."""
     from localshop.postgres import Postgres, account_for
 
     folder = Postgres(data / "postgres", data / "log").folder

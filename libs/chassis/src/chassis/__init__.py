@@ -1,1 +1,1 @@
-"""The foundation that both services share: settings, HTTP, tokens, database, telemetry, server."""
+"""Code that both services share: settings, HTTP, tokens, database, telemetry, server."""

@@ -1,4 +1,4 @@
-"""Assemble a service: the one call that each service makes."""
+"""Set up a service: open its database, initialise its app."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chassis.telemetry.access_log import AccessLog
 
 
 def open_database(settings: Settings) -> Database:
-    """Return the service's database; connections are made when they are needed."""
+    """Return the service's database; connections are opened on first use."""
     return Database(
         settings.database_url,
         pool_size=settings.database_pool_size,
@@ -30,7 +30,7 @@ def open_database(settings: Settings) -> Database:
 
 
 def init_app(app: Api, services: Services, *, checks: Mapping[str, Check], details: Details = dict) -> None:
-    """Give a service with registered blueprints its logs, health, errors and dispatcher."""
+    """Set up logging, health routes, error handlers and the dispatcher; call it after all blueprints are registered."""
     settings = services.settings
     logging.configure(settings.service, settings.app_env, settings.log_level)
     if settings.token_kind == "demo" and settings.app_env in {"stage", "prod"}:
@@ -47,6 +47,6 @@ def init_app(app: Api, services: Services, *, checks: Mapping[str, Check], detai
 
 
 def _note_rule(response: Response) -> Response:
-    """Tell the dispatcher which rule Flask matched."""
+    """Store the matched URL rule for the dispatcher's access line."""
     request.environ[FLASK_RULE] = request.url_rule.rule if request.url_rule else "(none)"
     return response

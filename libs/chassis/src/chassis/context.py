@@ -1,4 +1,4 @@
-"""The request that this thread answers: its id, its client and its caller; and what a service gives its routes."""
+"""The current request's context, and the base class of the objects that routes use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Caller(NamedTuple):
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request, or one step of a background thread."""
+    """Identify a request, or one step of a background thread, in logs and calls."""
 
     request_id: str = ""
     client_address: str = ""
@@ -31,7 +31,7 @@ class RequestContext:
     traceparent: str = ""
     caller: Caller | None = None
     response_headers: list[tuple[str, str]] = field(default_factory=list)
-    """Headers to add to the response, whatever it will be."""
+    """Headers to add to the response, of success or error."""
 
 
 _current: ContextVar[RequestContext] = ContextVar("request")
@@ -39,13 +39,13 @@ _OUTSIDE_REQUESTS = RequestContext()
 
 
 def set_context(context: RequestContext) -> RequestContext:
-    """Make `context` the one of this thread."""
+    """Set this thread's context and return it."""
     _current.set(context)
     return context
 
 
 def current_context() -> RequestContext:
-    """Return the context of the request that this thread answers; an empty one outside requests."""
+    """Return this thread's context; outside requests, an empty one."""
     return _current.get(_OUTSIDE_REQUESTS)
 
 
@@ -60,7 +60,7 @@ def no_session_has_ended(_session_id: str) -> bool:
 
 @dataclass(kw_only=True)
 class Services:
-    """What the routes of a service use; each service adds its own members."""
+    """Objects that the routes of a service use; each service adds its own."""
 
     settings: Settings
     database: Database
@@ -69,5 +69,5 @@ class Services:
     """Tell whether a session has ended; asked before every signed-in route that does not check it itself."""
 
     def close(self) -> None:
-        """End background work and close the idle connections."""
+        """Stop background threads and close idle connections."""
         self.database.close()

@@ -1,4 +1,4 @@
-"""Problems: every refusal is an RFC 9457 document with a stable `code` and the contract's short `error` text."""
+"""Problems: exceptions that become RFC 9457 documents with a stable `code` and a short `error` text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chassis.context import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
 
-# Python has these names since 3.13; clients get the same ones from every version.
+# The names of Python 3.13, so that responses do not depend on the Python version.
 PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
     413: "Content Too Large",
     422: "Unprocessable Content",
@@ -17,9 +17,9 @@ PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
 
 
 class Problem(Exception):
-    """A refusal: raise it anywhere below a route, before anything is changed.
+    """A refused request; raise it before changing anything, or inside a transaction.
 
-    `error` is the short text that old clients read; `members` are extra members of the document.
+    `error` is the short text of the first API version; `members` are extra members of the document.
     """
 
     status: int = 500
@@ -82,7 +82,7 @@ class Unprocessable(Problem):
 
 
 class Unavailable(Problem):
-    """The service cannot answer now; the same request may succeed in a moment."""
+    """The service cannot answer now; a retry may succeed."""
 
     status, code, error = 503, "unavailable", "temporarily unavailable, try again"
     headers = (("Retry-After", "1"),)

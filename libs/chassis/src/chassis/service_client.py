@@ -1,4 +1,4 @@
-"""Call another service: with a service credential, short timeouts, retries with jitter and the request id."""
+"""Call another service over HTTP with the service credential, short timeouts, one retry and the request id."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class ServiceClient:
     def get(self, path: str, **query: str | int) -> dict[str, Any]:
         url, fields = f"{self._url}{path}", {name: str(value) for name, value in query.items()}
         try:
-            # No redirects: only this address may see the credential, and only its responses are trusted.
+            # No redirects: the credential must reach this address only, and only its responses are trusted.
             answer = self._pool.request(
                 "GET", url, fields=fields, headers=self._headers(), redirect=False, preload_content=False
             )
             body = orjson.loads(_read(answer))
         except (HTTPError, orjson.JSONDecodeError) as failure:
             raise ServiceCallFailed(f"{url}: {type(failure).__name__}") from failure
-        if answer.status != 200 or not isinstance(body, dict):  # noqa: PLR2004 - a status says what it is
+        if answer.status != 200 or not isinstance(body, dict):  # noqa: PLR2004 - a status
             raise ServiceCallFailed(f"{url}: {answer.status}")
         return body
 

@@ -1,4 +1,4 @@
-"""Typed settings from the environment, checked once at start; a weak secret is refused."""
+"""Read typed settings from the environment and check them at start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 LOCAL_SECRET = "local-only-secret-never-use-this-elsewhere"
 SHORTEST_SECRET = 32
 THREADS = 8  # requests that a worker serves at a time
-DATABASE_POOL_SIZE = THREADS  # with fewer, requests would wait for a connection while they hold a thread
+DATABASE_POOL_SIZE = THREADS  # with fewer, threads would wait for a connection
 Network = IPv4Network | IPv6Network
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
@@ -23,7 +23,7 @@ def _split(value: Any) -> Any:
 
 
 def parse_proxies(trusted: tuple[str, ...]) -> int | tuple[Network, ...]:
-    """Read TRUSTED_PROXIES: how many proxies stand in a row, or their networks; raise ValueError for anything else."""
+    """Parse TRUSTED_PROXIES, a number of proxies or a list of networks; raise ValueError for anything else."""
     if len(trusted) == 1 and trusted[0].isdigit():
         return int(trusted[0])
     return tuple(ip_network(network) for network in trusted)
@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     database_url: str = Field(pattern=r"^postgres(ql)?://", description="libpq URL of this service's own database")
     database_pool_size: int = Field(default=DATABASE_POOL_SIZE, ge=1, le=200)
     database_statement_timeout_ms: int = Field(default=5000, ge=100, le=60_000)
-    database_prepared_statements: bool = True  # not through a pooler that gives each transaction any connection
+    database_prepared_statements: bool = True  # False behind a pooler in transaction mode that does not keep them
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     token_kind: Literal["demo", "jwt"] = "demo"
     token_secrets: CommaSeparated = (LOCAL_SECRET,)
@@ -58,7 +58,7 @@ class Settings(BaseSettings):
         try:
             super().__init__(**values)
         except ValidationError as failure:
-            # SystemExit: an operator needs the reasons, not a traceback that may show a value.
+            # SystemExit instead of a traceback, which could show a secret value.
             reasons = "".join(f"\n  {_reason(dict(fault))}" for fault in failure.errors())
             raise SystemExit(f"{self.service}: cannot start, the environment is not right:{reasons}") from None
 
@@ -93,7 +93,7 @@ class Settings(BaseSettings):
 
 
 def weaknesses(name: str, secrets: tuple[str, ...]) -> Iterator[str]:
-    """Yield why secrets are unusable: missing, too short, or the public default from the source."""
+    """Yield a message when secrets are missing, too short, or the public default of the source code."""
     if not secrets or LOCAL_SECRET in secrets:
         yield f"{name} is missing or the local default: set a random one of its own"
     elif min(map(len, secrets)) < SHORTEST_SECRET:

@@ -1,4 +1,4 @@
-"""Remember which sessions have ended, and whose personal data is to be erased."""
+"""Store ended sessions and the buyers whose personal data must be erased."""
 
 from __future__ import annotations
 

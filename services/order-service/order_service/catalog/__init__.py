@@ -1,1 +1,1 @@
-"""The products on sale."""
+"""The catalogue of products."""

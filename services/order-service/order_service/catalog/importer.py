@@ -1,4 +1,4 @@
-"""Import a catalogue from CSV: the whole file or nothing."""
+"""Import a catalogue from a CSV file, completely or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class BadFile(Exception):
-    """The file cannot be imported; the message has a line for each fault."""
+    """The file cannot be imported; the message lists the faults, one per line."""
 
 
 class Bar(Protocol):
@@ -57,7 +57,7 @@ class Result(NamedTuple):
 
 
 def read(file: Path, progress: Callable[[int], Progress]) -> list[Product]:
-    """Return the products of a CSV file in its order; raise BadFile naming each bad row's line and what is wrong."""
+    """Return the products of a CSV file in file order; raise BadFile with line and fault of each bad row."""
     products: dict[str, Product] = {}
     faults: list[str] = []
     with progress(file.stat().st_size) as bar:
@@ -77,7 +77,7 @@ def read(file: Path, progress: Callable[[int], Progress]) -> list[Product]:
 
 
 def parse(row: list[str]) -> Product:
-    """Return the product that a row describes; raise ValueError saying what is wrong with it."""
+    """Return the product of a row; raise ValueError with the fault."""
     if len(row) != len(COLUMNS):
         raise ValueError(f"{len(row)} columns instead of {len(COLUMNS)}")
     identifier, name, description, category, price, currency, stock = (cell.strip() for cell in row)
@@ -97,7 +97,7 @@ def _require(fits: object, otherwise: str) -> None:
 
 
 def _rows(file: Path) -> Iterator[tuple[int, list[str], int]]:
-    """Yield each row with its line number and its size in characters; blank lines are passed over."""
+    """Yield line number, cells and size in characters of each row; skip blank lines."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, strict=True)
@@ -143,7 +143,7 @@ CREATE TEMPORARY TABLE staged (
     price_minor bigint, currency text, stock integer
 ) ON COMMIT DROP"""
 
-# In key order, as orders lock them: an import and an order wait for each other but never both at once.
+# In key order, as orders lock them: an import and an order may wait for each other, but never deadlock.
 LOCK = "SELECT FROM products WHERE id IN (SELECT id FROM staged) ORDER BY id FOR UPDATE"
 
 MERGE = """

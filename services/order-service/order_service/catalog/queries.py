@@ -1,4 +1,4 @@
-"""Read the catalogue. PostgreSQL writes the JSON: one statement a request, and no object is built to be taken apart."""
+"""Read the catalogue with one statement per request; PostgreSQL writes the JSON."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ DOCUMENT = f"""to_json((SELECT d FROM (SELECT
 
 
 class SortOrder(NamedTuple):
-    """A way to sort the catalogue: the columns that place a product, all in one direction, so that a page can
-    continue after a row by one comparison that an index answers."""
+    """Sort columns, all in one direction, so that one comparison of a row continues a page and can use an index."""
 
     columns: tuple[str, ...]
     kinds: tuple[type, ...]
@@ -47,7 +46,7 @@ ORDERS = {
 def list_products(
     db: Database, *, q: str | None, category: str | None, sort: str | None, limit: int, after: str | None
 ) -> tuple[Sequence[str], str | None]:
-    """Return the documents of one page, and the key after which the next page begins (None on the last)."""
+    """Return the documents of one page and the cursor of the next page, None on the last."""
     order = ORDERS[sort or ("relevance" if q else "position")]
     parameters: dict[str, Any] = {"limit": limit + 1, "q": q, "category": category}
     if after is not None:

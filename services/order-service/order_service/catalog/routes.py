@@ -1,4 +1,4 @@
-"""GET /products and GET /products/<id>: public."""
+"""Public routes of the catalogue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shapes of the catalogue on the wire."""
+"""Request and response schemas of the catalogue."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Placing, reading and cancelling orders."""
+"""Place, read and cancel orders."""

@@ -1,4 +1,4 @@
-"""Place and cancel orders: one statement each, so that an order is there whole or not at all."""
+"""Place and cancel orders with one atomic statement each."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Placed(NamedTuple):
 def place_order(
     db: Database, *, buyer: Caller, basket: dict[str, int], ship_to: dict[str, Any] | None, idempotency_key: str | None
 ) -> Placed:
-    """Take the stock and write the order; or answer again what this idempotency key was answered before.
+    """Reduce the stock and create the order, or return the earlier result of this idempotency key.
 
-    Raises a Problem of `rules`, and then nothing has moved.
+    Raises a Problem of `rules`; then nothing has changed.
     """
     request = orjson.dumps([list(basket.items()), ship_to])
     parameters: dict[str, Any] = {
@@ -44,7 +44,7 @@ def place_order(
     if idempotency_key and (earlier := db.fetch_one(statements.EARLIER, parameters)):
         return _replay(earlier, parameters["fingerprint"])
     rules.refuse(basket, {key: rules.OnShelf(*found) for key, found in (row.shelf or {}).items()})
-    raise Unavailable  # nothing to refuse: the order of this key was erased a moment ago
+    raise Unavailable  # the basket is valid: the order with this key was erased between the two statements
 
 
 def _place(db: Database, parameters: dict[str, Any]) -> Row:
@@ -65,7 +65,7 @@ def _replay(row: Row, fingerprint: bytes | None) -> Placed:
 
 
 def cancel_order(db: Database, *, buyer_id: str, order_id: str) -> str:
-    """Cancel the caller's order and put its goods back; return its document."""
+    """Cancel the caller's order and restore its stock; return its document."""
     order = {"id": order_key(order_id), "buyer_id": buyer_id, "cancellable": list(rules.CANCELLABLE)}
     row = db.fetch_one(statements.CANCEL, order)
     if row is None:

@@ -1,4 +1,4 @@
-"""How PostgreSQL writes an order as JSON, for every statement that answers with one."""
+"""SQL expressions with which statements return an order as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WRITTEN_LINES = "(SELECT * FROM order_lines WHERE order_id = o.id)"
 
 
 def order(lines: str = WRITTEN_LINES) -> str:
-    """Return the SQL expression for the document of the order in the row `o`, with its lines from `lines`."""
+    """Return the SQL expression of the JSON document of the order row `o` with the lines of `lines`."""
     return f"""to_json((SELECT d FROM (SELECT
     {ORDER_ID} AS order_id,
     o.buyer_name AS "user",

@@ -1,4 +1,4 @@
-"""Read orders: a caller's own, and nobody else's."""
+"""Read the caller's own orders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ORDER_ID = re.compile(r"o-([0-9a-f]{32})")
 
 
 def order_key(order_id: str) -> UUID:
-    """Return the database's key for an order id; what cannot be one is simply not found."""
+    """Return the UUID of a public order id; raise NotFound for malformed ids."""
     match = _ORDER_ID.fullmatch(order_id)
     if match is None:
         raise NotFound
@@ -31,7 +31,7 @@ def get_order(db: Database, *, buyer_id: str, order_id: str) -> str:
 
 
 def export(db: Database, *, buyer_id: str) -> str:
-    """Return the document of everything that is held on a buyer."""
+    """Return a JSON document of all data about a buyer."""
     row = db.fetch_one(EXPORT, {"buyer_id": buyer_id})
     return str(row.document) if row else ""
 
@@ -39,7 +39,7 @@ def export(db: Database, *, buyer_id: str) -> str:
 def list_orders(
     db: Database, *, buyer_id: str, status: str | None, limit: int, after: str | None
 ) -> tuple[Sequence[str], str | None]:
-    """Return the documents of one page, newest first, and the key after which the next page begins."""
+    """Return the documents of one page, newest first, and the cursor of the next page, None on the last."""
     parameters = {
         "buyer_id": buyer_id,
         "status": status,

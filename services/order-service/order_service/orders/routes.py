@@ -1,4 +1,4 @@
-"""Orders of the signed-in caller; nobody sees another's."""
+"""Routes of the signed-in caller's own orders."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def list_orders(services: Services, caller: Caller, query: OrderQuery) -> JsonRe
 
 @orders.get("/orders/export", responses=responses({200: ExportOut}, 401))
 def export(services: Services, caller: Caller) -> JsonResponse:
-    """Export all that is held on the caller here; user-service exports the account."""
+    """Export all orders of the caller; user-service exports the account."""
     return raw_json(queries.export(services.database, buyer_id=caller.user_id))
 
 
@@ -59,5 +59,5 @@ def show_order(services: Services, caller: Caller, path: OrderPath) -> JsonRespo
 
 @orders.post("/orders/<order_id>/cancel", responses=responses({200: OrderOut}, 401, 404, 409))
 def cancel(services: Services, caller: Caller, path: OrderPath) -> JsonResponse:
-    """Cancel an order that is still only placed; its goods go back into stock."""
+    """Cancel an order with the status placed; its units return to stock."""
     return raw_json(actions.cancel_order(services.database, buyer_id=caller.user_id, order_id=path.order_id))

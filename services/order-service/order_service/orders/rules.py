@@ -1,4 +1,4 @@
-"""What may be ordered: the shop's rules, in its own words."""
+"""Rules of orders and the Problems that refuse them."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class StillInFlight(Conflict):
 
 
 class OnShelf(NamedTuple):
-    """A product as the order found it."""
+    """Stock and currency of a product when the order was tried."""
 
     stock: int
     currency: str
 
 
 def merge(lines: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Add up the quantities per product, in the order in which the products were first named."""
+    """Add up the quantities per product, in order of first appearance; raise TooMany above LARGEST_QTY."""
     basket: dict[str, int] = {}
     for product_id, qty in lines:
         basket[product_id] = basket.get(product_id, 0) + qty
@@ -61,7 +61,7 @@ def merge(lines: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 
 def refuse(basket: Mapping[str, int], shelf: Mapping[str, OnShelf]) -> None:
-    """Raise the reason why this basket cannot be sold from this shelf; return when there is none."""
+    """Raise the Problem that prevents this order; return when there is none."""
     unknown = [product_id for product_id in basket if product_id not in shelf]
     if unknown:
         raise UnknownProduct(f"unknown product: {', '.join(unknown)}", products=unknown)

@@ -1,4 +1,4 @@
-"""Shapes of orders on the wire."""
+"""Request and response schemas of orders."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The two statements that change orders.
 
-Both lock the products they touch in key order, so that two of them wait for each other at most one way round.
-Every part of a statement sees the same snapshot; only `FOR NO KEY UPDATE` looks again after waiting. So the shelf
-is locked first, and everything else is decided from what the lock returned.
+Both lock their products in key order, so that concurrent statements wait for each other but never deadlock.
+Every part of a statement sees the same snapshot; only `FOR NO KEY UPDATE` reads the newest row after waiting. So the
+products are locked first, and all decisions use the rows that the lock returned.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ SELECT {documents.ORDER_ID} AS order_id, receipt, fingerprint
 FROM orders o WHERE buyer_id = %(buyer_id)s AND idempotency_key = %(key)s
 """
 
-# The arrays stand behind a SELECT so that the planner does not count what is in them: a plan for two products looked
-# so much cheaper to it than one for any number that it planned each order anew, for longer than the order takes.
+# The SELECT hides the length of the arrays from the planner. With a known length, a custom plan for two products looked
+# cheaper than the generic plan, so PostgreSQL planned every order again, which took longer than the order itself.
 PLACE = Statement(f"""-- place_order
 WITH asked AS (
     SELECT * FROM unnest((SELECT CAST(%(product_ids)s AS text[])), (SELECT CAST(%(quantities)s AS integer[])))

@@ -1,1 +1,1 @@
-"""Which sessions user-service has ended, and whose personal data is to be erased."""
+"""Ended sessions and deleted accounts, received from user-service."""

@@ -1,4 +1,4 @@
-"""Learn what the feed says: remember ended sessions, erase the personal data of deleted accounts."""
+"""Apply the session feed: store ended sessions, erase the personal data of deleted accounts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REMEMBER = Statement("""-- remember_ended_sessions
 INSERT INTO ended_sessions (session_id, ended_at)
 SELECT * FROM unnest(CAST(%(session_ids)s AS text[]), CAST(%(times)s AS timestamptz[])) ON CONFLICT DO NOTHING
 """)
-# No token lives longer than a day, and what has expired needs no remembering.
+# No token lives longer than a day, so older ended sessions are not needed.
 FORGET = Statement("""-- forget_ended_sessions
 DELETE FROM ended_sessions WHERE ended_at < now() - interval '2 days'
 """)
@@ -21,8 +21,8 @@ NOTE_ERASED = Statement("""-- note_erased_buyers
 INSERT INTO erased_buyers (buyer_id, erased_at)
 SELECT buyer_id, now() FROM unnest(CAST(%(buyer_ids)s AS text[])) AS buyer_id ON CONFLICT DO NOTHING
 """)
-# Orders keep products and amounts without the buyer. The receipt and the key go too: they
-# may hold a name. Buyers erased a moment ago are looked at again: an order may have been on its way.
+# Orders keep products and amounts without the buyer. Receipt and key are erased too: they may hold a
+# name. Buyers erased in the last minutes are included, because an order may have been in flight.
 ERASE = Statement("""-- erase_orders
 UPDATE orders SET buyer_name = NULL, ship_to = NULL, receipt = NULL, fingerprint = NULL, idempotency_key = NULL
 FROM erased_buyers
@@ -45,7 +45,7 @@ class Learned(NamedTuple):
 
 
 def learn(db: Database, *, endings: list[dict[str, Any]]) -> Learned:
-    """Write one page of the feed in one transaction; writing it again changes nothing."""
+    """Store one page of the feed in one transaction; storing it again changes nothing."""
     sessions = [ending for ending in endings if ending["session_id"]]
     session_ids = [ending["session_id"] for ending in sessions]
     version = endings[-1]["version"]
@@ -63,7 +63,7 @@ def _erase(connection: Connection[Any], buyer_ids: list[str]) -> None:
 
 
 def erase_late_orders(db: Database) -> None:
-    """Erase orders that were on their way while their buyer's account was deleted."""
+    """Erase orders that were in flight when their buyer's account was deleted."""
     with db.transaction("erase_late_orders") as connection:
         _erase(connection, [])
 

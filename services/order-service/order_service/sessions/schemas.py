@@ -1,4 +1,4 @@
-"""What this service accepts from the feed: it comes from another service, and is checked as a client's body is."""
+"""Schemas that validate a page of the session feed."""
 
 from __future__ import annotations
 

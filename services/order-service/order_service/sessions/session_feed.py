@@ -1,4 +1,4 @@
-"""Follow user-service's feed of ended sessions, in the background of every worker process."""
+"""Poll user-service's feed of ended sessions in a thread of every worker process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 PATH = "/ended-sessions"
 POLL_SECONDS = 0.5
-KEYS_SECONDS = 30  # a key that the issuer withdrew is forgotten after this long
+KEYS_SECONDS = 30  # a key that the issuer withdrew is dropped after this time
 LATE_ORDERS_SECONDS = 60
 REMEMBERED_SECONDS = 2 * 86_400  # no token lives longer than a day
 
@@ -39,17 +39,17 @@ SYNCED_AT = Gauge(
 
 
 class SessionFeed:
-    """Keep the ended sessions in memory, and the age of that list.
+    """Keep the ended sessions in memory and know how old that list is.
 
-    `keys` are refreshed on the way; None where tokens are of the demo kind.
+    The same thread refreshes `keys`; None with demo tokens.
     """
 
     def __init__(self, database: Database, client: ServiceClient, keys: RemoteKeys | None) -> None:
         self._database = database
         self._client = client
         self._keys = keys
-        self._ended: dict[str, float] = {}  # when each was learned, oldest first
-        self._version = -1  # nothing recalled yet
+        self._ended: dict[str, float] = {}  # session id to time of learning, oldest first
+        self._version = -1  # not loaded yet
         self._synced_at = time.monotonic()
         self._keys_at = self._late_until = 0.0
         self._reachable = True
@@ -61,7 +61,7 @@ class SessionFeed:
 
     @property
     def age_seconds(self) -> float:
-        """How long ago the feed was last followed to its end; since the start, when it never was."""
+        """The seconds since the feed was last read to its end, or since the start."""
         return time.monotonic() - self._synced_at
 
     def start(self) -> None:
@@ -74,7 +74,7 @@ class SessionFeed:
             self._thread.join()
 
     def step(self) -> None:
-        """Catch up with the feed; raise ServiceCallFailed or psycopg.Error, and then try again later."""
+        """Read the feed to its end; raise ServiceCallFailed or psycopg.Error, after which a later step may succeed."""
         if self._version < 0:
             self._accept(actions.load_learned(self._database))
         while endings := self._next_page():
@@ -118,7 +118,7 @@ class SessionFeed:
             except (ServiceCallFailed, psycopg.Error, PoolTimeout, Unavailable) as failure:
                 self._note(reachable=False, why=str(failure))
             except Exception:
-                log.exception("session_feed_failed")  # whatever it was, the next step must still be tried
+                log.exception("session_feed_failed")  # the thread must survive any exception
             self._stopping.wait(POLL_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
 
     def _note(self, *, reachable: bool, why: str = "") -> None:

@@ -1,6 +1,6 @@
-"""What a request may cost: SQL statements and calls of the project's own functions, on every machine and Python.
+"""Budgets of SQL statements and calls of own functions per request, the same on every machine and Python.
 
-Lower a budget when the code gets leaner; raise one only for what is worth it.
+Lower a budget when the code needs less; raise one only for a feature that is worth it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ BUDGETS = {
 def requests(
     app: Flask, stock: Callable[..., None], place: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], list[dict[str, Any]]]:
-    """Return a function that makes requests of one kind, each as a client would send it, none like another."""
+    """Return a function that makes different requests of one kind."""
     stock(p1=1000, p2=1000)
     order_id, *_ = [str(place(p1=1, p2=1).json["order_id"]) for _ in range(3)]
 
@@ -65,7 +65,7 @@ def test_a_request_stays_within_its_budget_of_calls(app: Flask, requests: Callab
 
 
 @pytest.mark.parametrize("work", BUDGETS)
-def test_a_request_takes_as_many_statements_as_its_budget_says(
+def test_number_of_statements_equals_the_budget(
     app: Flask, db: Database, requests: Callable[..., Any], count_statements: Callable[..., Any], work: str
 ) -> None:
     first, second, *_ = requests(work)

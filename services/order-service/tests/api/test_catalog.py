@@ -40,14 +40,12 @@ def ids(answer: Any) -> list[str]:
         ("q=mouse&sort=-price", ["p2", "p1"]),
     ],
 )
-def test_searching_filtering_and_sorting(client: FlaskClient, query: str, expected: list[str]) -> None:
+def test_list_is_searched_filtered_and_sorted(client: FlaskClient, query: str, expected: list[str]) -> None:
     assert ids(client.get(f"/products?{query}")) == expected
 
 
 @pytest.mark.parametrize("sort", ["", "&sort=name", "&sort=price", "&sort=-price", "&q=product"])
-def test_following_the_links_shows_every_product_once(
-    client: FlaskClient, stock: Callable[..., None], sort: str
-) -> None:
+def test_link_headers_lead_to_every_product_once(client: FlaskClient, stock: Callable[..., None], sort: str) -> None:
     stock(**{f"p{number}": number for number in range(25)})
     seen: list[str] = []
     link: str | None = f"/products?limit=10{sort}"
@@ -62,7 +60,7 @@ def test_following_the_links_shows_every_product_once(
 
 
 @pytest.mark.usefixtures("shelf")
-def test_a_sale_shows_at_once_in_the_list(client: FlaskClient, place: Callable[..., Any]) -> None:
+def test_order_reduces_the_stock_in_the_list_at_once(client: FlaskClient, place: Callable[..., Any]) -> None:
     before = client.get("/products")
     assert place(p1=2).status_code == 201
     after = client.get("/products", headers={"If-None-Match": before.headers["ETag"]})

@@ -1,4 +1,4 @@
-"""Which tokens this service accepts. What it refuses, and how, the golden cases tell."""
+"""Tokens that this service accepts; the golden cases show refused tokens."""
 
 from __future__ import annotations
 

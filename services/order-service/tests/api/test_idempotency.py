@@ -13,7 +13,7 @@ from order_service.settings import Settings
 ALICE, BOB = bearer("u-alice", "alice"), bearer("u-bob", "bob")
 
 
-def test_the_same_key_and_body_answer_the_stored_response_to_the_byte(
+def test_repeated_key_and_body_get_the_identical_stored_response(
     client: FlaskClient, stock: Callable[..., None], place: Callable[..., Any], left: Callable[[str], int]
 ) -> None:
     stock(p1=5)
@@ -38,7 +38,7 @@ def test_replay_returns_the_original_after_cancel_and_restart(
     assert again.data == first.data
 
 
-def test_a_twin_that_stays_in_flight_is_waited_for_and_then_answered_409(
+def test_repeated_key_gets_409_while_the_first_request_is_in_flight(
     stock: Callable[..., None], place: Callable[..., Any], settings: Settings, left: Callable[[str], int]
 ) -> None:
     stock(p1=5)

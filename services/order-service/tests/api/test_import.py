@@ -56,7 +56,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(client: FlaskClien
     assert client.get("/products").json == []
 
 
-def test_a_catalogue_that_is_not_empty_is_left_alone_when_asked(
+def test_import_with_if_empty_skips_a_filled_catalogue(
     client: FlaskClient, run: Callable[..., Result], stock: Callable[..., None]
 ) -> None:
     stock(p1=5)
@@ -64,9 +64,7 @@ def test_a_catalogue_that_is_not_empty_is_left_alone_when_asked(
     assert len(client.get("/products").json) == 1  # type: ignore[arg-type]
 
 
-def test_one_bad_row_and_nothing_of_the_file_is_applied(
-    client: FlaskClient, run: Callable[..., Result], tmp_path: Path
-) -> None:
+def test_file_with_a_bad_row_is_not_imported(client: FlaskClient, run: Callable[..., Result], tmp_path: Path) -> None:
     file = tmp_path / "bad.csv"
     file.write_text(HEADER + "p1,Mouse,,Things,1.50,EUR,7\np2,Lamp,,Home,cheap,EUR,3\n")
     result = run(file)

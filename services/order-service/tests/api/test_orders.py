@@ -74,7 +74,7 @@ def test_orders_are_listed_newest_first_a_page_at_a_time(
     assert "Link" not in second.headers
 
 
-def test_cancelling_puts_the_stock_back_once(
+def test_cancel_restores_the_stock_once(
     client: FlaskClient, stock: Callable[..., None], place: Callable[..., Any], left: Callable[[str], int]
 ) -> None:
     stock(p1=5, p2=5)

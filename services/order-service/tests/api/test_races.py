@@ -1,4 +1,4 @@
-"""Many threads, one real PostgreSQL. Several server processes: see tests/e2e."""
+"""Races of threads on one PostgreSQL; for races of server processes see tests/e2e."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALICE = bearer("u-alice", "alice")
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse no call for waiting: these are more threads than a server has, on a machine that may be busy."""
+    """Raise the time limits: the tests use more threads than a server, perhaps on a busy machine."""
     monkeypatch.setattr(batching, "BRIEF_SECONDS", 60)
 
 
@@ -48,7 +48,7 @@ def test_orders_for_the_same_products_in_opposite_order_never_deadlock(
     assert (left("p1"), left("p2"), left("p3")) == (960, 960, 960)
 
 
-def test_racing_cancellations_put_the_stock_back_once(
+def test_racing_cancels_restore_the_stock_once(
     app: Flask, stock: Callable[..., None], place: Callable[..., Any], left: Callable[[str], int]
 ) -> None:
     stock(p1=10)
@@ -58,7 +58,7 @@ def test_racing_cancellations_put_the_stock_back_once(
     assert left("p1") == 10
 
 
-def test_orders_cancellations_and_imports_at_once_keep_the_books(
+def test_concurrent_orders_cancels_and_imports_keep_the_stock_correct(
     app: Flask, stock: Callable[..., None], place: Callable[..., Any], left: Callable[[str], int]
 ) -> None:
     stock(p1=500, p2=500)
@@ -70,7 +70,7 @@ def test_orders_cancellations_and_imports_at_once_keep_the_books(
     assert (left("p1"), left("p2")) == (470, 470)
 
 
-def test_goods_that_come_back_while_an_order_waits_for_them_are_sold(
+def test_waiting_order_gets_the_stock_of_a_concurrent_cancel(
     app: Flask, settings: Settings, stock: Callable[..., None], left: Callable[[str], int], db: Database
 ) -> None:
     stock(p1=0)

@@ -1,4 +1,4 @@
-"""What this service does with the feed of ended sessions. The two real services together: tests/e2e/test_trust.py."""
+"""order-service's side of the session feed; for both real services see tests/e2e/test_trust.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHIP_TO = {"recipient": "Alice Liddell", "street": "1 Main St", "city": "Oxford"
 
 
 class Feed(ServiceClient):
-    """user-service's feed, two endings a page; or user-service is away."""
+    """A fake feed with two endings per page; it fails while `away`."""
 
     def __init__(self) -> None:
         self.endings: list[dict[str, Any]] = []
@@ -48,7 +48,7 @@ def session_feed(db: Database, feed: Feed) -> SessionFeed:
     return SessionFeed(db, feed, None)
 
 
-def test_the_feed_is_followed_to_its_end_over_many_pages(feed: Feed, session_feed: SessionFeed) -> None:
+def test_feed_is_read_to_its_end_over_several_pages(feed: Feed, session_feed: SessionFeed) -> None:
     for number in range(7):
         feed.ended(session_id=f"s-{number}")
     session_feed.step()
@@ -67,7 +67,7 @@ def test_ended_sessions_are_kept_during_an_outage_and_after_a_restart(
         assert known_by.has_ended("s-phone")
 
 
-def test_what_no_token_can_name_any_more_is_forgotten(
+def test_ended_sessions_older_than_any_token_are_forgotten(
     feed: Feed, session_feed: SessionFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
@@ -80,13 +80,13 @@ def test_what_no_token_can_name_any_more_is_forgotten(
     assert (session_feed.has_ended("s-old"), session_feed.has_ended("s-new")) == (False, True)
 
 
-def test_repeated_feed_page_changes_nothing(db: Database, feed: Feed, session_feed: SessionFeed) -> None:
+def test_feed_page_of_another_worker_changes_nothing(db: Database, feed: Feed, session_feed: SessionFeed) -> None:
+    slower = SessionFeed(db, feed, None)
+    slower.step()
     feed.ended(session_id="s-phone")
     feed.ended(user_id="u-bob")
-    session_feed.step()
-    twin = SessionFeed(db, feed, None)
-    twin._version = 0
-    twin.step()
+    for worker in (session_feed, slower):
+        worker.step()
     row = db.fetch_one("SELECT (SELECT count(*) FROM ended_sessions), (SELECT version FROM session_feed)")
     assert row == (1, 2)
 
@@ -116,7 +116,7 @@ def test_erasing_a_customer_keeps_amounts_and_removes_personal_data(
     assert client.get(others.headers["Location"], headers=bearer("u-bob", "bob")).data == others.data
 
 
-def test_an_order_that_was_on_its_way_during_the_erasure_is_erased_too(
+def test_order_in_flight_during_the_erasure_is_erased(
     client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, session_feed: SessionFeed
 ) -> None:
     stock(p1=5)
@@ -127,7 +127,7 @@ def test_an_order_that_was_on_its_way_during_the_erasure_is_erased_too(
     assert "Oxford" not in everything(db)
 
 
-def test_the_age_of_the_feed_grows_only_while_it_cannot_be_followed(
+def test_feed_age_is_the_time_since_the_last_successful_step(
     feed: Feed, session_feed: SessionFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
@@ -146,7 +146,7 @@ def test_the_age_of_the_feed_grows_only_while_it_cannot_be_followed(
 
 @pytest.mark.usefixtures("app")
 @pytest.mark.parametrize("max_age", [0, 7200])
-def test_how_old_the_news_may_be_is_a_setting(
+def test_old_feed_within_the_setting_accepts_orders(
     settings: Settings, stock: Callable[..., None], monkeypatch: pytest.MonkeyPatch, max_age: int
 ) -> None:
     monkeypatch.setattr(SessionFeed, "age_seconds", 3600.0)

@@ -15,11 +15,11 @@ def test_an_amount_is_read_as_hundredths(amount: str, minor: int) -> None:
 
 
 @pytest.mark.parametrize("amount", ["", "1,99", "-1", "1.999", "1e3", " 1", "١", "NaN", "1234567890"])
-def test_what_is_not_an_amount_is_refused(amount: str) -> None:
+def test_invalid_amount_is_refused(amount: str) -> None:
     with pytest.raises(ValueError, match="is not an amount"):
         money.parse(amount)
 
 
 @given(st.integers(min_value=0, max_value=99_999_999_999))
-def test_every_amount_survives_being_written_and_read(minor: int) -> None:
+def test_written_amount_is_read_back_unchanged(minor: int) -> None:
     assert money.parse(str(Decimal(minor).scaleb(-2))) == minor

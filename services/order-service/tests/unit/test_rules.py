@@ -23,7 +23,7 @@ def test_merged_lines_may_not_exceed_the_largest_quantity() -> None:
     assert refusal.value.members == {"products": ["p1"]}
 
 
-def test_a_basket_that_is_all_there_is_not_refused() -> None:
+def test_basket_in_stock_is_accepted() -> None:
     rules.refuse({"p1": 2, "p2": 1}, {"p1": OnShelf(2, "EUR"), "p2": OnShelf(5, "EUR")})
 
 
@@ -32,12 +32,12 @@ def test_unknown_products_are_named() -> None:
         rules.refuse({"p8": 1, "p1": 1, "p9": 1}, {"p1": OnShelf(1, "EUR")})
 
 
-def test_each_short_product_is_named_with_what_is_left() -> None:
+def test_out_of_stock_lists_each_product_with_its_stock() -> None:
     with pytest.raises(rules.OutOfStock) as refusal:
         rules.refuse({"p1": 3, "p2": 1}, {"p1": OnShelf(2, "EUR"), "p2": OnShelf(1, "EUR")})
     assert refusal.value.members == {"products": [{"product_id": "p1", "wanted": 3, "available": 2}]}
 
 
-def test_two_currencies_do_not_go_into_one_order() -> None:
+def test_order_with_two_currencies_is_refused() -> None:
     with pytest.raises(rules.MixedCurrencies):
         rules.refuse({"p1": 1, "p2": 1}, {"p1": OnShelf(1, "EUR"), "p2": OnShelf(1, "USD")})

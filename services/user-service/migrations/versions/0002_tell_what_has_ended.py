@@ -19,8 +19,8 @@ def upgrade() -> None:
         )
     """)
     op.execute("CREATE INDEX endings_by_time ON endings (at)")
-    # A reader that has seen version 10 must never miss a 9 that commits later. So versions are given out under
-    # a lock that is held until the commit; deferred, so that it is the last lock a transaction takes.
+    # A reader that has seen version 10 must not miss a version 9 that commits later. So a lock is held from taking
+    # a version to the commit. The trigger is deferred, which makes it the last lock that a transaction takes.
     # Two days: longer than any token lives (TOKEN_TTL_SECONDS is a day at most). Erasures are kept for ever.
     op.execute("""
         CREATE FUNCTION note_ending() RETURNS trigger LANGUAGE plpgsql AS $$

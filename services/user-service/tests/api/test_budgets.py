@@ -1,6 +1,6 @@
-"""What a request may cost, counted in what does not depend on the machine: SQL statements and calls of functions.
+"""Budgets of SQL statements and calls of own functions per request, the same on every machine and Python.
 
-Lower a budget when the code gets leaner; raise one only for what is worth it.
+Lower a budget when the code needs less; raise one only for a feature that is worth it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def test_showing_the_profile_stays_within_its_budget_of_calls(app: Flask, alice:
 
 
 @pytest.mark.parametrize(("method", "path"), STATEMENTS)
-def test_a_request_takes_as_many_statements_as_its_budget_says(
+def test_number_of_statements_equals_the_budget(
     *, app: Flask, db: Database, alice: dict[str, str], login: Callable[..., Any],
     count_statements: Callable[..., Any], method: str, path: str
 ) -> None:  # fmt: skip

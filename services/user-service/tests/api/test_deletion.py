@@ -17,7 +17,7 @@ TRACES = ("wonderland", "liddell", "example.com", "01865", "dinah", "rabbit", "o
 
 @pytest.fixture
 def traces(run: Call) -> Callable[[], list[str]]:
-    """Search all rows of all tables; return the traces of the person that are left."""
+    """Search all rows of all tables; return the personal data that is left."""
 
     def search() -> list[str]:
         tables = [name for (name,) in run("SELECT relname FROM pg_stat_user_tables")]
@@ -45,7 +45,7 @@ def test_deletion_leaves_no_personal_data_in_any_table(
     assert traces() == []
 
 
-def test_a_deleted_account_cannot_be_used_and_looks_as_if_it_never_was(
+def test_deleted_account_is_answered_like_an_unknown_one(
     client: FlaskClient, login: Call, refresh: Call, alice: Headers
 ) -> None:
     # given
@@ -82,7 +82,7 @@ def test_deletion_needs_the_password(client: FlaskClient, alice: Headers) -> Non
     assert client.get("/profile", headers=alice).json["username"] == "alice"
 
 
-def test_an_account_whose_password_changes_meanwhile_is_not_deleted(
+def test_deletion_fails_when_the_password_changes_concurrently(
     app: Flask, client: FlaskClient, alice: Headers, run: Call
 ) -> None:
     # given
@@ -98,7 +98,7 @@ def test_an_account_whose_password_changes_meanwhile_is_not_deleted(
     assert run("SELECT username, deleted_at FROM users") == [("alice", None)]
 
 
-def test_deletion_touches_nobody_else(client: FlaskClient, register: Call, sign_in: Call, alice: Headers) -> None:
+def test_deletion_changes_no_other_account(client: FlaskClient, register: Call, sign_in: Call, alice: Headers) -> None:
     # given
     register("bob", name="Bob")
     bob = sign_in("bob")

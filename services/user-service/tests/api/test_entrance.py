@@ -1,4 +1,4 @@
-"""Who may enter, and with what token."""
+"""Tokens that the service accepts and refuses."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_newest_secret_signs_and_older_ones_still_verify(
         app.services.database.close()
 
 
-def test_readyz_tells_whether_the_schema_is_there(client: FlaskClient, run: Call) -> None:
+def test_readyz_fails_when_the_schema_is_too_old(client: FlaskClient, run: Call) -> None:
     assert client.get("/readyz").status_code == 200
     run("UPDATE alembic_version SET version_num = '0000'")
     behind = client.get("/readyz")
@@ -93,7 +93,7 @@ def test_readyz_tells_whether_the_schema_is_there(client: FlaskClient, run: Call
     assert (behind.status_code, behind.json["code"]) == (503, "not_ready")
 
 
-def test_the_service_hashes_with_full_strength(settings: Settings) -> None:
+def test_service_uses_the_full_hashing_parameters(settings: Settings) -> None:
     app = create_app(settings)
     assert isinstance(app.services.passwords, Passwords)
     assert app.services.passwords.hash("correct horse").startswith("$argon2id$v=19$m=19456,t=2,p=1$")

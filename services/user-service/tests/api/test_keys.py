@@ -1,4 +1,4 @@
-"""Tokens of the kind jwt: their keys on the command line, in the JWKS, and while they rotate."""
+"""JWTs: key commands, published keys, rotation."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def published(client: FlaskClient) -> list[str]:
     return [key["kid"] for key in answer.json["keys"]]  # type: ignore[index]
 
 
-def test_a_jwt_opens_the_profile_and_names_its_key(jwt_client: FlaskClient) -> None:
+def test_jwt_is_accepted_and_names_its_key(jwt_client: FlaskClient) -> None:
     alice = signed_in(jwt_client)
     assert jwt_client.get("/profile", headers=alice).json["username"] == "alice"  # type: ignore[index]
     assert [kid(alice)] == published(jwt_client)
 
 
-def test_a_demo_token_is_no_jwt(jwt_client: FlaskClient, client: FlaskClient) -> None:
+def test_demo_token_is_refused_with_token_kind_jwt(jwt_client: FlaskClient, client: FlaskClient) -> None:
     assert jwt_client.get("/profile", headers=signed_in(client)).status_code == 401
 
 
@@ -98,7 +98,7 @@ def test_a_key_is_retired_when_its_successor_has_signed_for_a_day(jwt_client: Fl
     assert published(jwt_client) != [kid(old)]
 
 
-def test_a_stolen_key_is_removed_at_once_and_so_are_its_tokens(
+def test_retire_now_ends_the_tokens_of_a_stolen_key(
     client: FlaskClient, settings: Settings, jwt_client: FlaskClient, keys: Keys, file: Path
 ) -> None:
     stolen = signed_in(jwt_client)
@@ -110,7 +110,7 @@ def test_a_stolen_key_is_removed_at_once_and_so_are_its_tokens(
         assert restarted.test_client().get("/profile", headers=stolen).status_code == 401
 
 
-def test_the_key_file_is_its_owners_alone(keys: Keys, file: Path) -> None:
+def test_only_the_owner_may_read_the_key_file(keys: Keys, file: Path) -> None:
     keys("generate")
     keys("rotate")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -135,7 +135,7 @@ def test_a_service_does_not_start_on_a_file_without_keys(settings: Settings, fil
         create_app(settings.model_copy(update={"token_kind": "jwt", "token_keys_file": file}))
 
 
-def test_a_file_that_breaks_while_the_service_runs_changes_nothing(jwt_client: FlaskClient, file: Path) -> None:
+def test_key_file_that_becomes_invalid_is_not_loaded(jwt_client: FlaskClient, file: Path) -> None:
     alice = signed_in(jwt_client)
     file.write_text("{")
     assert jwt_client.get("/profile", headers=alice).status_code == 200

@@ -16,7 +16,7 @@ from user_service.settings import Settings
 Call = Callable[..., Any]
 
 
-def test_signing_in_answers_a_token_and_a_refresh_token(register: Call, login: Call, settings: Settings) -> None:
+def test_login_returns_a_token_and_a_refresh_token(register: Call, login: Call, settings: Settings) -> None:
     # given
     user_id = register("Alice").json["id"]
     # when
@@ -41,7 +41,7 @@ def test_a_huge_password_is_refused_before_it_is_hashed(app: Flask, register: Ca
     app.services.passwords.match.assert_not_called()
 
 
-def test_an_unknown_user_costs_one_verification_as_a_known_one_does(app: Flask, register: Call, login: Call) -> None:
+def test_unknown_and_known_user_cost_one_password_verification(app: Flask, register: Call, login: Call) -> None:
     # given
     register("alice")
     passwords = app.services.passwords = Mock(wraps=app.services.passwords)
@@ -54,9 +54,7 @@ def test_an_unknown_user_costs_one_verification_as_a_known_one_does(app: Flask, 
     assert unknown is None
 
 
-def test_a_hash_of_older_parameters_is_renewed_by_signing_in(
-    app: Flask, register: Call, login: Call, run: Call
-) -> None:
+def test_login_renews_a_hash_with_old_parameters(app: Flask, register: Call, login: Call, run: Call) -> None:
     # given
     register("alice")
     app.services.passwords = Passwords()
@@ -81,7 +79,7 @@ def test_password_changed_during_the_check_opens_no_session(
         with db.transaction() as connection:
             connection.execute("UPDATE users SET password_changed_at = clock_timestamp()")
             changed.set()
-            sleep(0.3)  # the sign-in gets as far as it can before this is committed
+            sleep(0.3)  # lets the login wait for the row lock of this transaction
 
     def match(*_: Any) -> bool:
         Thread(target=change).start()
@@ -95,7 +93,7 @@ def test_password_changed_during_the_check_opens_no_session(
     assert run("SELECT count(*) FROM sessions") == [(0,)]
 
 
-def test_no_secret_is_stored_as_it_is(register: Call, login: Call, run: Call) -> None:
+def test_no_secret_is_stored_in_plain_text(register: Call, login: Call, run: Call) -> None:
     # given
     register("alice")
     refresh_token = login("alice").json["refresh_token"]
@@ -109,7 +107,7 @@ def test_no_secret_is_stored_as_it_is(register: Call, login: Call, run: Call) ->
     assert refresh_token.encode().hex() not in stored
 
 
-def test_signing_in_forgets_the_sessions_that_nobody_can_continue(register: Call, login: Call, run: Call) -> None:
+def test_login_deletes_the_users_expired_sessions(register: Call, login: Call, run: Call) -> None:
     # given
     register("alice")
     for _ in range(3):

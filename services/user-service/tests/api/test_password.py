@@ -38,7 +38,7 @@ def test_a_new_password_ends_all_other_sessions_and_their_refresh_tokens(
     assert refresh(stolen).status_code == 401
 
 
-def test_a_new_password_ends_nobody_elses_sessions(
+def test_new_password_ends_no_other_users_sessions(
     client: FlaskClient, register: Call, sign_in: Call, alice: Headers
 ) -> None:
     # given
@@ -68,7 +68,7 @@ def test_new_password_ends_a_session_opened_concurrently(
         with db.transaction() as connection:
             connection.execute(statements.OPEN, session)
             opened.set()
-            sleep(0.3)  # the change gets as far as it can before this is committed
+            sleep(0.3)  # lets the change wait for the row lock of this transaction
 
     Thread(target=open_slowly).start()
     opened.wait(5)
@@ -79,7 +79,7 @@ def test_new_password_ends_a_session_opened_concurrently(
     assert run("SELECT ended_at IS NULL FROM sessions ORDER BY created_at") == [(True,), (False,)]
 
 
-def test_of_two_changes_at_once_the_second_is_told_to_sign_in_again(
+def test_second_of_two_concurrent_password_changes_gets_401(
     app: Flask, client: FlaskClient, alice: Headers, run: Call
 ) -> None:
     # given

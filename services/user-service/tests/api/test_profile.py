@@ -11,7 +11,7 @@ Headers = dict[str, str]
 HOME = {"recipient": "A. Liddell", "street": "1 Hole", "city": "Oxford", "postal_code": "OX1", "country": "GB"}
 
 
-def test_changes_are_kept_and_what_is_absent_stays(client: FlaskClient, alice: Headers) -> None:
+def test_patch_stores_changes_and_keeps_absent_members(client: FlaskClient, alice: Headers) -> None:
     # when
     changes = {"phone": "+44 (0)1865 270000", "shipping_address": HOME}
     answer = client.patch("/profile", headers=alice, json=changes)
@@ -33,14 +33,12 @@ def test_null_clears_a_member(client: FlaskClient, alice: Headers, run: Call) ->
     assert run("SELECT num_nonnulls(name, email, email_key, phone, shipping_address) FROM users") == [(0,)]
 
 
-def test_ones_own_email_address_may_be_written_differently(client: FlaskClient, alice: Headers) -> None:
+def test_own_email_address_may_change_its_case(client: FlaskClient, alice: Headers) -> None:
     answer = client.patch("/profile", headers=alice, json={"email": "ALICE@example.com"})
     assert (answer.status_code, answer.json["email"]) == (200, "ALICE@example.com")
 
 
-def test_changing_ones_profile_changes_nobody_elses(
-    client: FlaskClient, register: Call, sign_in: Call, alice: Headers
-) -> None:
+def test_patch_changes_no_other_profile(client: FlaskClient, register: Call, sign_in: Call, alice: Headers) -> None:
     # given
     register("bob")
     # when

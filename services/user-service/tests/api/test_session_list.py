@@ -20,9 +20,7 @@ def listed(client: FlaskClient, who: Headers) -> Any:
     return answer.json
 
 
-def test_ending_one_session_ends_that_one_alone(
-    client: FlaskClient, alice: Headers, sign_in: Callable[..., Headers]
-) -> None:
+def test_delete_ends_one_session_only(client: FlaskClient, alice: Headers, sign_in: Callable[..., Headers]) -> None:
     phone, laptop = sign_in("alice"), sign_in("alice")
     phone_id = next(session["id"] for session in listed(client, phone) if session["current"])
     assert client.delete(f"/sessions/{phone_id}", headers=laptop).status_code == 204
@@ -32,7 +30,9 @@ def test_ending_one_session_ends_that_one_alone(
     assert client.delete(f"/sessions/{phone_id}", headers=laptop).status_code == 404
 
 
-def test_an_ended_session_ends_no_others(client: FlaskClient, alice: Headers, sign_in: Callable[..., Headers]) -> None:
+def test_ended_session_cannot_end_other_sessions(
+    client: FlaskClient, alice: Headers, sign_in: Callable[..., Headers]
+) -> None:
     phone = sign_in("alice")
     client.post("/logout", headers=phone)
     assert client.delete("/sessions", headers=phone).status_code == 401
@@ -59,7 +59,7 @@ ENDS: dict[str, Callable[[FlaskClient, Headers, Any], Any]] = {
 
 
 @pytest.mark.parametrize("how", ENDS)
-def test_whatever_ends_a_session_the_feed_tells(
+def test_every_way_to_end_a_session_appears_in_the_feed(
     client: FlaskClient, alice: Headers, sign_in: Callable[..., Headers], how: str
 ) -> None:
     phone = sign_in("alice")
@@ -89,7 +89,7 @@ def test_a_deleted_account_is_in_the_feed_with_its_sessions(client: FlaskClient,
     assert {(ending["user_id"], bool(ending["session_id"])) for ending in endings} == {(user_id, False), (None, True)}
 
 
-def test_the_feed_goes_on_from_a_version_page_by_page(
+def test_feed_continues_after_a_version_in_pages(
     client: FlaskClient, alice: Headers, sign_in: Callable[..., Headers]
 ) -> None:
     for _ in range(5):
@@ -102,7 +102,7 @@ def test_the_feed_goes_on_from_a_version_page_by_page(
     assert feed(client, after=rest["version"]) == {"version": rest["version"], "endings": []}
 
 
-def test_versions_are_given_out_in_the_order_of_the_commits(
+def test_feed_versions_follow_the_order_of_commits(
     client: FlaskClient, app: Flask, alice: Headers, sign_in: Callable[..., Headers]
 ) -> None:
     sessions = [sign_in("alice") for _ in range(16)]

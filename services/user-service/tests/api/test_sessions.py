@@ -15,7 +15,7 @@ Tokens = dict[str, Any]
 
 @pytest.fixture
 def signed_in(register: Call, login: Call) -> Tokens:
-    """What Alice's sign-in answered."""
+    """Return the response to Alice's login."""
     register("alice")
     tokens: Tokens = login("alice").json
     return tokens
@@ -25,7 +25,7 @@ def bearer(tokens: Tokens) -> dict[str, str]:
     return {"Authorization": f"Bearer {tokens['token']}"}
 
 
-def test_refreshing_prolongs_the_session_and_notes_its_use(refresh: Call, signed_in: Tokens, run: Call) -> None:
+def test_refresh_extends_the_session_and_records_its_use(refresh: Call, signed_in: Tokens, run: Call) -> None:
     # given
     run("UPDATE sessions SET last_used_at = last_used_at - interval '1 day', expires_at = now() + interval '1 hour'")
     # when
@@ -51,7 +51,7 @@ def test_a_refresh_token_works_once_and_a_second_use_ends_the_session(
     assert run("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(0,)]
 
 
-def test_reuse_ends_only_the_session_that_it_concerns(
+def test_reused_refresh_token_ends_only_its_own_session(
     client: FlaskClient, refresh: Call, login: Call, signed_in: Tokens
 ) -> None:
     # given
@@ -86,9 +86,7 @@ def test_an_expired_refresh_token_is_refused(refresh: Call, signed_in: Tokens, r
     assert refresh(signed_in["refresh_token"]).json["error"] == "invalid refresh token"
 
 
-def test_a_spent_refresh_token_is_kept_only_as_long_as_one_could_live(
-    refresh: Call, signed_in: Tokens, run: Call
-) -> None:
+def test_used_refresh_token_is_deleted_after_its_lifetime(refresh: Call, signed_in: Tokens, run: Call) -> None:
     # given
     third = refresh(refresh(signed_in["refresh_token"]).json["refresh_token"]).json["refresh_token"]
     run("""UPDATE refresh_tokens SET created_at = now() - interval '31 days'
@@ -99,7 +97,7 @@ def test_a_spent_refresh_token_is_kept_only_as_long_as_one_could_live(
     assert run("SELECT uses FROM refresh_tokens ORDER BY created_at") == [(1,), (1,), (0,)]
 
 
-def test_signing_out_ends_this_session_and_no_other(
+def test_logout_ends_only_the_callers_session(
     client: FlaskClient, login: Call, refresh: Call, signed_in: Tokens
 ) -> None:
     # given
@@ -124,7 +122,7 @@ def test_signing_out_ends_this_session_and_no_other(
         ("x" * 5000, "x" * 200),
     ],
 )
-def test_a_session_remembers_the_device_as_far_as_it_can_be_shown(
+def test_session_stores_the_printable_part_of_the_user_agent(
     client: FlaskClient, register: Call, run: Call, sent: str, kept: str | None
 ) -> None:
     register("alice")

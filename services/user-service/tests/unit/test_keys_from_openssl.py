@@ -1,4 +1,4 @@
-"""The recipe of docs/runbooks/rotate-keys.md makes keys that this service signs with."""
+"""The openssl commands of docs/runbooks/rotate-keys.md make usable signing keys."""
 
 from __future__ import annotations
 

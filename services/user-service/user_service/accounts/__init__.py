@@ -1,1 +1,1 @@
-"""Who can sign in: usernames, passwords, registration."""
+"""Accounts: usernames, passwords, registration."""

@@ -1,4 +1,4 @@
-"""Open accounts."""
+"""Create accounts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RETURNING id, username, name, email
 def register(
     db: Database, passwords: Passwords, *, username: str, password: str, name: str | None, email: str | None
 ) -> Row:
-    """Open an account; raise UsernameTaken for all but one of several racing registrations."""
+    """Create an account; raise UsernameTaken, EmailTaken or WeakPassword."""
     rules.refuse_weak(password, username=username, email=email)
     account = {
         "username": username,

@@ -49,7 +49,7 @@ class HashingPool:
         except WaitTimeout as timeout:
             if hashed.cancel():
                 raise Busy from timeout
-            return hashed.result()  # it runs already and takes milliseconds
+            return hashed.result()  # it is running already and ends within milliseconds
 
     def _trim_when_idle(self) -> None:
         """Return the memory of hashes to the system after IDLE_SECONDS without one.

@@ -1,4 +1,4 @@
-"""Accounts: anybody may open one."""
+"""The public route of registration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from user_service.services import Services
 
 registration = public("registration", __name__)
 
-# Clients open the account that they need without asking whether it exists: that is no attack.
+# Some clients register on every start, whether or not the account exists; so the limit is high.
 REGISTERING = Rule("register", failures=(rules.UsernameTaken, rules.EmailTaken), free=100)
 
 

@@ -1,4 +1,4 @@
-"""Shapes of accounts on the wire."""
+"""Request and response schemas of accounts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST_USERNAME = 64
 
 
 def _normalised(value: Any) -> Any:
-    # Longer text is refused anyway, and normalising it could take seconds: the cost grows with the square.
+    # Longer text is refused later; normalising it could take seconds, because the cost is quadratic.
     short = isinstance(value, str) and len(value) <= 4 * LONGEST_USERNAME
     return rules.normalised(value) if short else value
 
@@ -57,7 +57,7 @@ Email = Annotated[
     AfterValidator(_address),
     Field(json_schema_extra={"format": "email"}),
 ]
-# Clients of the first version send "" for what a person left out.
+# Clients of the first version send "" for an empty form field.
 OptionalName = Annotated[Annotated[str, line(100)] | None, AfterValidator(_blank_is_none)]
 OptionalEmail = Annotated[
     Email | None, BeforeValidator(_blank_is_none, json_schema_input_type=Email | Literal[""] | None)

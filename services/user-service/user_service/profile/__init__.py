@@ -1,1 +1,1 @@
-"""What signed-in people see and decide about their own account."""
+"""The signed-in user's own account."""

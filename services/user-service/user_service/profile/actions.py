@@ -1,4 +1,4 @@
-"""Change or delete one's own account."""
+"""Change or delete the caller's account."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ UPDATE sessions SET ended_at = coalesce(ended_at, now()), user_agent = NULL WHER
 
 
 def change_profile(db: Database, *, caller: Caller, changes: dict[str, Any]) -> dict[str, Any]:
-    """Write these members of the caller's profile; return all of it."""
+    """Change these members of the caller's profile; return the whole profile."""
     if "email" in changes:
         changes = {**changes, "email_key": email_key(changes["email"])}
     with constraints(TAKEN):
@@ -68,7 +68,7 @@ def change_password(db: Database, passwords: Passwords, *, caller: Caller, curre
 
 
 def delete_account(db: Database, passwords: Passwords, *, caller: Caller, password: str) -> None:
-    """Erase what is held on the caller and end all sessions; only the username stays reserved."""
+    """Erase the caller's personal data and end all sessions; the username stays reserved."""
     known = _confirmed(db, passwords, caller, password)
     with db.transaction("delete_account") as connection:
         _claim(connection, ERASE, caller, known)
@@ -83,8 +83,10 @@ def _confirmed(db: Database, passwords: Passwords, caller: Caller, password: str
 
 
 def _claim(connection: Connection[Any], statement: str, caller: Caller, known: Row, **values: str) -> None:
-    """Change the user's row first, on its own: the next statement then sees every session that a racing sign-in
-    opened, and a sign-in that comes later sees the change."""
+    """Change the user's row before the sessions; raise InvalidToken when another session changed it first.
+
+    A concurrent sign-in locks the same row: either its session is visible to the next statement, or it sees the change.
+    """
     parameters = {"user_id": caller.user_id, "password_changed_at": known.password_changed_at, **values}
     if connection.execute(statement, parameters).fetchone() is None:
-        raise InvalidToken  # another session changed the password or deleted the account meanwhile
+        raise InvalidToken  # the password was changed or the account deleted meanwhile

@@ -1,4 +1,4 @@
-"""Read one's own account; a session that has ended reads nothing."""
+"""Read the caller's account; raise InvalidToken when the session has ended."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_profile(db: Database, *, caller: Caller) -> dict[str, Any]:
 
 
 def export(db: Database, *, caller: Caller) -> dict[str, Any]:
-    """Return everything that is held on the caller; hashes say nothing about a person and stay here."""
+    """Return all data about the caller except hashes."""
     row = _read(db, EXPORT, caller)
     return {
         "profile": profile_of(row),

@@ -1,4 +1,4 @@
-"""The profile: only signed-in callers may enter, and each finds only their own."""
+"""Routes of the caller's own profile."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def show(services: Services, caller: Caller) -> JsonResponse:
 @own_profile.patch("/profile", responses=responses({200: ProfileOut}, 400, 401, 409, 413, 415))
 @checks_session
 def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResponse:
-    """Change the caller's profile; what is absent stays, null clears."""
+    """Change the caller's profile; absent members stay, null clears a member."""
     changes = body.model_dump(exclude_unset=True)
     return json_response(actions.change_profile(services.database, caller=caller, changes=changes))
 
@@ -55,5 +55,5 @@ def delete(services: Services, caller: Caller, body: DeletionBody) -> JsonRespon
 @own_profile.get("/profile/export", responses=responses({200: ExportOut}, 401))
 @checks_session
 def export(services: Services, caller: Caller) -> JsonResponse:
-    """Export all that is held on the caller."""
+    """Export all data about the caller."""
     return json_response(queries.export(services.database, caller=caller))

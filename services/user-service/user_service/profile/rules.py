@@ -1,4 +1,4 @@
-"""How changes to one's own account are refused."""
+"""Problems of changes to the caller's account."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from chassis.problems import Problem
 
 
 class WrongPassword(Problem):
-    """The token is good, so this is not a 401: a client must ask for the password again, not for a new token."""
+    """Not a 401: the token is valid, and the client must ask for the password, not for a new token."""
 
     status, code, error = 403, "wrong_password", "wrong password"

@@ -1,4 +1,4 @@
-"""Shapes of the profile on the wire."""
+"""Request and response schemas of the profile."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Address(Shape):
 
 
 class ProfileChanges(Shape):
-    """What is absent stays as it is; null clears."""
+    """Absent members stay as they are; null clears a member."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 

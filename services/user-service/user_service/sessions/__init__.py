@@ -1,1 +1,1 @@
-"""Being signed in: sessions, the tokens that speak for them, and how they end."""
+"""Sessions, their tokens, and sign-out."""

@@ -1,4 +1,4 @@
-"""Sign in, stay signed in, sign out."""
+"""Open, continue and end sessions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Opened(NamedTuple):
-    """A session that goes on from here."""
+    """A live session and its next refresh token."""
 
     caller: Caller
     refresh_token: str
@@ -28,9 +28,9 @@ class Opened(NamedTuple):
 def sign_in(
     db: Database, passwords: Passwords, *, username: str, password: str, user_agent: str | None, lifetime: int
 ) -> Opened:
-    """Open a session for whoever knows the password; `lifetime` is that of its refresh tokens, in seconds."""
+    """Open a session; raise InvalidCredentials. `lifetime` is that of its refresh tokens, in seconds."""
     user = db.fetch_one(statements.FIND_USER, {"digest": username_digest(username)})
-    # No connection is held while hashing, and an unknown user costs as much of it.
+    # No connection is held while hashing. An unknown username costs the same time.
     if not passwords.match(password, user and user.password_hash) or user is None:
         raise InvalidCredentials
     _upgrade_hash(db, passwords, user, password)
@@ -61,10 +61,9 @@ def _upgrade_hash(db: Database, passwords: Passwords, user: Row, password: str) 
 
 
 def refresh(db: Database, *, refresh_token: str, lifetime: int) -> Opened:
-    """Trade a refresh token for the next one; a token that comes a second time ends its session.
+    """Exchange a refresh token for the next one; a second use of a token ends its session.
 
-    Strictly so: when two requests race with one token, one wins and the session ends all the same, because
-    nobody can tell an impatient client from a thief.
+    Two concurrent requests with one token also end the session: a retry cannot be told from a stolen token.
     """
     successor = secrets.token_urlsafe(32)
     tokens = {"presented": _digest(refresh_token), "next": _digest(successor), "lifetime": lifetime}
@@ -84,7 +83,7 @@ def sign_out(db: Database, *, caller: Caller) -> None:
 
 
 def end_session(db: Database, *, caller: Caller, session_id: str) -> None:
-    """End one of the caller's sessions; another's is not found."""
+    """End one of the caller's sessions; raise NotFound for another user's."""
     outcome = db.fetch_one(statements.END_ONE, {**_ids(caller), "ending": session_id})
     if outcome is None or not outcome.signed_in:
         raise InvalidToken
@@ -93,7 +92,7 @@ def end_session(db: Database, *, caller: Caller, session_id: str) -> None:
 
 
 def end_others(db: Database, *, caller: Caller) -> None:
-    """End all of the caller's sessions but the one that asks."""
+    """End all of the caller's sessions except the current one."""
     outcome = db.fetch_one(statements.END_OTHERS, _ids(caller))
     if outcome is None or not outcome.signed_in:
         raise InvalidToken

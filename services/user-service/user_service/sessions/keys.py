@@ -88,7 +88,7 @@ class KeyRing:
         self._keys = read(file)
 
     def signing(self) -> tuple[str, Ed25519PrivateKey]:
-        """Return the newest key whose signing time has come."""
+        """Return id and private key of the newest key whose signing time has begun."""
         keys = self._current()
         now = time.time()
         key = next((key for key in reversed(keys) if key.signs_from <= now), keys[0])

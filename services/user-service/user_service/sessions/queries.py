@@ -1,4 +1,4 @@
-"""Read which sessions go on and which have ended."""
+"""Read live sessions and the feed of ended ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SELECT version, at, session_id, user_id FROM endings WHERE version > %(after)s O
 
 
 def list_sessions(db: Database, *, caller: Caller) -> list[dict[str, Any]]:
-    """Return the caller's live sessions, newest first; a caller whose own has ended gets none."""
+    """Return the caller's live sessions, newest first; raise InvalidToken when the caller's own has ended."""
     rows = db.fetch_all(LIVE, {"user_id": caller.user_id, "session_id": caller.session_id})
     if not any(row.current for row in rows):
         raise InvalidToken
@@ -32,6 +32,6 @@ def has_ended(db: Database, session_id: str) -> bool:
 
 
 def list_endings(db: Database, *, after: int, limit: int) -> dict[str, Any]:
-    """Return what ended after a version, oldest first, and the version that this leads to."""
+    """Return the ended sessions and erased accounts after a version, oldest first, and the last version."""
     endings = [row._asdict() for row in db.fetch_all(ENDINGS, {"after": after, "limit": limit})]
     return {"version": endings[-1]["version"] if endings else after, "endings": endings}

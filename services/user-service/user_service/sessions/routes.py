@@ -1,4 +1,4 @@
-"""Routes of sessions: sign-in, refresh and keys are public; callers end their own; services read the ended ones."""
+"""Routes of sessions: sign in, refresh, list, end; public keys; the feed of ended sessions."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def login(services: Services, body: LoginBody) -> JsonResponse:
 
 @sign_in.post("/token/refresh", responses=responses({200: TokensOut}, 400, 401, 413, 415, 429))
 def refresh(services: Services, body: RefreshBody) -> JsonResponse:
-    """Trade a refresh token for a new token and the next refresh token."""
+    """Exchange a refresh token for a new token and a new refresh token."""
     lifetime = services.issuer.refresh_seconds
     with services.rate_limiter.attempt(REFRESHING, body.refresh_token):
         opened = actions.refresh(services.database, refresh_token=body.refresh_token, lifetime=lifetime)
@@ -59,7 +59,7 @@ def refresh(services: Services, body: RefreshBody) -> JsonResponse:
 @own_sessions.post("/logout", responses=responses({204: None}, 401))
 @checks_session
 def logout(services: Services, caller: Caller) -> JsonResponse:
-    """End this session: its token and its refresh token are worth nothing from now on."""
+    """End this session; its token and its refresh token become invalid."""
     actions.sign_out(services.database, caller=caller)
     return no_content()
 
@@ -67,7 +67,7 @@ def logout(services: Services, caller: Caller) -> JsonResponse:
 @own_sessions.get("/sessions", responses=responses({200: LiveSessionsOut}, 401))
 @checks_session
 def list_sessions(services: Services, caller: Caller) -> JsonResponse:
-    """List the caller's sessions that go on, newest first."""
+    """List the caller's live sessions, newest first."""
     return json_response(queries.list_sessions(services.database, caller=caller))
 
 
@@ -82,14 +82,14 @@ def end_session(services: Services, caller: Caller, path: SessionPath) -> JsonRe
 @own_sessions.delete("/sessions", responses=responses({204: None}, 401))
 @checks_session
 def end_other_sessions(services: Services, caller: Caller) -> JsonResponse:
-    """End all of the caller's sessions but this one."""
+    """End all of the caller's sessions except this one."""
     actions.end_others(services.database, caller=caller)
     return no_content()
 
 
 @sign_in.get("/.well-known/jwks.json", responses=responses({200: KeysOut}))
 def keys(services: Services) -> JsonResponse:
-    """Publish the keys that verify our tokens."""
+    """Publish the public keys that verify tokens."""
     response = json_response(services.issuer.jwks())
     response.headers["Cache-Control"] = "public, max-age=60"
     return response
@@ -97,7 +97,7 @@ def keys(services: Services) -> JsonResponse:
 
 @for_services.get("/ended-sessions", responses=responses({200: FeedOut}, 400, 401))
 def ended_sessions(services: Services, query: FeedQuery) -> JsonResponse:
-    """Tell another service which sessions have ended, and which accounts are to be erased, since a version."""
+    """List the ended sessions and erased accounts after a version, for the other services."""
     return json_response(queries.list_endings(services.database, after=query.after, limit=query.limit))
 
 
@@ -111,6 +111,6 @@ def _tokens(issuer: Issuer, opened: actions.Opened) -> dict[str, str | int]:
 
 
 def _user_agent() -> str | None:
-    """Return what the client says it is, fit to be stored and shown."""
+    """Return the User-Agent header, shortened and without unprintable characters."""
     sent = current_context().user_agent[:LONGEST_USER_AGENT]
     return "".join(filter(str.isprintable, sent)) or None

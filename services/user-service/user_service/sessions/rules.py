@@ -1,4 +1,4 @@
-"""How signing in is refused."""
+"""Problems of sign-in and refresh."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from chassis.problems import InvalidToken, Unauthenticated
 
 
 class InvalidCredentials(Unauthenticated):
-    """Unknown, deleted or mistyped: all look the same from outside."""
+    """Wrong password, unknown or deleted account; the client cannot tell which."""
 
     code, error = "invalid_credentials", "invalid credentials"
 
 
 class InvalidRefreshToken(InvalidToken):
-    """Unknown, spent, expired, or of a session that has ended."""
+    """The refresh token is unknown, used, expired, or of an ended session."""
 
     code, error = "invalid_refresh_token", "invalid refresh token"

@@ -1,4 +1,4 @@
-"""Shapes of signing in on the wire."""
+"""Request and response schemas of sessions."""
 
 from __future__ import annotations
 

@@ -13,11 +13,11 @@ from user_service.settings import Settings
 
 class Signer(Protocol):
     def sign(self, caller: Caller) -> str:
-        """Return a token that the verifiers of all services accept as this caller."""
+        """Return a token for this caller that all services accept."""
 
 
 class Issuer(NamedTuple):
-    """The signer, its verifier, and the lifetimes of what they issue."""
+    """Signer, verifier and token lifetimes."""
 
     signer: Signer
     verifier: TokenVerifier
@@ -26,7 +26,7 @@ class Issuer(NamedTuple):
     ring: KeyRing | None = None
 
     def jwks(self) -> dict[str, Any]:
-        """Return the public keys; none for demo tokens, which have a shared secret instead."""
+        """Return the public keys as a JWK set, empty for demo tokens."""
         return self.ring.jwks() if self.ring else {"keys": []}
 
 

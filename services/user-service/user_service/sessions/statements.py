@@ -1,4 +1,4 @@
-"""The statements that open, continue and end sessions: one each, so that each happens whole or not at all."""
+"""The atomic statements that open, continue and end sessions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ FIND_USER = """
 SELECT id, username, password_hash, password_changed_at FROM users WHERE username_digest = %(digest)s
 """
 
-# FOR SHARE looks again after waiting for a password change or a deletion: a session that was
-# granted to the old password must not open after that change has ended all sessions.
+# FOR SHARE reads the newest row after waiting for a password change or a deletion: no session may
+# open with the old password after that change has ended all sessions.
 OPEN = Statement("""-- open_session
 WITH owner AS (
     SELECT id FROM users WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s FOR SHARE
@@ -32,8 +32,8 @@ REHASH = Statement("""-- upgrade_password_hash
 UPDATE users SET password_hash = %(new)s WHERE id = %(user_id)s AND password_hash = %(old)s RETURNING id
 """)
 
-# Counting the uses is what decides: of two requests with one token the second waits for the first
-# one's row lock and then counts to two, on whichever process it runs.
+# The count of uses decides: of two requests with one token the second waits for the row lock of the
+# first and then counts to two, in any process.
 REFRESH = Statement("""-- refresh_session
 WITH presented AS (
     UPDATE refresh_tokens SET uses = uses + 1 WHERE digest = %(presented)s RETURNING session_id, uses

@@ -1,1 +1,1 @@
-"""Pipeline logic: what to build, what is released where."""
+"""The pipeline: plan builds, record releases, check changes of gitops/."""

@@ -1,4 +1,4 @@
-"""The command line of the pipeline: workflows and operators call nothing else."""
+"""The command line of the pipeline, for workflows and operators."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ directly = click.option("--direct", is_flag=True, help="Push to main, even where
 
 
 class _Pipeline(click.Group):
-    """Report data that does not fit the schema as a refusal, not as a crash."""
+    """Report invalid data as an error message instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -138,7 +138,7 @@ Wanted = Callable[[Shop], dict[str, releases.Release]]
 
 
 def _publish(repository: Repository, env: str, wanted: Wanted, title: str, direct: bool) -> None:
-    """Write to main in the first environment, by pull request in the others."""
+    """Push to main for the first environment; push a branch for a pull request for the others."""
     first = Shop(repository, repository.fetch_main()).order[0]
     branch = "main" if direct or env == first else f"b2cctl/{env}-{{commit}}"
 

@@ -1,6 +1,7 @@
-"""What may be written under gitops/envs/*/releases: release, promote, roll back, unhold.
+"""Compute changes of gitops/envs/*/releases: release, promote, roll back, unhold.
 
-Each function decides on one commit of main and returns what to write there, so that a lost race is decided anew.
+Each function reads one commit of main and returns what to write on top of it. When another push comes first, it is
+called again with the new commit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from b2cctl.shop import Shop
 
 
 def release(main: Shop, built: Shop, digests: Mapping[str, str], run_url: str) -> tuple[dict[str, Release], list[str]]:
-    """Record in the first environment what one commit built; return the releases, and a line for each service."""
+    """Return the releases of one commit's builds in the first environment, and a line of text per service."""
     if not main.repository.is_ancestor(built.commit, main.commit):
         raise Refused(f"{built.commit[:12]} is not in the history of main: nothing of it is released")
     if unknown := digests.keys() - set(built.services):
@@ -52,16 +53,16 @@ def _why_not(main: Shop, built: Shop, recorded: Release) -> str | None:
 
 
 def _newer(main: Shop, before: Release, source_sha: str, chart_revision: str) -> str | None:
-    """Name the commit of an earlier record that going to these two would undo."""
+    """Return the recorded commit that these two commits would revert; None when they revert nothing."""
     for old, new in ((before.source_sha, source_sha), (before.chart_revision, chart_revision)):
-        # What a force-push took out of main binds nobody.
+        # A recorded commit that a force-push removed from main does not count.
         if main.repository.is_ancestor(old, main.commit) and not main.repository.is_ancestor(old, new):
             return old
     return None
 
 
 def promote(main: Shop, source: str, target: str, services: Sequence[str], digest: str | None) -> dict[str, Release]:
-    """Copy what the source environment records now; refuse with the reason."""
+    """Return copies of the source environment's current releases; raise Refused with the reason."""
     _check_step(main, source, target)
     return {service: _promoted(main, source, target, service, digest) for service in services}
 
@@ -89,7 +90,7 @@ def _promoted(main: Shop, source: str, target: str, service: str, digest: str | 
 
 
 def recorded(main: Shop, env: str, service: str) -> Release:
-    """Return what an environment records, refusing when it records nothing."""
+    """Return the environment's current release; raise Refused when there is none."""
     found = main.release(env, service)
     if found is None:
         raise Refused(f"{env} records no release of {service}")
@@ -97,7 +98,7 @@ def recorded(main: Shop, env: str, service: str) -> Release:
 
 
 def rollback(main: Shop, env: str, service: str, reason: str, to: str | None) -> Release:
-    """Return to what ran before, or to what a commit recorded, and hold it there."""
+    """Return the previous release, or the one as of commit `to`, marked as held."""
     current = recorded(main, env, service)
     wanted = _recorded_at(main, env, service, to) if to else _previous(main, env, current)
     if wanted is None:
@@ -106,7 +107,7 @@ def rollback(main: Shop, env: str, service: str, reason: str, to: str | None) ->
 
 
 def _previous(main: Shop, env: str, current: Release) -> Release | None:
-    # After a roll-back, what it returned to has a predecessor too: start from where that one was released.
+    # After a roll-back, search backwards from where the current release was first recorded.
     released = (each for _, each in main.history(env, current.service) if not each.hold)
     from_there = dropwhile(lambda each: each.runs() != current.runs(), released)
     return next((each for each in from_there if each.runs() != current.runs()), None)
@@ -118,7 +119,7 @@ def _recorded_at(main: Shop, env: str, service: str, to: str) -> Release | None:
 
 
 def unhold(main: Shop, env: str, service: str) -> Release:
-    """Let releases reach an environment again; what it runs stays until one does."""
+    """Return the current release without its hold, so that later releases replace it."""
     current = recorded(main, env, service)
     if not current.hold:
         raise Refused(f"{service} is not held in {env}")
@@ -126,7 +127,7 @@ def unhold(main: Shop, env: str, service: str) -> Release:
 
 
 def write(main: Shop, env: str, wanted: Mapping[str, Release], title: str) -> Change | None:
-    """Turn releases into files and a message whose trailers a machine can read; None when nothing changes."""
+    """Return the files and the commit message, with trailers for programs; None when nothing changes."""
     files = {releases.path(env, service): releases.dump(each) for service, each in wanted.items()}
     files = {path: text for path, text in files.items() if main.repository.read(main.commit, path) != text}
     trailers = [f"B2c-Env: {env}", *(line for each in wanted.values() for line in _trailers(each))]

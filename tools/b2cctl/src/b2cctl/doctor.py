@@ -1,4 +1,4 @@
-"""The GitHub settings that the pipeline needs and that no file in the repository can make."""
+"""Check the GitHub settings that the pipeline needs and that cannot be files in the repository."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ def _asks_somebody_else(found: Any) -> bool:
     return any(rule["prevent_self_review"] for rule in reviews)
 
 
-# What must be, the endpoint that tells, and how to recognise it there.
+# Requirement, API endpoint, check of its response.
 SETTINGS: list[tuple[str, str, Callable[[Any], bool]]] = [
     ("a ruleset on main wants pull requests, no force-push, no deletion", "rules/branches/main", _protects),
     ("it requires the checks `gate` and `guard`, on up-to-date branches", "rules/branches/main", _requires_checks),
@@ -51,7 +51,7 @@ for _env in ("dev", "stage", "prod"):
 
 
 def examine(slug: str) -> list[tuple[str, str]]:
-    """Check each setting; what cannot be asked is listed as unknown."""
+    """Return verdict and requirement of each setting; unknown when GitHub does not answer."""
     return [(_verdict(slug, endpoint, holds), must) for must, endpoint, holds in SETTINGS]
 
 

@@ -1,4 +1,4 @@
-"""The one required check: every job succeeded, or was skipped because the plan said so."""
+"""The required check: every job succeeded, or was skipped by the plan."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def complaints(needs: Mapping[str, Any], event: str) -> Iterator[str]:
-    """Yield what is wrong with the jobs of a run; `needs` is the workflow's own context of that name."""
+    """Yield a message per failed or wrongly skipped job; `needs` is the workflow's context of that name."""
     skippable = _skippable(needs.get("plan", {}).get("outputs", {}), event)
     for job, outcome in needs.items():
         result = outcome["result"]

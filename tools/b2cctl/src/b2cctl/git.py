@@ -1,4 +1,4 @@
-"""Git without a working tree: read any commit, write one on top of main, push it plainly."""
+"""Read commits, write a commit on top of main and push it, without a working tree."""
 
 import os
 import random
@@ -18,12 +18,12 @@ LONGEST_PAUSE = 3.0
 
 
 class Refused(click.ClickException):
-    """Say why the pipeline will not do it."""
+    """The pipeline refuses the operation; the message says why."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """Files to write on top of a commit, and the message that tells why."""
+    """Files to write on top of a commit, and the commit message."""
 
     files: Mapping[str, str]
     message: str
@@ -31,7 +31,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Repository:
-    """A clone, read commit by commit; its working tree and index are never touched."""
+    """A clone; its working tree and index are never used."""
 
     path: Path
 
@@ -61,7 +61,7 @@ class Repository:
 
     @cache  # noqa: B019 - commits never change, and a process works on one clone
     def tree(self, commit: str) -> dict[str, str]:
-        """List every file of a commit: path to mode, type and blob id."""
+        """Return every file of a commit: path to mode, type and blob id."""
         listing = self.git("ls-tree", "-r", "-z", "--full-tree", commit)
         entries = (line.split("\t", 1) for line in listing.split("\0") if line)
         return {path: entry for entry, path in entries}
@@ -75,7 +75,7 @@ class Repository:
         return datetime.fromtimestamp(int(self.git("show", "-s", "--format=%ct", commit)), UTC)
 
     def log(self, commit: str, path: str) -> list[str]:
-        """List the commits that wrote a file, newest first."""
+        """Return the commits that changed a file, newest first."""
         return self.git("log", "--format=%H", commit, "--", path).split()
 
     def commit(self, parent: str, change: Change) -> str:
@@ -90,7 +90,7 @@ class Repository:
         return self.git("commit-tree", tree, "-p", parent, "-F", "-", stdin=change.message).strip()
 
     def push(self, commit: str, branch: str) -> bool:
-        """Push without force; False when somebody else pushed first."""
+        """Push without force; return False when the branch has moved meanwhile."""
         done = self._run("push", "--porcelain", "origin", f"{commit}:refs/heads/{branch}")
         rejected = any(line.startswith("!") for line in done.stdout.splitlines())
         if done.returncode and not rejected:
@@ -98,9 +98,9 @@ class Repository:
         return not rejected
 
     def publish(self, decide: Callable[[str], Change | None], branch: str = "main") -> str | None:
-        """Decide on the newest main, commit, push; when somebody was faster, decide again.
+        """Call `decide` with the newest main, commit its change and push; start again when the push is rejected.
 
-        A branch may be named after what it holds: `{commit}` in its name is the commit pushed.
+        `{commit}` in the branch's name is replaced by the commit.
         """
         for attempt in range(ATTEMPTS):
             base = self.fetch_main()
@@ -109,6 +109,6 @@ class Repository:
             commit = self.commit(base, change)
             if self.push(commit, branch.format(commit=commit)):
                 return commit
-            # Jitter, or writers that collided once collide again.
+            # Jitter, so that colliding writers do not collide again.
             time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.05 * 2**attempt)))  # noqa: S311
         raise Refused(f"{ATTEMPTS} pushes were rejected: run the job again")

@@ -1,4 +1,4 @@
-"""What only GitHub knows or does, asked through its command line `gh`."""
+"""Call GitHub through its command line `gh`."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ def _gh(*arguments: str) -> str:
 
 
 def verify_attestation(release: Release, slug: str) -> None:
-    """Refuse an image that was not built by this repository's own workflow."""
+    """Raise Refused for an image that this repository's workflow did not build."""
     image = f"oci://{release.image.repository}@{release.image.digest}"
     _gh("attestation", "verify", image, "--repo", slug, "--signer-workflow", f"{slug}/{SIGNER}")
 

@@ -1,4 +1,4 @@
-"""Check changes of gitops/ against what b2cctl would write."""
+"""Check that changes of gitops/ are those that b2cctl would write."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -10,7 +10,7 @@ from b2cctl.shop import Shop
 
 
 def objections(base: Shop, head: Shop) -> Iterator[str]:
-    """Yield one line for each reason not to merge head into base."""
+    """Yield the reasons against merging head into base."""
     changed = sorted(path for path in base.tree.keys() | head.tree.keys() if base.tree.get(path) != head.tree.get(path))
     touched = [path for path in changed if releases.are_at(path)]
     if touched and (others := sorted(set(changed) - set(touched))):
@@ -37,7 +37,7 @@ def _check(base: Shop, head: Shop, path: str) -> None:
 
 
 def _check_removal(base: Shop, path: str) -> None:
-    """A service leaves the environments in the opposite order of promotion (docs/runbooks/remove-service.md)."""
+    """Raise Refused unless a service is removed in reverse order of promotion (docs/runbooks/remove-service.md)."""
     env, service = path.split("/")[2], PurePosixPath(path).stem
     later = base.order[base.order.index(env) + 1 :] if env in base.order else base.order
     if running := [each for each in later if base.release(each, service)]:
@@ -47,7 +47,7 @@ def _check_removal(base: Shop, path: str) -> None:
 
 
 def _legal(base: Shop, env: str, service: str, new: Release) -> Iterator[Release]:
-    """Yield every release that b2cctl could write here."""
+    """Yield every release that b2cctl could write for this service."""
     current = base.release(env, service)
     if new.hold:
         yield from (each.with_changes(hold=True, reason=new.reason) for _, each in base.history(env, service))

@@ -1,6 +1,6 @@
-"""Which services a commit affects, why, and what to test: compared with what the first environment records.
+"""Plan what to build, release and test, by comparison of a commit with the first environment's releases.
 
-No base commit is involved, so force-pushes, reverts, cancelled runs and first runs all end in the same place.
+No base commit is used, so force-pushes, reverts, cancelled runs and first runs need no special case.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ EVERY_TEST_NEEDS = ("pyproject.toml", "requirements-dev.txt", "Makefile")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to do for one service, and why."""
+    """What to do for one service, with the reasons."""
 
     service: str
     inputs: str
@@ -34,7 +34,7 @@ class Suite:
 
 @dataclass(frozen=True)
 class Plan:
-    """The outcome for one commit."""
+    """What to build, release and test for one commit."""
 
     commit: str
     epoch: int
@@ -45,7 +45,7 @@ class Plan:
 
 
 def make_plan(shop: Shop) -> Plan:
-    """Compare a commit with what the first environment records."""
+    """Return the plan of a commit."""
     verdicts = [judge(shop, service) for service in shop.services]
     build = [
         {"service": verdict.service, "image": shop.address(verdict.service), "tag": tag(shop.commit)}
@@ -58,7 +58,7 @@ def make_plan(shop: Shop) -> Plan:
 
 
 def table(plan: Plan) -> str:
-    """Show a plan to people, as Markdown."""
+    """Return a plan as Markdown."""
     mark = {True: "yes", False: "no"}
     rows = [f"| {v.service} | {mark[v.build]} | {mark[v.chart]} | {'; '.join(v.reasons)} |" for v in plan.services]
     suites = ", ".join(suite.name for suite in plan.test) or "none"
@@ -70,7 +70,7 @@ def tag(commit: str) -> str:
 
 
 def judge(shop: Shop, service: str) -> Verdict:
-    """Decide what one service needs."""
+    """Decide whether to build a service and whether to release its chart."""
     inputs = workspace.digest(shop.inputs(service))
     recorded = shop.release(shop.order[0], service)
     if recorded is None:
@@ -99,7 +99,7 @@ def _why(shop: Shop, recorded: Release) -> Iterator[str]:
 
 
 def suites_to_run(shop: Shop) -> Iterator[Suite]:
-    """Pick the suites whose files equal those of no released commit: a release is only made of tested commits."""
+    """Yield the suites whose files differ from those of every released commit, which were tested before."""
     released = [at for commit in sorted(_released_commits(shop)) if (at := shop.at(commit))]
     for suite in _suites(shop):
         files = _files(shop, suite)
@@ -120,7 +120,7 @@ def _suites(shop: Shop) -> Iterator[Suite]:
 
 
 def _files(shop: Shop, suite: Suite) -> dict[str, str]:
-    """List what a suite's outcome depends on."""
+    """Return the files on which a suite's result depends."""
     everything = {path: blob for path, blob in shop.tree.items() if not releases.are_at(path)}
     if suite.name == "repository":
         return everything

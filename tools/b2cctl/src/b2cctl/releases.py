@@ -1,4 +1,4 @@
-"""The release file: which image and which chart one service runs in one environment."""
+"""The release file: image and chart of one service in one environment."""
 
 import re
 from typing import Annotated, Literal, Self
@@ -66,7 +66,7 @@ class Release(_Strict):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quote commit ids: `12345678e9...` is a number to other YAML readers."""
+    """Quote commit ids, because other YAML parsers read `12345678e9...` as a number."""
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -82,18 +82,18 @@ def path(env: str, service: str) -> str:
 
 
 def are_at(path: str) -> bool:
-    """Tell whether a path is where only release files belong."""
+    """Tell whether a path is inside a folder of release files."""
     return path.startswith("gitops/envs/") and "/releases/" in path
 
 
 def dump(release: Release) -> str:
-    """Write the one canonical form."""
+    """Return a release as YAML in its canonical form."""
     fields = release.model_dump(by_alias=True, exclude_none=True)
     return HEADER + yaml.dump(fields, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
 
 
 def load(text: str, name: str) -> Release:
-    """Read a release file, refusing whatever the schema does not know."""
+    """Parse a release file; raise Refused when it does not fit the schema."""
     try:
         return Release.model_validate(yaml.safe_load(text))
     except (ValidationError, yaml.YAMLError) as error:

@@ -1,4 +1,4 @@
-"""The shop as one commit describes it: who owns it, in which order its environments promote, what each runs."""
+"""Read the shop's files from one commit: owner, services, environments, releases."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from b2cctl.releases import Release
 
 @dataclass(frozen=True)
 class Shop:
-    """Everything that the pipeline reads from one commit."""
+    """The shop at one commit."""
 
     repository: Repository
     commit: str
@@ -30,7 +30,7 @@ class Shop:
 
     @cached_property
     def owner(self) -> dict[str, str]:
-        """Read owner, repo and registry."""
+        """Return owner, repo and registry."""
         return dict(yaml.safe_load(self.read("gitops/policy/shop.yaml")))
 
     @cached_property
@@ -49,11 +49,11 @@ class Shop:
         return f"{self.owner['registry']}/{self.owner['owner']}/{service}"
 
     def inputs(self, service: str) -> dict[str, str]:
-        """List the files that an image is made of."""
+        """Return the files that go into a service's image."""
         return workspace.shipped(self.tree, workspace.closure(self.read, f"services/{service}"))
 
     def chart(self, service: str) -> dict[str, str]:
-        """List the files that a service's manifests are made of."""
+        """Return the files of a service's chart and its library charts."""
         folder = f"helm/{service}"
         if f"{folder}/Chart.yaml" not in self.tree:
             return {}
@@ -64,11 +64,11 @@ class Shop:
         return releases.load(self.read(path), path) if path in self.tree else None
 
     def history(self, env: str, service: str) -> Iterator[tuple[str, Release]]:
-        """Yield what an environment recorded, newest first, each with the commit that wrote it."""
+        """Yield an environment's releases of a service, newest first, each with the commit that wrote it."""
         for commit in self.repository.log(self.commit, releases.path(env, service)):
             if release := Shop(self.repository, commit).release(env, service):
                 yield commit, release
 
     def at(self, commit: str) -> "Shop | None":
-        """Look at another commit, if the clone has it: a force-push may have taken it away."""
+        """Return the shop at another commit; None when a force-push removed that commit."""
         return Shop(self.repository, commit) if self.repository.has(commit) else None

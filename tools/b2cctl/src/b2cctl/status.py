@@ -1,4 +1,4 @@
-"""Which service runs which image in which environment, since when."""
+"""List the current releases."""
 
 from itertools import takewhile
 
@@ -7,7 +7,7 @@ from b2cctl.shop import Shop
 
 
 def rows(shop: Shop) -> list[dict[str, str]]:
-    """List every recorded release, in the order of promotion."""
+    """Return a row per release, in the order of promotion."""
     recorded = ((env, shop.release(env, service)) for env in shop.order for service in shop.services)
     return [_row(shop, env, release) for env, release in recorded if release]
 

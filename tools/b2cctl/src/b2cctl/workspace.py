@@ -1,4 +1,4 @@
-"""What goes into an image: the closure of a service's workspace dependencies, as one digest."""
+"""Find and digest the files that go into an image or a chart."""
 
 import hashlib
 import posixpath
@@ -13,13 +13,13 @@ NOT_SHIPPED = ("tests", "docs")
 
 
 def projects(tree: Tree, kind: str) -> list[str]:
-    """Name the projects of a kind (libs, services): its folders that hold a pyproject.toml."""
+    """Return the projects of a kind (libs, services): its folders with a pyproject.toml."""
     parts = (path.split("/") for path in tree)
     return sorted(part[1] for part in parts if part[0] == kind and part[2:] == ["pyproject.toml"])
 
 
 def closure(read: Read, folder: str) -> list[str]:
-    """List a project's folder and every workspace folder it depends on, directly or not."""
+    """Return a project's folder and all workspace folders that it depends on, also indirectly."""
     found: list[str] = []
     waiting = [folder]
     while waiting:
@@ -36,7 +36,7 @@ def _workspace_dependencies(read: Read, folder: str) -> list[str]:
 
 
 def chart_closure(read: Read, folder: str) -> list[str]:
-    """List a chart's folder and the library charts it takes from beside it."""
+    """Return a chart's folder and those of its local library charts."""
     dependencies = yaml.safe_load(read(f"{folder}/Chart.yaml")).get("dependencies", [])
     local = [each["repository"] for each in dependencies if each.get("repository", "").startswith("file://")]
     return [folder, *(_beside(folder, address.removeprefix("file://")) for address in local)]
@@ -47,13 +47,13 @@ def _beside(folder: str, relative: str) -> str:
 
 
 def below(tree: Tree, folders: Iterable[str]) -> dict[str, str]:
-    """Pick the files below some folders."""
+    """Return the files below some folders."""
     prefixes = tuple(f"{folder}/" for folder in folders)
     return {path: blob for path, blob in tree.items() if path.startswith(prefixes)}
 
 
 def shipped(tree: Tree, folders: Iterable[str]) -> dict[str, str]:
-    """Pick the files below some folders that can reach an image or a cluster: no tests, no documents."""
+    """Return the files below some folders without tests and documents, which reach no image or cluster."""
     folders = list(folders)
     return {path: blob for path, blob in below(tree, folders).items() if not _left_out(path, folders)}
 
@@ -64,6 +64,6 @@ def _left_out(path: str, folders: Iterable[str]) -> bool:
 
 
 def digest(files: Tree) -> str:
-    """Reduce files, their modes and names to one SHA-256."""
+    """Return one SHA-256 of files, their modes and names."""
     lines = "".join(f"{path}\t{blob}\n" for path, blob in sorted(files.items()))
     return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"

@@ -1,4 +1,4 @@
-"""What the charts and the GitOps folder need besides Helm itself."""
+"""Tools around the Helm charts and the GitOps folder."""
 
 from pathlib import Path
 

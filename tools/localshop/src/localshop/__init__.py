@@ -1,4 +1,4 @@
-"""The whole shop on one machine, for people who try it and for the tests that need real processes."""
+"""Run the whole shop on one machine, for `make up` and for tests with real processes."""
 
 from pathlib import Path
 
@@ -8,4 +8,4 @@ ROOT = Path(__file__).resolve().parents[4]
 
 
 class Trouble(click.ClickException):
-    """What went wrong and what to do about it, in one line."""
+    """An error for the user: one line that says what failed and what to do."""

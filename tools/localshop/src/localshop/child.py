@@ -1,4 +1,4 @@
-"""Child processes that end with the shop, however the shop ends."""
+"""Child processes that end when the shop ends, even when it is killed."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Child:
-    """A process with a session of its own: Ctrl-C reaches the shop alone, and the shop decides the order of stopping.
+    """A process in its own session, so that Ctrl-C reaches only the shop, which stops its children in order.
 
-    Launch it from a thread that lives as long as it shall: Linux ends it together with that thread.
+    Launch it from a long-lived thread: on Linux the process ends together with the thread that launched it.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Child:
         self._log_start = 0
 
     def launch(self, account: pwd.struct_passwd | None = None) -> None:
-        """Start it, as another user when an account is given."""
+        """Start the process, as another user when an account is given."""
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
@@ -69,7 +69,7 @@ class Child:
             )
 
     def complete(self, account: pwd.struct_passwd | None = None) -> str:
-        """Start it and wait for its end; return the line of its log that says how it went."""
+        """Start the process and wait for its end; return the last important line of its log; raise Trouble."""
         self.launch(account)
         try:
             while self.running:
@@ -93,24 +93,24 @@ class Child:
             self._process.send_signal(self._stop_signal)
 
     def wait(self, seconds: float) -> int | None:
-        """Wait for its end; return its exit code, None when it is still running."""
+        """Wait for the process; return its exit code, None while it still runs."""
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
                 return self._process.wait(seconds)
         return None
 
     def stop(self, grace_seconds: float = 15) -> None:
-        """Ask, wait, then kill whatever is left."""
+        """Send the stop signal; kill the process and its descendants after `grace_seconds`."""
         self.ask_to_stop()
         self.wait(grace_seconds)
         self.kill()
 
     def kill(self) -> None:
-        """Kill -9 the process and all that it started."""
+        """Kill the process and its descendants with SIGKILL."""
         if self._process is None:
             return
-        family = _descendants(self._process.pid)  # PostgreSQL gives each of its own a session, so the group is not all
-        with suppress(ProcessLookupError, PermissionError):  # macOS says "not permitted" about a group that is gone
+        family = _descendants(self._process.pid)  # PostgreSQL's processes have their own sessions and groups
+        with suppress(ProcessLookupError, PermissionError):  # macOS says "not permitted" when the group has ended
             os.killpg(self._process.pid, signal.SIGKILL)
         for process in family:
             with suppress(psutil.NoSuchProcess):
@@ -119,9 +119,9 @@ class Child:
         psutil.wait_procs(family, timeout=5)
 
     def freeze(self) -> None:
-        """Stop the process and all that it started in their tracks, as a machine that hangs would."""
+        """Suspend the process and its descendants, as if the machine hung."""
         for process in self.family()[:1]:
-            process.suspend()  # first: it must not start another while the others are being found
+            process.suspend()  # first, so that it starts no other process meanwhile
         for process in self.family()[1:]:
             process.suspend()
 
@@ -130,7 +130,7 @@ class Child:
             process.resume()
 
     def family(self) -> list[psutil.Process]:
-        """Return the process, all that it started, and all that those started."""
+        """Return the process and its descendants."""
         return [psutil.Process(self.pid), *_descendants(self.pid)] if self.pid and self.running else []
 
     def trouble(self, what: str, last_resort: str = "") -> Trouble:
@@ -166,7 +166,7 @@ def _descendants(pid: int) -> list[psutil.Process]:
 
 
 def _end_with_parent(farewell: signal.Signals) -> Callable[[], None]:
-    """Return what a forked child does so that the kernel sends it `farewell` when its parent is gone."""
+    """Return a `preexec_fn` that makes the kernel send `farewell` when the parent ends."""
     parent = os.getpid()
 
     def prepare() -> None:
@@ -179,5 +179,5 @@ def _end_with_parent(farewell: signal.Signals) -> Callable[[], None]:
 
 
 def _identity(account: pwd.struct_passwd | None) -> dict[str, Any]:
-    """Return what makes subprocess become `account`; nothing for None."""
+    """Return the Popen arguments that run a process as `account`; none for None."""
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}

@@ -1,4 +1,4 @@
-"""PgBouncer in front of databases that run already, for tests and measurements: configured by docs/pgbouncer.ini."""
+"""Run PgBouncer with docs/pgbouncer.ini in front of running databases, for tests and measurements."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ START_SECONDS = 10
 
 
 def program() -> str | None:
-    """Return where PgBouncer is: /usr/sbin, where Debian puts it, is not on everybody's path."""
+    """Return the path of PgBouncer; also search /usr/sbin, where Debian installs it."""
     return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 
 
 def keeps_prepared_statements() -> bool:
-    """Tell whether this PgBouncer has every client's prepared statements on every server connection: since 1.22."""
+    """Tell whether this PgBouncer supports prepared statements in transaction mode: 1.22 or newer."""
     said = subprocess.run([program() or "pgbouncer", "--version"], capture_output=True, text=True, check=True).stdout
     major, minor = re.findall(r"\d+", said)[:2]
     return (int(major), int(minor)) >= (1, 22)
 
 
 class PgBouncer(Child):
-    """A pooler on loopback. It lets anybody in, as the user whom the database's own URL names."""
+    """A pooler on loopback without authentication; it connects as the user of the database's URL."""
 
     def __init__(self, folder: Path, *, port: int, databases: Mapping[str, str], **settings: int) -> None:
-        """`databases` gives the URL of each that the file names; `settings` are put over the file's."""
+        """Map the file's databases to the URLs of `databases`; `settings` override the file's."""
         self.port = port
         self._folder = folder
         self._databases = databases
         self._settings = settings
         command = (program() or "pgbouncer", "-q", str(folder / "pgbouncer.ini"))
-        # Versions differ in what other signals do; it keeps nothing that this one could lose.
+        # Other signals differ between versions; PgBouncer has no data to lose.
         super().__init__("PgBouncer", command, log=folder.with_suffix(".log"), stop_signal=signal.SIGKILL)
 
     def url(self, database: str) -> str:
         return f"postgresql://anybody@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        """Run it, and wait until it listens; the databases may come later."""
+        """Start PgBouncer and wait until it listens; the databases need not run yet."""
         account = account_for(self._folder)
         if not self._folder.exists():
             make_private_folder(self._folder, account)
@@ -85,6 +85,6 @@ class PgBouncer(Child):
 
 
 def _place(url: str) -> str:
-    """Return where a URL leads and as whom, in PgBouncer's words, which are libpq's."""
+    """Return a URL's host, port, database and user as PgBouncer's connection string."""
     wanted = ("host", "port", "dbname", "user", "password")
     return " ".join(f"{name}={value}" for name, value in conninfo_to_dict(url).items() if name in wanted)

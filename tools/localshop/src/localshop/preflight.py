@@ -1,4 +1,4 @@
-"""Checks before the shop starts."""
+"""Check ports, data folder and databases before the shop starts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OWN_DATABASES = ("USER_DATABASE_URL", "ORDER_DATABASE_URL")
 
 @contextmanager
 def claimed(data: Path) -> Iterator[None]:
-    """Hold the data folder for this process alone; the kernel gives it back even after kill -9."""
+    """Lock the data folder for this process; the kernel releases the lock even after SIGKILL."""
     try:
         data.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
@@ -44,7 +44,7 @@ def _lock(descriptor: int, data: Path) -> None:
 
 
 def erase(data: Path) -> None:
-    """Delete the data folder, or whatever is in its place."""
+    """Delete the data folder, or a file of that name."""
     try:
         if data.is_dir() and not data.is_symlink():
             shutil.rmtree(data)
@@ -57,7 +57,7 @@ def erase(data: Path) -> None:
 def require_free(port: int, variable: str) -> None:
     """Raise Trouble when the port is taken; `variable` is the one that changes it."""
     with closing(socket.socket()) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of an earlier run may linger
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # old connections may still be closing
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as failure:
@@ -89,7 +89,7 @@ def own_databases(environment: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def why_unreachable(url: str) -> str:
-    """Return why the database does not answer; nothing when it does."""
+    """Return the reason why the database does not answer; an empty text when it does."""
     try:
         psycopg.connect(url, connect_timeout=5).close()
     except psycopg.Error as failure:

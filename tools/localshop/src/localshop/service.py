@@ -1,4 +1,4 @@
-"""One of the two services, run from its folder in this repository."""
+"""Run one of the two services from its folder in this repository."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from localshop.child import Child
 from localshop.environment import own
 from localshop.signals import pause
 
-READY_SECONDS = 60  # a laptop that is busy with something else
+READY_SECONDS = 60  # for slow machines under load
 
 
 class Service(Child):
-    """The server processes of one service, and its command line."""
+    """The server and the command line of one service."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Service(Child):
         environment: Mapping[str, str],
         migrating: Mapping[str, str] | None = None,
     ) -> None:
-        """`migrating` is what the migration's environment has different: the owner's URL, the service's role."""
+        """`migrating` overrides the environment of migrations: the owner's URL, the service's role."""
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.database_url = database_url
@@ -51,7 +51,7 @@ class Service(Child):
         )
 
     def twin(self, port: int, *, through: str | None = None, **environment: str) -> Service:
-        """Return another server of this service, on the same database, reached `through` another URL where given."""
+        """Return another server of this service on the same database; `through` is another URL of it."""
         return Service(
             self.name,
             port=port,
@@ -88,7 +88,7 @@ class Service(Child):
                 return False
 
     def run(self, *arguments: str | Path) -> str:
-        """Run its command line; return the last line that it wrote."""
+        """Run a command of the service; return the last line of its output."""
         name, command = f"{self.name} {arguments[0]}", self._command_line(arguments)
         different = self._migrating if arguments[0] == "migrate" else {}
         environment = {**self.environment, **different}
@@ -96,7 +96,7 @@ class Service(Child):
         return once.complete()
 
     def run_in_terminal(self, *arguments: str | Path) -> int:
-        """Run its command line as if it were typed here; return its exit code."""
+        """Run a command of the service in this terminal; return its exit code."""
         return subprocess.call(self._command_line(arguments), cwd=self.cwd, env=self.environment)
 
     def _command_line(self, arguments: tuple[str | Path, ...]) -> tuple[str | Path, ...]:

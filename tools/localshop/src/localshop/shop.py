@@ -1,4 +1,4 @@
-"""The shop: PostgreSQL and both services, started, stopped and killed together or one by one."""
+"""Start, stop and kill PostgreSQL and both services, together or one by one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEMO_CATALOG = ROOT / "services/order-service/demo/products.csv"
 
 
 def _quietly(_part: str, _what: str) -> None:
-    """Say nothing."""
+    """Discard the message."""
 
 
 class Shop:
@@ -54,7 +54,7 @@ class Shop:
         self._undo = ExitStack()
 
     def _service(self, name: str, port: int, database_url: str | None, environment: Mapping[str, str]) -> Service:
-        """Return a service on its own server's database, or embedded: run as one role, migrated as another."""
+        """Return a service on the given database, or on the embedded one with a role for migrations."""
         log, role = self.data / "logs" / f"{name}.log", name.replace("-", "_")
         migrating = {"DATABASE_URL": self._embedded.url(role, owner_of(role)), "APP_ROLE": role}
         return Service(
@@ -101,7 +101,7 @@ class Shop:
         self._undo.close()
 
     def kill(self) -> None:
-        """Kill -9 everything; `start()` starts it again."""
+        """Kill everything with SIGKILL; `start()` starts it again."""
         for part in self.parts:
             part.kill()
         self._undo.close()
@@ -122,7 +122,7 @@ class Shop:
         return self.order.run_in_terminal("catalog", file.resolve())
 
     def wait(self) -> Child:
-        """Wait until a part ends that nobody asked to; return it."""
+        """Wait until a process ends unexpectedly; return it."""
         while True:
             for part in self.parts:
                 if not part.running:

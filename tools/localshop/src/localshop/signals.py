@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: noticed between steps, so that none of them is left half done."""
+"""Handle Ctrl-C, SIGTERM and a closed terminal between steps, never in the middle of one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 
 class Stopped(BaseException):
-    """Somebody asked the shop to stop."""
+    """A signal asked the shop to stop."""
 
 
 _asked: list[int] = []
@@ -19,9 +19,9 @@ _terminals: list[select.poll] = []
 
 
 def pause(seconds: float) -> None:
-    """Sleep; raise Stopped when that is asked for.
+    """Sleep; raise Stopped after a signal.
 
-    The handler itself raises nothing: an exception out of nowhere is lost inside a fork or a destructor.
+    The signal handler itself does not raise, because an exception could be lost in a fork or a destructor.
     """
     time.sleep(seconds)
     if _asked or any(terminal.poll(0) for terminal in _terminals):
@@ -30,9 +30,9 @@ def pause(seconds: float) -> None:
 
 @contextmanager
 def until_asked_to_stop() -> Iterator[None]:
-    """Leave the block at its next pause() once somebody asks; asking again changes nothing."""
+    """Leave the block at its next pause() after a signal; further signals are ignored."""
     signals = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: the shop is to outlive the terminal
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup the shop must survive its terminal
         signals.append(signal.SIGHUP)
         _watch_terminal()
     for number in signals:

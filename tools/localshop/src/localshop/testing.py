@@ -1,4 +1,4 @@
-"""What tests and measurements need to run a shop of their own beside others."""
+"""Helpers to run a separate shop for tests and measurements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @contextmanager
 def fresh_folder() -> Iterator[Path]:
-    """Yield a data folder that does not exist yet, on a short path that PostgreSQL's account may enter; delete it."""
+    """Yield a new data folder's short path, accessible to PostgreSQL's account; delete it afterwards."""
     parent = Path(tempfile.mkdtemp(prefix="test-shop-"))
     try:
         yield parent / "data"
@@ -21,7 +21,7 @@ def fresh_folder() -> Iterator[Path]:
 
 
 def free_ports() -> tuple[int, int]:
-    """Return two ports that nobody listens on now."""
+    """Return two free ports."""
     with ExitStack() as stack:
         user, order = (stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
         return user.getsockname()[1], order.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What the terminal shows once the shop is open."""
+"""The text that the terminal shows when the shop is ready."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Find the Ed25519 keys that another service publishes as a JWK set (RFC 7517).
+"""Download and keep the Ed25519 public keys of another service, a JWK set (RFC 7517).
 
-PyJWKClient caches the set and asks again for an unknown key id, at most once per cooldown. Three bounds are added,
-because the library has none of them: a pause after a failed fetch, the limits of the service client (no redirects,
-bounded size and time), and known keys that do not wait while another thread fetches.
+PyJWKClient caches the set and fetches it again for an unknown key id, at most once per cooldown. Added here: a pause
+after a failed fetch, the limits of the service client (no redirects, bounded size and time), and look-ups of cached
+keys that do not wait for another thread's fetch.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ FAILURE_COOLDOWN_SECONDS = 5
 
 class RemoteKeys(PyJWKClient):
     def __init__(self, issuer: ServiceClient) -> None:
-        # The library demands a URL for its own HTTP client, which fetch_data replaces. The set never expires:
-        # known keys stay valid while the issuer is down.
+        # The library requires a URL for its own HTTP client, which fetch_data replaces. The set never expires:
+        # cached keys stay valid while the issuer is down.
         super().__init__(f"https://issuer{PATH}", lifespan=math.inf, cooldown_duration=UNKNOWN_KEY_COOLDOWN_SECONDS)
         self._issuer = issuer
         self._paused_until = -math.inf
 
     def find(self, kid: str) -> Ed25519PublicKey | None:
-        """Return the published key, or None; raise Unavailable while no key is known."""
+        """Return the public key with this id, or None; raise Unavailable before the first successful fetch."""
         key = self.match_kid(self._known, kid)
         if key is None:
             with suppress(ServiceCallFailed, PyJWKClientError):
@@ -46,9 +46,9 @@ class RemoteKeys(PyJWKClient):
         return key.key if key else None
 
     def refresh(self) -> None:
-        """Replace the known keys by the published ones; on failure keep them and raise ServiceCallFailed.
+        """Fetch the key set and replace the cached one; on failure keep it and raise ServiceCallFailed.
 
-        Fetches at once, also during the pause after a failure: for a caller that paces itself.
+        Ignores the pause after a failure: the caller limits its own rate.
         """
         self._paused_until = -math.inf
         self.get_jwk_set(refresh=True)

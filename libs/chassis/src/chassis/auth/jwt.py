@@ -23,7 +23,7 @@ class PublicKeys(Protocol):
 
 class PrivateKeys(Protocol):
     def signing(self) -> tuple[str, Ed25519PrivateKey]:
-        """Return the id and the private key that sign now."""
+        """Return the id and the private key of the current signing key."""
 
 
 class JwtVerifier:

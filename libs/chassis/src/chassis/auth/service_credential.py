@@ -1,4 +1,4 @@
-"""The credential by which the services of the shop know each other."""
+"""Authenticate calls between the services with a shared credential."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from chassis.problems import InvalidToken
 
 
 def require_service(services: Services, authorization: str) -> None:
-    """Admit another service; raise InvalidToken for anybody else, customers with a token included."""
-    shown = bearer_token(authorization).encode()
-    # Compare with each, whichever matches: the time it takes must not tell which one.
-    if not sum(hmac.compare_digest(shown, accepted.encode()) for accepted in services.settings.service_credential):
+    """Raise InvalidToken unless the bearer token is a service credential; a user's token is not."""
+    presented = bearer_token(authorization).encode()
+    # Compare with all credentials: the response time must not reveal which one matched.
+    if not sum(hmac.compare_digest(presented, accepted.encode()) for accepted in services.settings.service_credential):
         raise InvalidToken

@@ -13,11 +13,11 @@ from chassis.context import Caller, Services
 from chassis.problems import InvalidToken, Unauthenticated
 
 SALT = "user-auth"
-LEEWAY_SECONDS = 90  # what the clocks of two services may differ by
+LEEWAY_SECONDS = 90  # accepted difference between the clocks of two services
 _SCHEME = "Bearer "
 _LONGEST_TOKEN = 4096
 _MOST_CACHED = 10_000
-CACHED_SECONDS = 60  # what a withdrawn key has signed is refused after this long, whatever it says itself
+CACHED_SECONDS = 60  # tokens of a withdrawn key are refused after this time, even before they expire
 
 
 class TokenVerifier(Protocol):
@@ -26,14 +26,14 @@ class TokenVerifier(Protocol):
 
 
 def serializer(secrets: tuple[str, ...]) -> URLSafeTimedSerializer:
-    """Sign with the first secret, verify with any."""
+    """Return a serializer that signs with the first secret and verifies with any."""
     return URLSafeTimedSerializer(
         list(reversed(secrets)), salt=SALT, signer_kwargs={"digest_method": hashlib.sha256}
     )  # itsdangerous signs with the last of its keys
 
 
 class DemoTokens:
-    """`itsdangerous` timed signatures under a secret that both services share."""
+    """Sign and verify `itsdangerous` tokens with a secret that both services share."""
 
     def __init__(self, secrets: tuple[str, ...], ttl_seconds: int) -> None:
         self._serializer = serializer(secrets)
@@ -44,7 +44,7 @@ class DemoTokens:
         return signed if isinstance(signed, str) else signed.decode()
 
     def verify(self, token: str) -> tuple[Caller, float]:
-        # Not by max_age: the library refuses a token from a clock that is a second ahead.
+        # Not max_age: the library refuses a token signed by a clock that is one second ahead.
         try:
             claims, signed_at = self._serializer.loads(token, return_timestamp=True)
             caller = Caller(claims["sub"], claims["username"], claims["sid"])
@@ -57,7 +57,7 @@ class DemoTokens:
 
 
 class CachingVerifier:
-    """Keep verified tokens for a while: a dictionary look-up in place of a verification."""
+    """Cache the callers of verified tokens for CACHED_SECONDS at most."""
 
     def __init__(self, verifier: TokenVerifier, clock: Callable[[], float] = time.time) -> None:
         self._verifier = verifier
@@ -73,13 +73,13 @@ class CachingVerifier:
         self._cache.pop(token, None)
         caller, expires_at = self._verifier.verify(token)
         if len(self._cache) >= _MOST_CACHED:
-            self._cache.clear()  # bounds the memory; a token in use is back after one verification
+            self._cache.clear()  # bounds the memory; each token costs one more verification
         self._cache[token] = caller, min(expires_at, self._clock() + CACHED_SECONDS)
         return caller
 
 
 def bearer_token(authorization: str) -> str:
-    """Return the token of an Authorization header, the only place that one is read from."""
+    """Return the token of an Authorization header; raise Unauthenticated or InvalidToken."""
     token = authorization[len(_SCHEME) :].strip()
     if not token or authorization[: len(_SCHEME)].lower() != _SCHEME.lower():
         raise Unauthenticated

@@ -1,4 +1,4 @@
-"""Batch concurrent calls that share a key."""
+"""Run concurrent calls that share a key as one batch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BRIEF_SECONDS = 1.0
 
 
 class _Call(Generic[C, R]):
-    """A caller's argument, and its result once there is one."""
+    """Hold a caller's argument and, later, its result."""
 
     def __init__(self, argument: C) -> None:
         self.argument = argument
@@ -39,7 +39,7 @@ class _Call(Generic[C, R]):
 
 
 class _Group(Generic[C, R]):
-    """The calls of one key that wait for the running batch to end."""
+    """Hold the calls of one key that wait for its running batch."""
 
     def __init__(self) -> None:
         self.waiting: deque[_Call[C, R]] = deque()
@@ -50,11 +50,11 @@ class _Group(Generic[C, R]):
 
 
 class Batcher(Generic[C, R]):
-    """Run the first call of a key at once; run calls that arrive meanwhile together, in the next batch.
+    """Run the first call of a key at once; run the calls that arrive meanwhile as one batch.
 
     `run_batch` returns one result per call, in order; a result that is an exception is raised to its caller. An
     exception that `run_batch` raises is raised to every caller of the key, those of the next batch included.
-    Each caller gets an exception instance of its own. Unavailable: the call waited too long.
+    Each caller gets an exception instance of its own. A call that waits too long raises Unavailable.
     """
 
     def __init__(self, run_batch: Callable[[Sequence[C]], Sequence[R | Exception]]) -> None:
@@ -80,7 +80,7 @@ class Batcher(Generic[C, R]):
         return mine.result
 
     def _wait(self, group: _Group[C, R], mine: _Call[C, R]) -> None:
-        """Wait for the result, or for this call's turn to lead; raise Unavailable when that takes too long."""
+        """Wait for the result, or until this call leads the next batch; raise Unavailable on timeout."""
         give_up_at = monotonic() + WAIT_SECONDS
         while True:
             with self._lock:
@@ -102,7 +102,7 @@ class Batcher(Generic[C, R]):
         with self._lock:
             batch = [mine, *group.take(LARGEST_BATCH - 1)]
             group.batch_began = monotonic()
-        results: Sequence[R | Exception] = [Unavailable()] * len(batch)  # for the others, if this thread is interrupted
+        results: Sequence[R | Exception] = [Unavailable()] * len(batch)  # if this thread is interrupted
         try:
             results = self._run_batch([call.argument for call in batch])
             if len(results) != len(batch):
@@ -122,10 +122,10 @@ class Batcher(Generic[C, R]):
 
 
 def _copy(failure: E) -> E:
-    """Return an instance for another thread: raising one instance in several mixes their tracebacks."""
+    """Copy the exception: raising one instance in several threads mixes their tracebacks."""
     try:
         copy = type(failure).__new__(type(failure), *failure.args)
-    except TypeError:  # a compiled class without a constructor: better the same instance than none
+    except TypeError:  # a compiled class cannot be copied; share the instance
         return failure
     copy.__dict__.update(failure.__dict__)
     copy.__cause__ = failure

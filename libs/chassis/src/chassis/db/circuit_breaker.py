@@ -1,4 +1,4 @@
-"""A circuit breaker: while the database does not answer, one caller at a time tries it."""
+"""A circuit breaker for the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RETRY_SECONDS = 1.0
 
 
 class CircuitBreaker:
-    """Refuse calls to a server that timed out, but for one trial at a time.
+    """After a timeout, refuse all calls except one trial at a time.
 
     Without it, every thread would wait out its own deadline. A trial without an answer ends after `trial_seconds`.
     """
@@ -23,7 +23,7 @@ class CircuitBreaker:
         self._trial_ends_at = 0.0
 
     def check(self) -> None:
-        """Let the call pass, or raise Unavailable while another one is the trial."""
+        """Raise Unavailable while the circuit is open and another call is the trial."""
         if not self._open:
             return
         with self._lock:
@@ -32,13 +32,14 @@ class CircuitBreaker:
             self._trial_ends_at = monotonic() + self._trial_seconds
 
     def record_answer(self) -> None:
-        """Close the circuit: the server answered."""
+        """Close the circuit."""
         self._open = False
 
     def record_timeout(self) -> None:
-        """Open the circuit: the server did not answer in time. The next call is the trial.
+        """Open the circuit; the next call is the trial.
 
-        Calls that were sent before the trial time out together: each of them must not allow another trial at once.
+        Several calls may time out together: while the circuit is open, a timeout only brings the next trial forward
+        to RETRY_SECONDS from now.
         """
         with self._lock:
             if self._open:

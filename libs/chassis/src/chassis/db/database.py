@@ -1,7 +1,7 @@
-"""PostgreSQL: one pool per process, one AUTOCOMMIT statement per request where one statement is enough.
+"""Run PostgreSQL statements and transactions on a pool of connections, one pool per process.
 
-A statement that the server does not answer in time is given up on this side too: a paused database costs one request
-its deadline, and no thread for longer. Meanwhile the circuit breaker refuses the requests after it.
+The client has a deadline of its own for each statement, because a paused server enforces none. After a missed
+deadline the circuit breaker refuses further requests at once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from chassis.problems import Problem, Unavailable
 log = logging.getLogger(__name__)
 
 Row: TypeAlias = Any
-"""A named tuple of what the statement selects."""
+"""A named tuple of the selected columns."""
 
 Call: TypeAlias = tuple[QueryNoTemplate, Mapping[str, Any]]
 """A statement and its parameters."""
@@ -36,7 +36,7 @@ CONNECT_SECONDS = 2
 POOL_WAIT_SECONDS = 2
 LOCK_WAIT_MS = 2000
 BATCH_LOCK_WAIT_MS = 1000
-"""A batch holds a thread per call: it must not wait for a lock as long as one call may."""
+"""Shorter than LOCK_WAIT_MS, because a waiting batch blocks one thread per call."""
 IDLE_IN_TRANSACTION_MS = 10_000
 
 # SQLSTATE classes in which the same request may succeed later: connection lost, transaction rolled back by the
@@ -45,9 +45,9 @@ _PASSING = ("08", "40", "53", "55", "57", "58")
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
-    """A connection that gives up on a server that has stopped answering.
+    """A connection that closes itself when the server does not answer within `deadline_seconds`.
 
-    `shared_cursor` runs one statement after the other: a cursor for each took a tenth of the time of a small request.
+    All single statements use `shared_cursor`: creating a cursor took a tenth of the time of a small request.
     """
 
     deadline_seconds: float
@@ -70,18 +70,15 @@ class DeadlineConnection(psycopg.Connection[Any]):
 
 
 def _concerns_one_call(failure: psycopg.Error) -> bool:
-    """Tell whether the server refused this statement, or chose it as a deadlock's victim; other calls may succeed.
-
-    Any other failure concerns the database, and so every call.
-    """
+    """Tell whether only this call failed: the server refused its statement or ended a deadlock with it."""
     refused = failure.sqlstate is not None and not isinstance(failure, psycopg.OperationalError)
     return refused or isinstance(failure, psycopg.errors.DeadlockDetected)
 
 
 class Database:
-    """The service's own database.
+    """The database of a service.
 
-    Statements are psycopg's, with `%(name)s` where a value goes; a row is a named tuple of its columns.
+    Statements use psycopg's placeholders, `%(name)s`; a row is a named tuple of its columns.
     """
 
     def __init__(
@@ -94,7 +91,7 @@ class Database:
             f"-c statement_timeout={statement_timeout_ms} -c lock_timeout={LOCK_WAIT_MS} "
             f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS} -c timezone=UTC"
         )
-        self._prepare_threshold = 0 if prepared_statements else None  # after how many uses; None: never
+        self._prepare_threshold = 0 if prepared_statements else None  # uses before preparing; None: never
         self._deadline_seconds = statement_timeout_ms / 1000 + 1
         self._breaker = CircuitBreaker(trial_seconds=CONNECT_SECONDS + self._deadline_seconds)
         self._pool = Pool(self._connect, pool_size, POOL_WAIT_SECONDS)
@@ -121,7 +118,7 @@ class Database:
         return connection
 
     def _connection(self) -> AbstractContextManager[DeadlineConnection]:
-        """Yield a connection on which each statement is its own transaction."""
+        """Yield an AUTOCOMMIT connection."""
         self._breaker.check()
         return self._pool.connection()
 
@@ -136,14 +133,14 @@ class Database:
             return connection.shared_cursor.execute(statement, parameters).fetchall()
 
     def fetch_one_batched(self, key: Hashable, statement: QueryNoTemplate, parameters: Mapping[str, Any]) -> Row:
-        """Run as `fetch_one` does, but in one transaction with the calls of this process that wait for the same rows.
+        """Run `fetch_one` in one transaction with concurrent calls of this process that have the same key.
 
-        `key` names the rows that the statement locks: the same for the same rows in the same order.
+        `key` identifies the rows that the statement locks, in their order.
         """
         return self._batcher.get(key, (statement, parameters))
 
     def _run_batch(self, calls: Sequence[Call]) -> Sequence[Row | Exception]:
-        """Run one call alone, more in one transaction; when that is refused for one of them, run each alone."""
+        """Run the calls in one transaction; if one of them fails it, run each call alone."""
         try:
             return self._run_together(calls) if len(calls) > 1 else [self.fetch_one(*calls[0])]
         except psycopg.errors.LockNotAvailable as failure:
@@ -163,7 +160,7 @@ class Database:
             return [cursor.fetchone() for cursor in cursors]
 
     def _run_each(self, calls: Sequence[Call]) -> Sequence[Row | Exception]:
-        """Run each call alone, until the database itself fails: that failure is the result of the rest."""
+        """Run each call alone; when the database itself fails, return that failure for all remaining calls."""
         results: list[Row | Exception] = []
         for call in calls:
             try:
@@ -176,7 +173,7 @@ class Database:
 
     @contextmanager
     def transaction(self, name: str = "transaction") -> Iterator[DeadlineConnection]:
-        """Run several statements as one; an exception takes all of them back. `<name>.committed` is a failpoint."""
+        """Yield a connection in a transaction; an exception rolls it back. `<name>.committed` is a failpoint."""
         with self._connection() as connection:
             with connection.transaction():
                 yield connection
@@ -188,7 +185,7 @@ class Database:
 
 
 def as_problem(failure: Exception) -> Unavailable | None:
-    """Log a failure of the database that may pass and return it as Unavailable; None: a bug of ours, and a 500."""
+    """Log a temporary database failure and return it as Unavailable; return None for any other exception."""
     if isinstance(failure, PoolTimeout):
         log.warning("database_pool_timeout")
         return Unavailable()
@@ -204,7 +201,7 @@ def as_problem(failure: Exception) -> Unavailable | None:
 
 @contextmanager
 def constraints(problems: Mapping[str, type[Problem]]) -> Iterator[None]:
-    """Translate the name of a violated constraint into its Problem."""
+    """Raise the Problem that `problems` maps to the name of a violated constraint."""
     try:
         yield
     except psycopg.IntegrityError as violation:

@@ -1,7 +1,7 @@
-"""Crash before or after a named statement, to prove that a crash there loses nothing.
+"""Exit at a named statement, to test that a crash there loses nothing.
 
-FAILPOINTS names a folder; a file there arms the point of its name (`place_order.before`, `place_order.after`) for one
-crash. Only a local process looks, and only one that was started with FAILPOINTS.
+FAILPOINTS names a folder; a file named after a failpoint (`place_order.before`, `place_order.after`) arms it for one
+crash. Failpoints work only with APP_ENV=local and FAILPOINTS set at start.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FOLDER = os.environ.get("FAILPOINTS") if os.environ.get("APP_ENV", "local") == 
 
 
 def reach(point: str) -> None:
-    """Exit without any cleanup if a test has armed this point."""
+    """Exit without cleanup if this failpoint is armed."""
     if _FOLDER is not None:
         with suppress(FileNotFoundError):
             Path(_FOLDER, point).unlink()
@@ -28,7 +28,7 @@ def reach(point: str) -> None:
 
 
 class FailpointCursor(psycopg.Cursor[Any]):
-    """A cursor on which each Statement has a point before and after it."""
+    """A cursor with a failpoint before and after each Statement."""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
         name = query.name if isinstance(query, Statement) else None

@@ -1,4 +1,4 @@
-"""Numbered Alembic migrations: one runner at a time, with a short lock timeout."""
+"""Run numbered Alembic migrations, one process at a time, with a short lock timeout."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ADVISORY_LOCK = 0x62326320  # "b2c "
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "60s"
 
-# The role that the service runs as changes rows. The role that migrates owns the tables and the record of migrations.
-# Default privileges give the service its rights on the tables of later migrations.
+# The service's role may read and change rows. The migrating role owns the tables and `alembic_version`.
+# Default privileges cover the tables of later migrations.
 RIGHTS = """
 GRANT USAGE ON SCHEMA public TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
@@ -30,7 +30,7 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE O
 
 
 class BadRole(Exception):
-    """The role that the service shall run as cannot be given its rights."""
+    """The service's role does not exist, or is the role that migrates."""
 
 
 class NewerDatabase(Exception):
@@ -71,7 +71,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _require_another(connection: Connection, app_role: str) -> None:
-    """Refuse a role that is missing, or could alter the tables."""
+    """Raise BadRole when the role does not exist or is the migrating role, which could alter the tables."""
     found = connection.execute(text("SELECT rolname = current_user FROM pg_roles WHERE rolname = :r"), {"r": app_role})
     owns = found.scalar()
     connection.commit()
@@ -101,7 +101,7 @@ def _locked(url: str) -> Iterator[Connection]:
 
 
 def run_env() -> None:
-    """Run the migrations: the body of a service's migrations/env.py."""
+    """Run the migrations; a service's migrations/env.py calls it."""
     connection: Connection = context.config.attributes["connection"]
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))

@@ -23,13 +23,13 @@ MAX_LIFETIME_SECONDS = 1800.0
 
 
 class PoolTimeout(Exception):
-    """All connections are in use, and none was returned in time."""
+    """No connection was returned in time."""
 
 
 class Pool(Generic[C]):
-    """Keep up to `size` connections, each opened when it is first needed.
+    """Keep up to `size` connections; open them on first use.
 
-    A connection older than `max_lifetime` seconds, give or take a tenth, is closed when it is returned.
+    A returned connection older than `max_lifetime` seconds (plus or minus 10 %) is closed.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Pool(Generic[C]):
         self._connect = connect
         self._wait_seconds = wait_seconds
         self._max_lifetime = max_lifetime
-        self._idle: deque[tuple[C, float]] = deque()  # with the time at which each is too old
+        self._idle: deque[tuple[C, float]] = deque()  # each with its expiry time
         self._slots: SimpleQueue[None] = SimpleQueue()
         for _ in range(size):
             self._slots.put(None)
@@ -46,7 +46,7 @@ class Pool(Generic[C]):
 
     @contextmanager
     def connection(self) -> Iterator[C]:
-        """Yield a connection; raise PoolTimeout, or the error of connecting."""
+        """Yield a connection; raise PoolTimeout or the connection error."""
         try:
             self._slots.get(timeout=self._wait_seconds)
         except Empty:
@@ -73,7 +73,7 @@ class Pool(Generic[C]):
             if not _is_closed_by_server(connection):
                 return connection, expires_at
             connection.close()
-        # The jitter keeps connections that were opened together from being closed together.
+        # Jitter: connections that were opened together must not all close together.
         return self._connect(), monotonic() + self._max_lifetime * random.uniform(0.9, 1.1)  # noqa: S311
 
     def _put_back(self, connection: C, expires_at: float) -> None:
@@ -85,9 +85,9 @@ class Pool(Generic[C]):
 
 
 def _is_closed_by_server(connection: psycopg.Connection) -> bool:
-    """Tell whether an idle connection's socket is readable: the server can only have closed it.
+    """Tell whether an idle connection's socket is readable, which means that the server closed it.
 
-    Polling the socket takes half a microsecond, a query a round trip.
+    Polling the socket takes half a microsecond; a test query would take a round trip.
     """
     poll = select.poll()
     poll.register(connection.pgconn.socket, select.POLLIN)

@@ -1,4 +1,4 @@
-"""SQL with a name."""
+"""Named SQL statements."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _FIRST_LINE = re.compile(r"-- ([a-z_]+)\n")
 
 
 class Statement(str):
-    """A statement that changes something. Its first line is a comment with its name: `-- place_order`.
+    """A statement that writes. Its first line is a comment with its name: `-- place_order`.
 
-    The name is a failpoint, and says in traces and in the database's own views what ran, without any value.
+    The name defines its failpoints and identifies it in traces and in PostgreSQL's views, without any value.
     """
 
     name: str

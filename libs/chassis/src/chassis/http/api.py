@@ -1,4 +1,4 @@
-"""API routes: blueprints that declare their guard, and the base classes of requests' parts."""
+"""Blueprints with their guards, and the base models of path, query, headers and body."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chassis.context import Caller, Services
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-PRINTABLE = r"^[^\x00-\x1f\x7f]*$"  # PostgreSQL refuses NUL; no honest text has the other control characters
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"  # PostgreSQL refuses NUL; no real text needs the other control characters
 
 
 class Shape(BaseModel):
@@ -47,12 +47,12 @@ class PageQuery(Query):
 
 
 def line(longest: int, shortest: int = 0) -> StringConstraints:
-    """Constrain a string to one line of text for people: trimmed, without control characters."""
+    """Return the constraints of a trimmed text without control characters."""
     return StringConstraints(strip_whitespace=True, min_length=shortest, max_length=longest, pattern=PRINTABLE)
 
 
 class Guard(NamedTuple):
-    """Who may call the routes of a blueprint.
+    """The authentication of a blueprint's routes.
 
     `authenticate` takes the service's `Services` and the Authorization header; it returns the caller or raises a
     Problem.
@@ -76,11 +76,11 @@ def _blueprint(name: str, import_name: str, guard: Guard, scheme: str | None) ->
 
 
 def _anybody(_services: Services, _authorization: str) -> None:
-    """Let everybody in."""
+    """Accept every request."""
 
 
 def public(name: str, import_name: str) -> GuardedBlueprint:
-    """Return a blueprint that anybody may call."""
+    """Return a blueprint without authentication."""
     return _blueprint(name, import_name, Guard(_anybody), None)
 
 
@@ -93,12 +93,12 @@ def signed_in(name: str, import_name: str) -> GuardedBlueprint:
 
 
 def services_only(name: str, import_name: str) -> GuardedBlueprint:
-    """Return a blueprint for the other services of the shop, which have a credential of their own."""
+    """Return a blueprint for the other services, which send the service credential."""
     return _blueprint(name, import_name, Guard(require_service), "service")
 
 
 def requires(check: Callable[[Any], None]) -> Callable[[View], View]:
-    """Have `check` raise a Problem when the service cannot serve this route now; it takes the `Services`."""
+    """Call `check(services)` before the route; it raises a Problem while the service cannot serve the route."""
 
     def mark(view: View) -> View:
         view.requirement = check  # type: ignore[attr-defined]

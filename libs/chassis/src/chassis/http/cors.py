@@ -1,6 +1,6 @@
-"""Cross-origin requests: from the origins of an allow-list, none by default.
+"""CORS for an allow-list of origins, empty by default.
 
-Written out because the preflight of a guarded route must be answered before the token is checked.
+No library is used because the preflight of a guarded route must be answered before the token is checked.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _PREFLIGHT = (
 
 
 class Cors:
-    """The origins whose pages may read our responses; tokens travel in a header, so cookies are never allowed."""
+    """Make the CORS headers; credentials are not allowed, because tokens travel in a header."""
 
     def __init__(self, origins: tuple[str, ...]) -> None:
         self._origins = frozenset(origins)
 
     def headers(self, origin: str | None) -> list[tuple[str, str]]:
-        """Return the headers of every response: caches must know that it differs by origin."""
+        """Return the CORS headers of a response; `Vary` tells caches that it depends on the origin."""
         if not self._origins:
             return []
         if origin not in self._origins:
@@ -42,6 +42,6 @@ class Cors:
         ]
 
     def preflight(self, environ: Mapping[str, Any]) -> list[tuple[str, str]] | None:
-        """Return the headers that answer a preflight request of a known origin; None for any other request."""
+        """Return the headers of the response to an allowed preflight request; None for any other request."""
         asked = environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
         return [*_PREFLIGHT] if asked and environ.get("HTTP_ORIGIN") in self._origins else None

@@ -1,8 +1,8 @@
-"""The app's WSGI entry: it answers every JSON route itself and leaves everything else to Flask.
+"""Serve every JSON route as the WSGI entry; pass all other requests to Flask.
 
-A JSON route is matched, its guard authenticates the caller, the parts that its function declares are parsed, and
-the function is called; its response, or the Problem that it raised, is written here. Flask answers the pages, the
-probes, and the URLs that do not exist. Both get their headers and their access line here.
+For a JSON route: match it, authenticate the caller, parse what the route function declares, call the function, and
+write its response or its Problem. Flask serves HTML pages, probes and unknown URLs. All responses get their headers
+and their access line here.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Dispatcher:
         route, variables = self._routes.match(method, path)
 
         def start(status_line: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-            """Start the response with the headers that every response carries, and record the request."""
+            """Start the response with the common headers and record the request."""
             rule = route.rule if route else environ.get(FLASK_RULE, "(none)")
             complete = [*headers, *security_headers(headers), *self._cors.headers(environ.get("HTTP_ORIGIN"))]
             complete += [*context.response_headers, (REQUEST_ID, context.request_id)]
@@ -61,7 +61,7 @@ class Dispatcher:
         return [] if method == "HEAD" else [rendered.body]
 
     def _respond(self, route: Route, environ: Environ, variables: dict[str, str], context: RequestContext) -> Rendered:
-        """Return the response to the request, or the Problem document of whatever was raised on the way."""
+        """Return the response, or the Problem document of any exception."""
         try:
             caller = context.caller = route.guard.authenticate(self._services, environ.get("HTTP_AUTHORIZATION", ""))
             if caller and not route.checks_session and self._services.has_ended(caller.session_id):
@@ -76,13 +76,13 @@ class Dispatcher:
         return rendered
 
     def clear_caches(self) -> None:
-        """Forget the cached responses, because something may have changed."""
+        """Clear all response caches after a request that may have written."""
         for cache in self._routes.caches:
             cache.clear()
 
 
 def _path(environ: Environ) -> str:
-    """Return the path as Flask reads it: UTF-8, with one slash in front."""
+    """Return the path decoded as Flask does: UTF-8, with one leading slash."""
     path: str = environ["PATH_INFO"]
     if not path.isascii():
         path = path.encode("latin-1").decode(errors="replace")

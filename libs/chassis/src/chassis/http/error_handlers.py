@@ -1,4 +1,4 @@
-"""Turn every exception into a Problem: the dispatcher and plain Flask answer with the same documents."""
+"""Turn every exception into a Problem, for the dispatcher and for Flask."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FrameworkRefusal(Problem):
 
 
 def to_problem(failure: Exception) -> Problem:
-    """Return the Problem that answers this exception; log what is a fault of our own."""
+    """Return the Problem for an exception; log an unexpected one and return a 500."""
     if isinstance(failure, Problem):
         return failure
     if isinstance(failure, HTTPException):
@@ -40,7 +40,7 @@ def to_problem(failure: Exception) -> Problem:
 
 
 def handle_errors(app: Flask) -> None:
-    """Answer the exceptions of plain Flask routes."""
+    """Register the error handler of Flask's own routes."""
 
     @app.errorhandler(Exception)
     def refuse(failure: Exception) -> Response:
@@ -49,7 +49,7 @@ def handle_errors(app: Flask) -> None:
 
 
 def invalid(failure: ValidationError) -> InvalidRequest:
-    """Return the Problem that names every invalid member; its short text names the first."""
+    """Return a Problem that lists every invalid member; its `error` text names the first."""
     faults = failure.errors(include_url=False, include_context=False)
     errors = [{"member": _member(fault), "code": fault["type"], "message": fault["msg"]} for fault in faults]
     return InvalidRequest(_short_text(faults[0]), errors=errors)

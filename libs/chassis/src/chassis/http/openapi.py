@@ -1,4 +1,4 @@
-"""The app of a service, its OpenAPI document, and how a route's responses are described in it."""
+"""Create a service's app with its OpenAPI document and describe the responses of routes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Api(OpenAPI):
     services: Services
 
     def raise_routing_exception(self, request: Request) -> NoReturn:
-        """Redirect to the canonical path without naming a host: the Host header comes from the client."""
+        """Redirect to a path without a host, because the Host header comes from the client."""
         if isinstance(redirect := request.routing_exception, RequestRedirect):
             redirect.new_url = urlsplit(redirect.new_url)._replace(scheme="", netloc="").geturl()
         super().raise_routing_exception(request)
@@ -58,7 +58,7 @@ def api(service: str, title: str, version: str) -> Api:
 
 
 def responses(success: ResponseDict, *problems: int) -> ResponseDict:
-    """Describe a route's responses: what it returns, and the statuses it refuses with."""
+    """Describe a route's success response and the statuses of its Problems; 500 and 503 are added."""
     content = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}}
-    # A dictionary for each: the framework writes into them.
+    # One dictionary per status: the framework modifies them.
     return {**{status: dict(content) for status in (*problems, 500, 503)}, **success}

@@ -1,4 +1,4 @@
-"""Opaque pagination cursors: encode the position where a page ended, decode it for the next page."""
+"""Encode and decode opaque pagination cursors."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class BadCursor(InvalidRequest):
 
 
 def encode_cursor(*parts: str | int) -> str:
-    """Write the place where a page ended as an opaque key."""
+    """Encode the sort key of a page's last row."""
     return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 
 
 def decode_cursor(key: str, *kinds: type) -> list[Any]:
-    """Read a key back; anything that we did not write ourselves is refused."""
+    """Decode a cursor whose parts have these types; raise BadCursor for anything else."""
     try:
         parts = orjson.loads(urlsafe_b64decode(key + "=" * (-len(key) % 4)))
         fits = isinstance(parts, list) and [type(part) for part in parts] == list(kinds)

@@ -1,4 +1,4 @@
-"""Read what a route declares of its request: path, query, headers and body as Pydantic models, services and caller."""
+"""Parse the parameters that a route function declares: path, query, headers and body; services and caller."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ PARSERS: dict[str, Callable[[Any], Parser]] = {
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """Return the parameters of a query string; of several with one name, the first counts."""
+    """Return the parameters of a query string; of duplicates, the first."""
     # Invalid UTF-8 stays percent-encoded, as in Flask.
     parameters: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True, errors="werkzeug.url_quote") if query else ():
@@ -90,7 +90,7 @@ def _json_object(environ: Environ) -> dict[str, Any]:
 
 
 def _read_body(environ: Environ) -> bytes:
-    """Return the whole body; raise BodyTooLarge, for a declared length without reading any of it."""
+    """Return the body; raise BodyTooLarge, before reading when the declared length is too large."""
     if "HTTP_TRANSFER_ENCODING" in environ:
         body: bytes = environ["wsgi.input"].read(LARGEST_BODY + 1)
         if len(body) > LARGEST_BODY:

@@ -1,4 +1,4 @@
-"""The client's address: the connection's, or the one that trusted proxies forward."""
+"""Find the client's address behind trusted proxies."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class TrustedProxies:
-    """WSGI layer that replaces REMOTE_ADDR by the client's address as far as `X-Forwarded-For` can be believed.
+    """WSGI middleware that sets REMOTE_ADDR to the client's address from `X-Forwarded-For`.
 
-    Each proxy appends the address that it saw, so the list is believed from its end: past as many proxies as there
-    are, or past those of the trusted networks. What a client writes in front of that stays unread.
+    Each proxy appends the address of its sender, so the list is read from its end: over the configured number of
+    proxies, or over proxies in trusted networks. Earlier entries may be forged by the client and are ignored.
     """
 
     def __init__(self, app: Application, trusted: tuple[str, ...]) -> None:
@@ -29,13 +29,13 @@ class TrustedProxies:
     def _client(self, sender: str, forwarded_for: str) -> str:
         client = sender
         for number, earlier in enumerate(reversed(forwarded_for.split(","))):
-            if not self._vouches(client, number) or not _is_address(earlier.strip()):
+            if not self._is_trusted(client, number) or not _is_address(earlier.strip()):
                 break
             client = earlier.strip()
         return client
 
-    def _vouches(self, hop: str, number: int) -> bool:
-        """Tell whether the `number`th hop, counted from us, is a proxy of ours."""
+    def _is_trusted(self, hop: str, number: int) -> bool:
+        """Tell whether this hop is a trusted proxy; `number` counts hops from this server, starting at 0."""
         if isinstance(self._trusted, int):
             return number < self._trusted
         return _is_address(hop) and any(ip_address(hop) in network for network in self._trusted)

@@ -1,7 +1,7 @@
-"""Answer a public list from memory for a moment, and render it once for all requests that wait for it.
+"""Cache the responses of public lists for FRESH_SECONDS; concurrent requests share one rendering.
 
-An entry is served for FRESH_SECONDS at most, and every write that passes through this worker clears the cache: a
-client of one worker reads its own writes, and another worker is behind by no more than that moment.
+Every write through this worker clears its cache, so a client of one worker reads its own writes. Other workers
+are at most FRESH_SECONDS behind.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from chassis.http.parsing import Request
 from chassis.http.responses import Rendered
 
 FRESH_SECONDS = 0.05
-MOST_ENTRIES = 100  # a database renders fewer within the moment for which an entry is fresh
-LONGEST_QUERY = 1000  # an honest one is shorter; long ones would fill the memory
+MOST_ENTRIES = 100  # more than a database can render within FRESH_SECONDS
+LONGEST_QUERY = 1000  # real queries are shorter; longer ones are not cached, to bound the memory
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 
 
 def cached(view: View) -> View:
-    """Mark a public route: its responses are kept for a moment, by their query string."""
+    """Mark a public route as cached by query string."""
     view.is_cached = True  # type: ignore[attr-defined]
     return view
 
@@ -37,7 +37,7 @@ def is_cached(view: Callable[..., object]) -> bool:
 
 
 class ResponseCache:
-    """The fresh responses of one route, by query string; `render` makes one, and it sees no other part of a request."""
+    """Cache one route's responses by query string, the only part of the request that `render` may read."""
 
     def __init__(self, render: Callable[[Request], Rendered]) -> None:
         self._render = render
@@ -45,7 +45,7 @@ class ResponseCache:
         self._batcher: Batcher[Request, Rendered] = Batcher(self._refresh)
 
     def get(self, request: Request) -> Rendered:
-        """Return the fresh response, or the one that is rendered for all that wait; raise what rendering raises."""
+        """Return the cached response, or render it once for all waiting requests; raise what rendering raises."""
         return self._fresh(request) or self._batcher.get(request.environ["QUERY_STRING"], request)
 
     def clear(self) -> None:
@@ -56,11 +56,11 @@ class ResponseCache:
         return entry.rendered if entry and entry.stale_at >= monotonic() else None
 
     def _refresh(self, waiting: Sequence[Request]) -> list[Rendered | Exception]:
-        """Render once for all; a refusal is each request's own, since it names the request."""
+        """Render one response for all requests; render a Problem per request, because it holds the request id."""
         return [self._fresh(request) or self._try(request) for request in waiting]
 
     def _try(self, request: Request) -> Rendered | Exception:
-        stale_at = monotonic() + FRESH_SECONDS  # from before reading: no write is hidden for longer
+        stale_at = monotonic() + FRESH_SECONDS  # set before reading, so that no write stays invisible for longer
         try:
             rendered = self._render(request)
         except Exception as failure:

@@ -1,4 +1,4 @@
-"""JSON responses: routes return a `JsonResponse`, and `render` writes it for the client of the request."""
+"""Build JSON responses (`JsonResponse`) and render them for a request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class JsonResponse:
 
 
 class Rendered(NamedTuple):
-    """A response as it goes over the wire, but for the headers that every response gets."""
+    """A complete response except for the headers that all responses share."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -44,12 +44,12 @@ def json_response(payload: Any, status: int = 200) -> JsonResponse:
 
 
 def raw_json(text: str, status: int = 200) -> JsonResponse:
-    """Respond with text that is JSON already, such as a document that PostgreSQL wrote."""
+    """Return a response from JSON text, such as a document that PostgreSQL wrote."""
     return JsonResponse(text.encode(), status)
 
 
 def json_page(documents: Sequence[str], next_cursor: str | None) -> JsonResponse:
-    """Respond with a JSON array of documents; the `Link` header leads to the next page where there is one."""
+    """Return a JSON array of documents; with `next_cursor`, a `Link` header leads to the next page."""
     return JsonResponse(f"[{','.join(documents)}]".encode(), next_cursor=next_cursor)
 
 
@@ -63,14 +63,14 @@ def problem_response(problem: Problem) -> JsonResponse:
 
 
 def with_etag(response: JsonResponse) -> JsonResponse:
-    """Give the response an ETag, so that a client that has it already gets 304 without a body."""
+    """Add an ETag, so that a client with a current copy gets 304 without a body."""
     response.etag = f'"{hashlib.sha1(response.body, usedforsecurity=False).hexdigest()}"'
     response.headers["Cache-Control"] = "private, no-cache" if current_context().caller else "no-cache"
     return response
 
 
 def render(response: JsonResponse, environ: Mapping[str, Any]) -> Rendered:
-    """Write the response to this request, as a client without a copy of its own gets it."""
+    """Render the full response to this request, without regard to `If-None-Match`."""
     headers = list(({"Cache-Control": "no-store"} | response.headers).items())
     if response.next_cursor is not None:
         headers.append(("Link", _link(environ, response.next_cursor)))
@@ -84,7 +84,7 @@ def render(response: JsonResponse, environ: Mapping[str, Any]) -> Rendered:
 
 
 def unless_known(rendered: Rendered, if_none_match: str | None) -> Rendered:
-    """Return 304 without a body when the client names the response's ETag, else the response."""
+    """Return 304 without a body when `If-None-Match` holds the response's ETag, else the response."""
     if not if_none_match or rendered.etag is None or not parse_etags(if_none_match).contains_weak(rendered.etag[1:-1]):
         return rendered
     headers = [header for header in rendered.headers if header[0] not in {"Content-Type", "Content-Length"}]
@@ -94,6 +94,6 @@ def unless_known(rendered: Rendered, if_none_match: str | None) -> Rendered:
 def _link(environ: Mapping[str, Any], cursor: str) -> str:
     parameters: dict[str, str] = {}
     for name, value in parse_qsl(environ["QUERY_STRING"], keep_blank_values=True):
-        parameters.setdefault(name, value)  # of several, the first counts
+        parameters.setdefault(name, value)  # of duplicates, the first
     path = quote(environ["PATH_INFO"], encoding="latin-1")
     return f'<{path}?{urlencode({**parameters, "after": cursor})}>; rel="next"'

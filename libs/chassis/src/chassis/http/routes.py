@@ -1,6 +1,6 @@
-"""The table of JSON routes, built from the app's blueprints when the service starts.
+"""Build the table of JSON routes from the app's blueprints when the service starts.
 
-A route that would not be safe as it is declared raises UnsafeRoute, and the service does not start.
+An unsafe declaration, such as a blueprint without a guard, raises UnsafeRoute and stops the start.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from chassis.http.responses import JsonResponse, Rendered, render
 
 
 class UnsafeRoute(Exception):
-    """A route that must not be served as it is declared; the message says what to change."""
+    """A route is declared unsafely; the message says what to change."""
 
 
 class Route(NamedTuple):
-    """A JSON route: its view is called with what the parsers read of the request."""
+    """A JSON route; the results of `parsers` become the arguments of `view`."""
 
     rule: str
     view: Callable[..., JsonResponse]
@@ -39,7 +39,7 @@ class Route(NamedTuple):
     cache: ResponseCache | None = None
 
     def respond(self, request: Request) -> Rendered:
-        """Return the response; raise a Problem, or whatever the view raises."""
+        """Return the response from the cache or the view; raise what the view raises."""
         return self.cache.get(request) if self.cache else self.call(request)
 
     def call(self, request: Request) -> Rendered:
@@ -51,7 +51,7 @@ class Route(NamedTuple):
 
 
 class RouteTable:
-    """Finds the route of a method and a path; `caches` are those of its routes."""
+    """Find routes by method and path; `caches` lists their response caches."""
 
     def __init__(self, app: Api) -> None:
         routes = list(_routes(app))
@@ -61,7 +61,7 @@ class RouteTable:
         self.caches = [route.cache for _, route in routes if route.cache]
 
     def match(self, method: str, path: str) -> tuple[Route | None, dict[str, str]]:
-        """Return the route and the variable parts of the path; None for what is not a JSON route."""
+        """Return the route and the variable parts of the path; the route is None when no JSON route matches."""
         if method == "HEAD":
             method = "GET"
         if route := self._exact.get((method, path)):
@@ -79,12 +79,12 @@ def _refuse_duplicates(declared: Iterable[tuple[str, str]]) -> None:
 
 
 def _pattern(rule: str) -> re.Pattern[str]:
-    """Translate a rule such as /orders/<order_id>: a variable is one part of the path."""
+    """Translate a rule such as /orders/<order_id>; a variable matches one path segment."""
     return re.compile(re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", rule))
 
 
 def _routes(app: Api) -> Iterator[tuple[str, Route]]:
-    """Yield the method and the route of every JSON endpoint, OPTIONS included, and take its view away from Flask."""
+    """Yield method and route of every JSON endpoint, OPTIONS included; stop Flask from calling its view."""
     methods: dict[str, set[str]] = {}
     for rule in app.url_map.iter_rules():
         blueprint = app.blueprints.get(rule.endpoint.rpartition(".")[0])

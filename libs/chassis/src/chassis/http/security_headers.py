@@ -1,4 +1,4 @@
-"""Headers of every response: what a browser may do with it, and nothing about the software that made it."""
+"""Add security headers to every response and hide the name of the server software."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hashlib import sha256
 from flask import Flask, Response
 
 CSP = "Content-Security-Policy"
-# The server names itself unless the application does.
+# Without a Server header of the application, granian adds its own name.
 _EVERYWHERE = (("Server", ""), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
 _DEFAULTS = ((CSP, "default-src 'none'; frame-ancestors 'none'"), ("Cache-Control", "no-store"))
 
@@ -18,7 +18,7 @@ _SCRIPTS = re.compile(r"<script>(.*?)</script>|\bonclick=\"(.*?)\"", re.DOTALL)
 
 
 def security_headers(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yield what a response with these headers still needs."""
+    """Yield the security headers that are missing from these headers."""
     given = dict(headers)
     yield from _EVERYWHERE
     for name, value in _DEFAULTS:
@@ -27,7 +27,7 @@ def security_headers(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, 
 
 
 def protect_pages(app: Flask) -> None:
-    """Let the documentation's pages load what this service serves, and run the scripts that they contain."""
+    """Give HTML pages a policy that allows own resources and the scripts in the page."""
 
     @app.after_request
     def allow_own_scripts(response: Response) -> Response:

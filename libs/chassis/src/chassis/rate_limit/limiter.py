@@ -1,9 +1,10 @@
-"""Throttle what an account and an address may try, before anything expensive is done about it.
+"""Limit the attempts of accounts and addresses, before expensive work such as hashing starts.
 
-Four measures, from narrow to wide, so that an attacker delays nobody else (docs/adr/0016):
-an account that fails from one address waits there, twice as long after each failure; untrusted clients wait at an
-address where only failures come from untrusted clients; an account that fails often from all addresses together
-waits, except where it is a trusted client; an address has a budget of attempts, a trusted client one of its own.
+Four limits, from narrow to wide, so that an attacker delays no other user (docs/adr/0016):
+1. An account at one address waits after failures, twice as long after each one.
+2. Untrusted clients at an address wait after many failures of untrusted clients without a success.
+3. An account with many failures from all addresses together waits, except for its trusted clients.
+4. Each address has a budget of attempts; each trusted client has a budget of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from chassis.telemetry.metrics import RATE_LIMIT_STORAGE_FAILURES, THROTTLED
 
 log = logging.getLogger(__name__)
 
-STORAGE_SECONDS = 0.25  # a storage that takes longer to answer counts as gone
+STORAGE_SECONDS = 0.25  # a slower storage counts as unavailable
 STORAGE_PAUSE_SECONDS = 5.0
 
 T = TypeVar("T")
@@ -43,10 +44,9 @@ class TooManyRequests(Problem):
 
 
 class RateLimiter:
-    """The shared storage's policy, and one in memory for as long as that storage is away.
+    """Apply the policy in the shared storage; while that is unavailable, in the memory of this process.
 
-    Without its storage a service goes on throttling, each process for itself: refusing everybody would be an
-    outage, and refusing nobody an invitation.
+    Refusing all attempts instead would be an outage; allowing all would help an attacker.
     """
 
     def __init__(self, storage_url: str, per_address: int) -> None:
@@ -67,7 +67,7 @@ class RateLimiter:
 
     @contextmanager
     def attempt(self, rule: Rule, account: str) -> Iterator[None]:
-        """Let the block try as `account`, or raise TooManyRequests; remember the outcome."""
+        """Run the block as an attempt for `account` and count its outcome; raise TooManyRequests over a limit."""
         context = current_context()
         who = Attempt(rule, _digest(rule.name, account), f"{rule.name}:{client_network(context.client_address)}")
         allowance = self.admit(who)
@@ -95,7 +95,7 @@ class RateLimiter:
 
 
 def client_network(address: str) -> str:
-    """Return what counts as one address: of IPv6 the /64, which is one subscriber."""
+    """Return the network that counts as one address: for IPv6 the /64, which belongs to one subscriber."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -109,7 +109,7 @@ def _open(url: str) -> Storage:
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    # Valkey speaks Redis's protocol, and one client is enough. It must not try again: a request is waiting.
+    # The Redis client also speaks to Valkey. No retries: a request is waiting.
     return RedisStorage(
         url.replace("valkey", "redis", 1),
         key_prefix="throttle",
@@ -121,12 +121,12 @@ def _open(url: str) -> Storage:
 
 
 def _digest(rule: str, account: str) -> str:
-    """Return the account's key: the storage need not know usernames."""
+    """Return the account's key: a digest, so that the storage holds no usernames."""
     return f"{rule}:{hashlib.sha256(account.encode()).hexdigest()[:32]}"
 
 
 def _headers(rule: str, per_address: RateLimitItem, allowance: Allowance) -> list[tuple[str, str]]:
-    """Say what is left in the terms of draft-ietf-httpapi-ratelimit-headers."""
+    """Return the headers of draft-ietf-httpapi-ratelimit-headers."""
     return [
         ("RateLimit-Policy", f'"{rule}";q={per_address.amount};w={per_address.get_expiry()}'),
         ("RateLimit", f'"{rule}";r={allowance.left};t={allowance.seconds}'),

@@ -14,7 +14,7 @@ from limits.storage import Storage
 log = logging.getLogger(__name__)
 
 MAX_KEYS = 250_000  # of about 300 bytes each
-SWEPT_PER_WRITE = 2  # more than one, so that expired counters go faster than new ones come
+SWEPT_PER_WRITE = 2  # more than one, so that expired counters are removed faster than new ones are added
 
 
 class Counter(NamedTuple):
@@ -26,7 +26,7 @@ class BoundedMemory(Storage):
     """Count in a dictionary; each write looks at SWEPT_PER_WRITE other counters and removes the expired ones.
 
     The library's own MemoryStorage has no bound, and sweeps 10 ms after each write: 40 % of a core at 100,000 keys.
-    At MAX_KEYS all counters are dropped. Only an attacker with ever new addresses and ever new accounts fills the
+    At MAX_KEYS all counters are dropped. Only an attacker with always new addresses and accounts fills the
     memory, and counters do not slow down such an attacker anyway.
     """
 

@@ -1,4 +1,4 @@
-"""Decide which attempts may go on, from the failures counted in any storage of `limits` (docs/adr/0016)."""
+"""Allow or delay attempts by the failures counted in any storage of `limits` (docs/adr/0016)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ ACCOUNT_FAILURES_PER_HOUR = 30  # from all addresses together
 
 
 class Rule(NamedTuple):
-    """Name what is counted together, and which problems count as failures; the first `free` of them cause no delay.
+    """Attempts that are counted under one name, and the Problems that count as failures.
 
-    With `trusts_clients`, a success makes the account at this address a trusted client; all others are untrusted.
+    The first `free` failures cause no delay. With `trusts_clients`, a success makes the account at this address a
+    trusted client; all others are untrusted.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Attempt(NamedTuple):
 
 
 class Allowance(NamedTuple):
-    """Whether an attempt may go on, and how many may follow within the next `seconds`."""
+    """Whether an attempt is allowed, and how many are left within the next `seconds`."""
 
     granted: bool
     left: int
@@ -56,7 +57,7 @@ class Allowance(NamedTuple):
 
 
 class Policy:
-    """Apply the rules to attempts, with the counters in one storage."""
+    """Apply rules to attempts with the counters of one storage."""
 
     def __init__(self, storage: Storage, per_address: RateLimitItem) -> None:
         self._storage = storage

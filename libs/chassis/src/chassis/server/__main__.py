@@ -67,7 +67,7 @@ def stop_on_signal(granian: MPServer, flag: Path, seconds: float) -> None:
 
     def begin(*_: Any) -> None:
         shutdown.begin(flag)
-        signal.signal(signal.SIGINT, granian.signal_handler_interrupt)  # a second Ctrl-C does not wait
+        signal.signal(signal.SIGINT, granian.signal_handler_interrupt)  # a second Ctrl-C stops at once
         threading.Timer(seconds, granian.signal_handler_interrupt).start()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -82,7 +82,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="chassis-") as scratch:
         flag = Path(scratch, "shutdown")
         shutdown.prepare(flag)
-        # One arena of memory for all threads: an arena per thread keeps more memory. Workers read this at their start.
+        # One malloc arena for all threads keeps less memory than one per thread. Workers read this at their start.
         os.environ.setdefault("MALLOC_ARENA_MAX", "1")
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = scratch
         # This process has imported the metrics library before the variable was set. A forked worker would inherit

@@ -1,4 +1,4 @@
-"""For the orchestrator and the monitoring: /healthz (alive), /readyz (able to serve) and /metrics."""
+"""Serve /healthz (alive), /readyz (able to serve) and /metrics."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Check = Callable[[], str]
 """Return "ok", or what is wrong."""
 
 Details = Callable[[], dict[str, object]]
-"""Return what an operator wants to see beside the checks; none of it decides."""
+"""Return information for operators; it does not affect readiness."""
 
 
 def schema_check(database: Database, scripts: Path) -> Check:
-    """Check that the database answers and that its schema is at least at the last of the numbered scripts."""
+    """Return a check that the database answers and has at least the newest migration of `scripts`."""
     needed = newest(scripts)
 
     def check() -> str:
@@ -43,7 +43,7 @@ def schema_check(database: Database, scripts: Path) -> Check:
 
 
 def newest(scripts: Path) -> str:
-    """Return the number of the last migration, such as "0001"; Alembic itself is not worth loading for that."""
+    """Return the number of the newest migration, such as "0001", without loading Alembic."""
     return max(file.name for file in scripts.glob("versions/[0-9]*.py"))[:4]
 
 
@@ -53,12 +53,12 @@ def health(service: str, env: str, checks: dict[str, Check], details: Details = 
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
-        """Alive: no I/O behind it."""
+        """Answer without I/O that the process is alive."""
         return jsonify(status="ok", service=service, env=env)
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
-        """Ready to serve: every check passes and shutdown has not begun."""
+        """Answer whether every check passes and shutdown has not begun."""
         results = {"shutdown": "begun"} if shutdown_has_begun() else {name: check() for name, check in checks.items()}
         if any(result != "ok" for result in results.values()):
             raise NotReady(checks=results, details=details())
@@ -66,7 +66,7 @@ def health(service: str, env: str, checks: dict[str, Check], details: Details = 
 
     @blueprint.get("/metrics")
     def metrics() -> Response:
-        """Metrics in Prometheus' text format."""
+        """Return metrics in Prometheus' text format."""
         return Response(exposition(), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint

@@ -1,4 +1,4 @@
-"""Ask /healthz of the service on this machine: exit code 0 when it answers. For a container's health check."""
+"""Call /healthz for a container's health check; exit with 0 when the service is healthy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def healthy(port: int) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200  # noqa: PLR2004 - a status says what it is
+        return connection.getresponse().status == 200  # noqa: PLR2004 - a status
     except OSError:
         return False
     finally:

@@ -1,7 +1,6 @@
-"""Tell all workers that shutdown has begun, and close their connections from then on.
+"""Tell all workers that shutdown has begun, and close connections after each response from then on.
 
-The flag is one byte of memory that the server process shares with its workers: each response reads it, so reading it
-must not cost a system call.
+The flag is one byte of a memory-mapped file, because every response reads it and a system call would cost too much.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ _RUNNING, _BEGUN = b"\x00", b"\x01"
 
 
 def prepare(flag: Path) -> None:
-    """Create the flag; workers that start from now on read it."""
+    """Create the flag for the workers that start later."""
     flag.write_bytes(_RUNNING)
     os.environ[FLAG_FILE] = str(flag)
 
 
 def begin(flag: Path) -> None:
-    """Tell every worker that shutdown has begun."""
+    """Set the flag."""
     with flag.open("r+b") as byte:
         byte.write(_BEGUN)
 
 
 def watch() -> Callable[[], bool]:
-    """Return a function that tells whether shutdown has begun; in a process without a flag it has not."""
+    """Return a function that tells whether shutdown has begun; without a flag it returns False."""
     file = os.environ.get(FLAG_FILE)
     if not file:
         return lambda: False
@@ -41,7 +40,7 @@ def watch() -> Callable[[], bool]:
 
 
 def close_connections(app: Application) -> Application:
-    """Wrap the application: after shutdown has begun, each response carries `Connection: close`."""
+    """Wrap the application: during shutdown each response carries `Connection: close`."""
     has_begun = watch()
 
     def wrapped(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

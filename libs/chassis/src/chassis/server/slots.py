@@ -1,4 +1,4 @@
-"""Keep threads free for probes when all others are stuck, for instance in a database that does not answer."""
+"""Limit concurrent requests, so that probes get a thread even while a database does not answer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 def limit_requests(app: Application, slots: int) -> Application:
-    """Wrap the application: it serves `slots` requests at a time, and any number of probes.
+    """Wrap the application: it serves `slots` requests at a time; probes need no slot.
 
-    Requests wait for a slot. After one has waited for WAIT_SECONDS in vain, the slots are stuck: requests are refused
-    with 503 at once, until a slot comes free.
+    Requests wait for a slot. When one has waited for WAIT_SECONDS without success, all requests are refused with 503
+    at once, until a slot is released.
     """
     free: SimpleQueue[None] = SimpleQueue()  # a semaphore costs 7 microseconds a request, this half of one
     for _ in range(slots):

@@ -1,12 +1,12 @@
-"""JSON lines on stdout: one shape for the service, its libraries and the server, no secrets."""
+"""Write logs as JSON lines to stdout, for the service, its libraries and the server, without secrets."""
 
 from __future__ import annotations
 
 import logging
 import logging.config
+import os
 import re
-import sys
-from typing import Any, TextIO
+from typing import Any
 
 from pythonjsonlogger.orjson import OrjsonFormatter
 
@@ -19,12 +19,12 @@ _REDACTED = "[redacted]"
 
 
 def is_harmless_id(offered: str) -> bool:
-    """Tell whether a client's request id may stand in the logs."""
+    """Tell whether a client's request id is safe to log."""
     return _ACCEPTABLE_ID.fullmatch(offered) is not None
 
 
 def redact(value: Any, member: str = "") -> Any:
-    """Blank out what must never be logged: members named like a secret, and secrets inside text."""
+    """Replace secrets: the values of members with a secret's name, and secrets inside text."""
     if _SECRET_MEMBER.search(member):
         return _REDACTED
     if isinstance(value, str):
@@ -55,26 +55,32 @@ class JsonLines(OrjsonFormatter):
         return cleaned
 
 
-class LineHandler(logging.StreamHandler[TextIO]):
-    """Write lines; drop and count those that cannot be written, instead of reporting each on stderr."""
+class StandardOutput(logging.Handler):
+    """Write lines to standard output; drop and count those that cannot be written.
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name of the base class
-        if not isinstance(sys.exception(), OSError) and not self.stream.closed:
-            return super().handleError(record)
-        # Imported here: the metrics library must not be loaded before its files are reserved.
-        from chassis.telemetry.metrics import LOG_LINES_DROPPED
+    Unbuffered: what a full disk leaves in Python's buffer ends the server when it starts its next worker.
+    """
 
-        return LOG_LINES_DROPPED.inc()
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            os.write(1, f"{self.format(record)}\n".encode(errors="replace"))
+        except OSError:
+            # Imported here: the metrics library must not be loaded before its files are reserved.
+            from chassis.telemetry.metrics import LOG_LINES_DROPPED
+
+            LOG_LINES_DROPPED.inc()
+        except Exception:
+            self.handleError(record)
 
 
 def configuration(service: str, env: str, level: str) -> dict[str, Any]:
-    """Return the one logging configuration, in the form that `dictConfig` and the server take."""
+    """Return the logging configuration for `dictConfig` and the server."""
     lines = {"handlers": ["stdout"], "level": level, "propagate": False}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": JsonLines, "service": service, "env": env}},
-        "handlers": {"stdout": {"()": LineHandler, "stream": "ext://sys.stdout", "formatter": "json"}},
+        "handlers": {"stdout": {"()": StandardOutput, "formatter": "json"}},
         "root": {"handlers": ["stdout"], "level": level},
         "loggers": {"_granian": lines, "granian.access": lines},
     }

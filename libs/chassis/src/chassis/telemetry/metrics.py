@@ -1,4 +1,4 @@
-"""Prometheus metrics, right with several worker processes (they share files below PROMETHEUS_MULTIPROC_DIR)."""
+"""Prometheus metrics; workers share them through files below PROMETHEUS_MULTIPROC_DIR."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOG_LINES_DROPPED = Counter("log_lines_dropped", "Lines of the log, access lines
 
 
 def exposition() -> bytes:
-    """Return this service's metrics in Prometheus' text format, all its workers summed."""
+    """Return the metrics of all workers in Prometheus' text format."""
     return generate_latest(_registry())
 
 

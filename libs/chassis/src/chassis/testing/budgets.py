@@ -1,4 +1,4 @@
-"""Count what a request costs in SQL statements and in calls of the project's own functions."""
+"""Count the SQL statements and the calls of own functions that a request takes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ OWN_CODE = ("/chassis/", "/user_service/", "/order_service/")
 
 
 class Effort(NamedTuple):
-    """What a response took, once everything was warm: the same on every machine and every Python."""
+    """The status of a response and the number of calls of own functions that it took."""
 
     status: str
     calls: int
 
 
 def effort(app: Api, requests: Iterable[dict[str, Any]]) -> Effort:
-    """Return the fewest calls of the project's own functions that one of these requests took."""
+    """Return the smallest effort of these requests; the first ones may pay for cold caches."""
     return min((_effort(app, create_environ(**request)) for request in requests), key=lambda effort: effort.calls)
 
 
@@ -74,7 +74,7 @@ def count_statements() -> Callable[[Database], Any]:
                 super().__init__(*given, **named)
                 self.cursor_factory = NotingCursor
 
-        database.close()  # the next connections are noting ones
+        database.close()  # new connections use the class Noting
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(chassis.db.database, "DeadlineConnection", Noting)
             yield seen

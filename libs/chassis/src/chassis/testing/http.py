@@ -1,4 +1,4 @@
-"""Apps and callers for tests over HTTP."""
+"""Helpers for tests over HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chassis.settings import LOCAL_SECRET
 
 @contextmanager
 def closing(app: Api) -> Iterator[Api]:
-    """Yield the app; close its connections afterwards."""
+    """Yield the app; close its services afterwards."""
     yield app
     app.services.close()
 
@@ -21,6 +21,6 @@ def closing(app: Api) -> Iterator[Api]:
 def bearer(
     user_id: str = "u-1", username: str = "alice", session_id: str = "s-1", secret: str = LOCAL_SECRET
 ) -> dict[str, str]:
-    """Return the headers of a caller whose token the services accept."""
+    """Return an Authorization header with a valid demo token."""
     token = DemoTokens((secret,), 900).sign(Caller(user_id, username, session_id))
     return {"Authorization": f"Bearer {token}"}

