@@ -77,7 +77,7 @@ def test_order_is_answered_with_201_when_no_log_line_can_be_written(service: Ser
             f"{service.url}/orders", json={"items": [{"product_id": "p1"}]}, headers=bearer("u-alice", "alice")
         )
         healthy = httpx.get(f"{service.url}/healthz")
-        dropped = httpx.get(f"{service.url}/metrics").text.partition("log_lines_dropped_total ")[2].splitlines()[0]
+        dropped = httpx.get(f"{service.url}/metrics").text.partition("\nlog_lines_dropped_total ")[2].splitlines()[0]
 
     assert (placed.status_code, healthy.status_code) == (201, 200)
     assert float(dropped) >= 2  # of the order and of the check
