@@ -169,5 +169,5 @@ def test_server_that_does_not_answer_is_told_with_the_last_refusal(
     monkeypatch.setattr("localshop.postgres.START_SECONDS", 1)
     monkeypatch.setattr(Postgres, "url", lambda *_: "postgresql:///postgres?service=nowhere")
 
-    with pytest.raises(Trouble, match='does not answer: .*definition of service "nowhere" not found'):
+    with pytest.raises(Trouble, match=r'does not answer: .*definition of service "nowhere" not found'):
         server.start()
