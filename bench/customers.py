@@ -31,8 +31,8 @@ def register(shop: Shop) -> Customers:
     with httpx.Client(timeout=30) as client:
         accounts = [{"username": f"customer{n}", "password": PASSWORD} for n in range(BUYERS + READERS + NEW)]
         user, order = (shop[name].url for name in SERVICES)
-        for account in accounts:
-            _post(client, f"{user}/register", account)
+        for number, account in enumerate(accounts):  # behind a proxy, each from an own address: one may open few
+            _post(client, f"{user}/register", account, X_Forwarded_For=f"198.51.100.{number}")
         tokens = [_post(client, f"{user}/login", account)["token"] for account in accounts[NEW:]]
         readers = tokens[BUYERS:]
         orders = {
@@ -43,8 +43,9 @@ def register(shop: Shop) -> Customers:
     return Customers(tokens[:BUYERS], readers, orders, accounts[:NEW])
 
 
-def _post(client: httpx.Client, url: str, body: object, token: str = "") -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+def _post(client: httpx.Client, url: str, body: object, token: str = "", **headers: str) -> dict[str, Any]:
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    headers |= {"Authorization": f"Bearer {token}"} if token else {}
     return dict(client.post(url, json=body, headers=headers).raise_for_status().json())
 
 

@@ -41,7 +41,7 @@ DEFECTS = {
     ),
     "4 a fork goes on with the owner of its parent": Defect(
         f"{CODE}/__main__.py",
-        "if slug and slug != shop.slug:",
+        "if slug and slug.lower() != shop.slug.lower():",
         "if False:",
         f"{TESTS}/test_plan.py::test_plan_refuses_a_fork_whose_policy_names_another_owner",
     ),
@@ -99,8 +99,8 @@ DEFECTS = {
     ),
     "10 a lost race is won by force": Defect(
         f"{CODE}/git.py",
-        '"push", "--porcelain",',
-        '"push", "--force", "--porcelain",',
+        'PUSH = ("--porcelain",',
+        'PUSH = ("--force", "--porcelain",',
         f"{TESTS}/test_release.py::test_rejected_push_is_computed_again_and_never_forced",
     ),
     "10 a lost race is given up": Defect(
@@ -138,6 +138,12 @@ DEFECTS = {
         'cosign sign --yes "$IMAGE@$DIGEST"',
         'echo "$IMAGE@$DIGEST"',
         f"{TESTS}/test_workflow_rules.py::test_only_scanned_attested_and_signed_images_are_released",
+    ),
+    "13 an image is signed because a tag names it": Defect(
+        "tools/b2cctl/publish-image",
+        '[ "$tagged" != "$digest" ]',
+        "false",
+        f"{TESTS}/test_publish_image.py::test_tag_of_another_image_fails_and_stays",
     ),
     "13 images are not scanned": Defect(
         PUBLISH,

@@ -319,7 +319,7 @@ def test_everything_names_the_same_repository_and_owner(repository: Path) -> Non
     policy = yaml.safe_load((repository / fork.POLICY).read_text())
 
     assert owners(repository) == {
-        f"https://github.com/{policy['owner']}/{policy['repo']}.git", f"{policy['registry']}/{policy['owner']}",
+        f"https://github.com/{policy['owner']}/{policy['repo']}.git", f"{policy['registry']}/{policy['owner']}".lower(),
     }  # fmt: skip
 
 
@@ -332,6 +332,22 @@ def test_a_fork_is_one_command_and_can_be_undone(workshop: Path) -> None:
     assert owners(workshop) == {"https://github.com/somebody/a-shop.git", f"{policy['registry']}/somebody"}
     assert yaml.safe_load((workshop / fork.POLICY).read_text()) == policy | {"owner": "somebody", "repo": "a-shop"}
     assert f"@{policy['owner']}/" not in (workshop / ".github/CODEOWNERS").read_text()
+    fork.rename(workshop, policy["owner"], policy["repo"])
+    assert {place: (workshop / place).read_text() for place in before} == before
+
+
+@pytest.mark.parametrize("owner", ["AcmeCorp", "acme_corp", "0123", "on", "1e5"])
+def test_fork_keeps_capitals_and_writes_image_names_without(workshop: Path, owner: str) -> None:
+    before = {place: (workshop / place).read_text() for place, _ in fork.PLACES}
+    policy = yaml.safe_load(before[fork.POLICY])
+    fork.rename(workshop, owner, "Web.Shop")
+
+    assert yaml.safe_load((workshop / fork.POLICY).read_text()) == policy | {"owner": owner, "repo": "Web.Shop"}
+    assert (
+        f"repoURL: &repository https://github.com/{owner}/Web.Shop.git\n" in (workshop / "gitops/root.yaml").read_text()
+    )
+    assert f"imageRegistry: ghcr.io/{owner.lower()}\n" in (workshop / "helm/b2c-common/values.yaml").read_text()
+    assert f"@{owner}/" in (workshop / ".github/CODEOWNERS").read_text()
     fork.rename(workshop, policy["owner"], policy["repo"])
     assert {place: (workshop / place).read_text() for place in before} == before
 

@@ -77,3 +77,21 @@ def test_the_restore_runbook_gives_the_service_its_rights_back() -> None:
 
         with psycopg.connect(as_role(url, "order_service"), autocommit=True) as connection:
             run(connection, sql_of("restore-database", "FROM products", "order_service"))
+
+
+def test_the_restore_runbook_deletes_accounts_and_ends_sessions_again() -> None:
+    with database_of("user_service") as url:
+        migrations.upgrade(as_role(url, "user_service_owner"), ROOT / "services/user-service/migrations")
+        with psycopg.connect(as_role(url, "user_service"), autocommit=True) as connection:
+            connection.execute("""
+                INSERT INTO users (id, username_digest, username, password_hash, name)
+                SELECT 'u-' || name, name::bytea, name, 'hash', name FROM unnest(ARRAY['...', 'bob']) AS name
+            """)
+            connection.execute("INSERT INTO sessions (user_id, expires_at) SELECT id, now() FROM users")
+
+            run(connection, sql_of("restore-database", "UPDATE sessions SET ended_at", "user_service"))
+            run(connection, sql_of("restore-database", "UPDATE users", "user_service"))
+
+            assert connection.execute("SELECT name FROM users ORDER BY id").fetchall() == [(None,), ("bob",)]
+            told = connection.execute("SELECT count(session_id), count(user_id) FROM endings").fetchone()
+            assert told == (2, 1)

@@ -120,7 +120,7 @@ def test_the_runbook_makes_the_secrets_that_the_shop_reads(tmp_path: Path) -> No
     commands = re.findall(r"kubectl -n \S+ create secret generic(?:[^\n]*\\\n)*[^\n]*", runbook)
     offline = " --dry-run=client -o yaml; echo ---\n".join([*commands, ""])
 
-    environment = dict.fromkeys(("NS", "DB", "APP_PASSWORD", "OWNER_PASSWORD", "STORE_PASSWORD"), "x")
+    environment = dict.fromkeys(("NS", "DB", "TLS", "APP_PASSWORD", "OWNER_PASSWORD", "STORE_PASSWORD"), "x")
     made = subprocess.run(
         ["bash", "-euc", f"openssl() {{ echo random; }}\n{offline}"],
         env=environment | {"PATH": f"{rendering.TOOLS}:/bin:/usr/bin"},

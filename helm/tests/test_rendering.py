@@ -117,6 +117,17 @@ def test_a_large_number_reaches_the_cluster_as_it_is(repository: Path, helm: str
 
 
 @pytest.mark.parametrize("service", SERVICES)
+def test_consent_to_an_unverified_database_reaches_service_and_migration(repository: Path, service: str) -> None:
+    consent = rendering.values(rendering.MINIMAL | {"config": {"ALLOW_UNVERIFIED_DATABASE": True}})
+    found = rendering.docs(rendering.text(repository / "helm" / service, consent))
+    (settings,) = (doc["data"] for doc in found if doc["kind"] == "ConfigMap")
+    (job,) = (doc for doc in found if doc["kind"] == "Job")
+    assert settings["ALLOW_UNVERIFIED_DATABASE"] == "true"
+    environment = job["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "ALLOW_UNVERIFIED_DATABASE", "value": "true"} in environment
+
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_a_plain_install_needs_no_more_than_a_database(repository: Path, service: str) -> None:
     found = rendering.docs(rendering.text(repository / "helm" / service, rendering.values(rendering.MINIMAL)))
 

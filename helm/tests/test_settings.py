@@ -16,7 +16,7 @@ from rendering import ENVIRONMENTS, ROOT, SERVICES
 from chassis.server.__main__ import ServerSettings
 
 SECRETS = {
-    "DATABASE_URL": "postgresql://role:password@database.test:5432/shop",
+    "DATABASE_URL": "postgresql://role:password@database.test:5432/shop?sslmode=verify-full",
     "RATE_LIMIT_STORAGE_URL": "redis://store.test:6379",
 }
 # Place in the values of settings outside of `config`, or the reason why there is none.

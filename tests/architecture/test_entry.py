@@ -9,6 +9,8 @@ from flask import Flask
 
 import order_service
 import user_service
+from chassis.settings import LOCAL_SECRET
+from chassis.testing.http import bearer
 from order_service.settings import Settings as OrderSettings
 from user_service.settings import Settings as UserSettings
 
@@ -20,6 +22,10 @@ PUBLIC = {
 }
 OPERATIONS = {"GET /", "GET /healthz", "GET /readyz", "GET /metrics"}
 DOCUMENTATION = ("/openapi", "/static")
+CREDENTIALS = {
+    "bearer": bearer("u-alice", "alice", "s-alice"),
+    "service": {"Authorization": f"Bearer {LOCAL_SECRET}"},
+}
 
 
 MAKERS = {
@@ -46,6 +52,43 @@ def test_only_the_listed_routes_are_public(service: str) -> None:
     known = PUBLIC[service] | OPERATIONS
     assert entered <= known, f"anybody may call {sorted(entered - known)}: make it signed_in(), or list it here"
     assert entered >= known, f"not open any more, remove them from the lists here: {sorted(known - entered)}"
+
+
+@pytest.mark.parametrize("service", MAKERS)
+def test_every_route_tells_its_methods_without_a_token(service: str) -> None:
+    app = MAKERS[service]()
+    for method, rule in routes(app):
+        answer = app.test_client().options(rule.replace("<", "").replace(">", ""))
+        assert (answer.status_code, answer.data) == (200, b""), rule
+        assert {method, "OPTIONS"} <= set(answer.headers["Allow"].split(", ")), rule
+
+
+@pytest.mark.parametrize("service", MAKERS)
+@pytest.mark.parametrize("prefix", ["/", "//"])
+def test_no_route_is_served_past_its_path_by_more_slashes(service: str, prefix: str) -> None:
+    app = MAKERS[service]()
+    for method, rule in [*routes(app), ("GET", "/openapi/"), ("OPTIONS", "/metrics")]:
+        path = prefix + rule.replace("<", "").replace(">", "")
+        answer = app.test_client().open("/", method=method, environ_overrides={"PATH_INFO": path})
+        assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json"), path
+
+
+@pytest.mark.parametrize("service", MAKERS)
+@pytest.mark.parametrize("number", ["1_0", "1.0", "+1", " 1", "1 ", "\u0661"])
+def test_integers_of_every_query_are_read_in_decimal_digits_alone(service: str, number: str) -> None:
+    app = MAKERS[service]()
+    parameters = [
+        (path, parameter["name"], operation.get("security"))
+        for path, item in app.api_doc["paths"].items()  # type: ignore[attr-defined]
+        for operation in item.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["schema"].get("type") == "integer"
+    ]
+    assert parameters
+    for path, name, security in parameters:
+        headers = CREDENTIALS[next(iter(security[0]))] if security else {}
+        answer = app.test_client().get(path, query_string={name: number}, headers=headers)
+        assert (answer.status_code, answer.json["errors"][0]["member"]) == (400, name), path  # type: ignore[index]
 
 
 @pytest.mark.parametrize("service", MAKERS)

@@ -23,6 +23,8 @@ from user_service.settings import Settings as UserSettings
 
 SHOP = "https://shop.example"
 OTHER = "https://shop.example.evil.example"
+NOWHERE = "postgresql://127.0.0.1:1/nowhere"
+YEAR = "max-age=31536000"
 GRANT = "Access-Control-Allow-Origin"
 
 
@@ -54,6 +56,14 @@ def shelf(order_app: Flask) -> Callable[..., Any]:
     """Request the product list, which is cached after the first time."""
     client = order_app.test_client()
     return lambda **headers: client.get("/products", headers=headers)
+
+
+@pytest.mark.parametrize("path", ["/products", "/orders", "/healthz", "/openapi/", "/nothing"])
+@pytest.mark.parametrize(("env", "sent"), [("local", []), ("dev", [YEAR]), ("prod", [YEAR])])
+def test_browsers_are_told_to_use_https_outside_local(env: str, sent: list[str], path: str) -> None:
+    settings = OrderSettings(database_url=NOWHERE).model_copy(update={"app_env": env})
+    with closing(order_service.create_app(settings)) as app, app.test_client().get(path) as answer:
+        assert answer.headers.getlist("Strict-Transport-Security") == sent
 
 
 @pytest.mark.parametrize("page", ["/openapi/", "/openapi/swagger"])

@@ -60,8 +60,8 @@ IN_PYTHON = {re.compile(name): standard for name, standard in NAMES.items()}
 
 def files() -> list[str]:
     """Return the text files that git tracks or would add."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *PARTS]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *PARTS]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     return sorted(
         {path for path in listed if path and Path(path).suffix in KINDS and (ROOT / path).is_file()} - EXCLUDED
     )

@@ -12,6 +12,7 @@ from flask import Flask
 import order_service
 import user_service
 from chassis.db.database import Database
+from chassis.rate_limit.limiter import RateLimiter
 from chassis.testing.http import closing
 from chassis.testing.postgres import empty, migrated_database, operating
 from order_service.catalog import importer
@@ -69,7 +70,8 @@ def operators(user_database: str, order_database: str) -> Iterator[tuple[Databas
 def apps(
     user_app: Flask, order_app: Flask, order_database: str, operators: tuple[Database, Database]
 ) -> dict[str, Flask]:
-    """Return both apps with one product and no customer."""
+    """Return both apps with one product, no customer and no counted attempt."""
+    user_app.services.rate_limiter = RateLimiter("memory://", per_address=600)  # type: ignore[attr-defined]
     for database in operators:
         empty(database)
     order_app.wsgi_app.clear_caches()  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -266,7 +267,22 @@ def test_feed_that_repeats_itself_is_asked_twice_only(apps: dict[str, Flask], at
         apps["order-service"].services.database, ServiceClient(attacker.url, "the-credential"), None
     )
     attacker.respond = answers(orjson.dumps({"version": 7, "endings": [ENDING]}))
-    with pytest.raises(ServiceCallFailed):
-        session_feed.step()
+    session_feed.step()
     assert session_feed.has_ended("s-1")
     assert len(attacker.requests) == 2
+
+
+def test_feed_with_ever_new_logs_gets_four_requests_a_step(apps: dict[str, Flask], attacker: Server) -> None:
+    session_feed = SessionFeed(
+        apps["order-service"].services.database, ServiceClient(attacker.url, "the-credential"), None
+    )
+    minutes = itertools.count(10)
+
+    def another_log(request: BaseHTTPRequestHandler) -> None:
+        ending = {**ENDING, "at": f"2026-01-01T00:{next(minutes)}:00Z"}
+        answers(orjson.dumps({"version": 7, "endings": [ending]}))(request)
+
+    attacker.respond = another_log
+    with pytest.raises(ServiceCallFailed):
+        session_feed.step()
+    assert len(attacker.requests) == 4

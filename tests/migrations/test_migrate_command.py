@@ -50,6 +50,13 @@ def test_migrate_without_a_database_url_names_the_option() -> None:
     assert "--database-url" in outcome.output
 
 
+def test_migrate_in_prod_refuses_an_unverified_database(url: str) -> None:
+    prod = {"DATABASE_URL": url, "APP_ENV": "prod"}
+    refused = CliRunner().invoke(cli, ["migrate"], env=prod)
+    assert (refused.exit_code, "is refused in prod" in refused.output) == (1, True)
+    assert CliRunner().invoke(cli, ["migrate"], env=prod | {"ALLOW_UNVERIFIED_DATABASE": "true"}).exit_code == 0
+
+
 def test_migrate_refuses_a_role_that_does_not_exist(url: str) -> None:
     outcome = CliRunner().invoke(cli, ["migrate", "--app-role", "nobody_here"], env={"DATABASE_URL": url})
     assert outcome.exit_code == 1

@@ -42,6 +42,10 @@ spec:
           env:
             - name: APP_ENV
               value: {{ .Values.env }}
+            {{- with .Values.config.ALLOW_UNVERIFIED_DATABASE }}
+            - name: ALLOW_UNVERIFIED_DATABASE
+              value: {{ . | quote }}
+            {{- end }}
             {{- include "b2c.ownerDatabaseUrl" . | nindent 12 }}
             {{- with .Values.extraEnv }}
             {{- toYaml . | nindent 12 }}

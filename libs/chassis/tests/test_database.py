@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from chassis.app import open_database
-from chassis.db.database import Database, as_problem
+from chassis.db.database import Call, Database, as_problem
 from chassis.db.pool import PoolTimeout
 from chassis.problems import Unavailable
 from chassis.settings import Settings
@@ -150,7 +150,7 @@ def test_a_batch_whose_connection_is_lost_is_not_retried(app: Flask) -> None:
     database.fetch_one("INSERT INTO things VALUES ('tried') RETURNING name")
     die = "SELECT pg_terminate_backend(pg_backend_pid())"
     with pytest.raises(psycopg.OperationalError):
-        database._run_batch([(INSERT, {"name": "a"}), (die, {}), (INSERT, {"name": "b"})])
+        database._run_batch([Call(INSERT, {"name": "a"}), Call(die, {}), Call(INSERT, {"name": "b"})])
     assert [row.name for row in database.fetch_all("SELECT name FROM things")] == ["tried"]
 
 
@@ -159,9 +159,9 @@ def test_a_batch_waits_briefly_for_a_lock_and_changes_nothing(app: Flask, settin
         with database.transaction() as other:
             other.execute("LOCK TABLE things IN EXCLUSIVE MODE")
             with pytest.raises(Unavailable):
-                database._run_batch([(INSERT, {"name": "a"}), (INSERT, {"name": "b"})])
+                database._run_batch([Call(INSERT, {"name": "a"}), Call(INSERT, {"name": "b"})])
         assert database.fetch_all("SELECT name FROM things") == []
-        waits = database._run_batch([("SELECT current_setting('lock_timeout') AS wait", {})] * 2)
+        waits = database._run_batch([Call("SELECT current_setting('lock_timeout') AS wait", {})] * 2)
         assert [row.wait for row in waits] == ["1s", "1s"]
 
 
@@ -176,7 +176,8 @@ def test_options_of_the_database_url_are_kept(settings: Settings) -> None:
 
 def test_calls_run_alone_stop_at_a_failure_of_the_database(app: Flask) -> None:
     database: Database = app.services.database
-    calls = [(INSERT, {"name": "a"}), ("SELECT pg_terminate_backend(pg_backend_pid())", {}), (INSERT, {"name": "b"})]
+    end = "SELECT pg_terminate_backend(pg_backend_pid())"
+    calls = [Call(INSERT, {"name": "a"}), Call(end, {}), Call(INSERT, {"name": "b"})]
     first, *rest = database._run_each(calls)
     assert first.name == "a"
     assert {type(failure) for failure in rest} == {psycopg.errors.AdminShutdown}

@@ -7,7 +7,9 @@ import pytest
 from chassis.settings import LOCAL_SECRET, Settings
 
 URL = "postgresql://localhost/toy"
+VERIFIED = f"{URL}?sslmode=verify-full"
 STRONG = "k" * 32
+PROD = {"app_env": "prod", "service_credential": STRONG, "token_kind": "jwt"}
 
 
 class Toy(Settings):
@@ -44,11 +46,44 @@ def test_outside_local_a_weak_secret_is_refused_by_name(env: str, secret: str) -
 
 @pytest.mark.parametrize("env", ["stage", "prod"])
 def test_demo_tokens_need_a_setting_in_stage_and_prod(env: str) -> None:
-    strong = {"database_url": URL, "token_secrets": STRONG, "service_credential": STRONG}
+    strong = {"database_url": VERIFIED, "token_secrets": STRONG, "service_credential": STRONG}
     with pytest.raises(SystemExit, match="ALLOW_DEMO_TOKENS=1"):
         Toy(app_env=env, **strong)
     assert Toy(app_env=env, **strong, allow_demo_tokens=True).app_env == env
-    assert Toy(app_env=env, database_url=URL, service_credential=STRONG, token_kind="jwt").app_env == env
+    assert Toy(app_env=env, database_url=VERIFIED, service_credential=STRONG, token_kind="jwt").app_env == env
+
+
+@pytest.mark.parametrize(
+    ("query", "mode"),
+    [
+        ("", "prefer"),
+        ("?sslmode=disable", "disable"),
+        ("?sslmode=require", "require"),
+        ("?sslmode=verify-ca", "verify-ca"),
+        ("?sslmode=verify-full&sslmode=require", "require"),
+        ("?sslmode=verify-full&ssl=true", "require"),
+    ],
+)
+def test_prod_refuses_a_database_whose_certificate_is_not_checked(query: str, mode: str) -> None:
+    with pytest.raises(SystemExit, match=f"DATABASE_URL with sslmode={mode} .*ALLOW_UNVERIFIED_DATABASE=1"):
+        Toy(**PROD, database_url=URL + query)
+    assert Toy(**PROD, database_url=URL + query, allow_unverified_database=True).app_env == "prod"
+    for env in ("local", "dev", "stage"):
+        assert Toy(**PROD | {"app_env": env}, database_url=URL + query).app_env == env
+
+
+def test_prod_refuses_an_unreadable_database_url_without_showing_it() -> None:
+    with pytest.raises(SystemExit, match="DATABASE_URL is no libpq URL") as refusal:
+        Toy(**PROD, database_url="postgresql://role:secret@host/shop?nonsense=1")
+    assert "secret" not in str(refusal.value)
+
+
+def test_prod_refuses_http_origins() -> None:
+    origins = "https://shop.example,http://shop.example"
+    with pytest.raises(SystemExit, match=r"CORS_ORIGINS: http://shop\.example is refused in prod"):
+        Toy(**PROD, database_url=VERIFIED, cors_origins=origins)
+    assert Toy(**PROD, database_url=VERIFIED, cors_origins="https://shop.example").cors_origins
+    assert Toy(**PROD | {"app_env": "stage"}, database_url=URL, cors_origins=origins).app_env == "stage"
 
 
 def test_start_error_lists_all_invalid_settings() -> None:

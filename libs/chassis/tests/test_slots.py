@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 import pytest
+from flask import Flask
+from werkzeug.test import Client
 
 from chassis.server import slots
 from chassis.server.shutdown import Application
@@ -25,36 +27,54 @@ def get(app: Application, path: str) -> SlotAnswer:
 
 
 class StuckApplication:
-    """Hold requests to /stuck until they are released; answer all others at once."""
+    """Hold requests to /stuck until they are released; pass all others on."""
 
-    def __init__(self) -> None:
+    def __init__(self, others: Application) -> None:
         self.entered, self.release = Event(), Event()
+        self.others = others
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/stuck":
             self.entered.set()
             self.release.wait(10)
-        start_response("200 OK", [])
-        return [b"hello"]
+        return self.others(environ, start_response)
+
+
+def hello(_environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    start_response("200 OK", [])
+    return [b"hello"]
 
 
 @contextmanager
-def one_slot_stuck() -> Iterator[tuple[Application, Event]]:
+def one_slot_stuck(others: Application = hello) -> Iterator[tuple[Application, Event]]:
     """Yield an application of one slot that is taken, and the event that releases it."""
-    inner = StuckApplication()
+    inner = StuckApplication(others)
     app = limit_requests(inner, 1)
     with ThreadPoolExecutor(1) as other:
-        stuck = other.submit(get, app, "/stuck")
+        stuck = other.submit(Client(app).get, "/stuck")
         assert inner.entered.wait(10)
         yield app, inner.release
         inner.release.set()
-        assert stuck.result()[0] == "200 OK"
+        stuck.result()
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_probes_are_answered_while_all_slots_are_stuck(path: str) -> None:
     with one_slot_stuck() as (app, _):
         assert get(app, path)[0] == "200 OK"
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(0, 503), (600, 200)])
+def test_readyz_fails_when_no_slot_has_come_free_for_seconds(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, seconds: float, status: int
+) -> None:
+    monkeypatch.setattr(slots, "STUCK_SECONDS", seconds)
+    with one_slot_stuck(app) as (limited, _):
+        answer = Client(limited).get("/readyz")
+        assert answer.status_code == status
+        assert ("threads" in answer.json["checks"]) == (status == 503)  # type: ignore[index]
+        assert Client(limited).get("/healthz").status_code == 200
+    assert Client(limited).get("/readyz").status_code == 200
 
 
 def test_requests_are_refused_with_503_while_all_slots_are_stuck(monkeypatch: pytest.MonkeyPatch) -> None:

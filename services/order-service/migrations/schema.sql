@@ -81,6 +81,7 @@ ALTER TABLE public.products ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDEN
 CREATE TABLE public.session_feed (
     version bigint NOT NULL,
     singleton boolean DEFAULT true NOT NULL,
+    at timestamp with time zone,
     CONSTRAINT session_feed_has_one_row CHECK (singleton)
 );
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 from chassis import context
 from chassis.auth.jwks import RemoteKeys
@@ -10,14 +11,9 @@ from chassis.auth.jwt import JwtVerifier
 from chassis.auth.tokens import CachingVerifier, DemoTokens
 from chassis.context import no_session_has_ended
 from chassis.db.database import Database
-from chassis.problems import Unavailable
 from chassis.service_client import ServiceClient
 from order_service.sessions.session_feed import SessionFeed
 from order_service.settings import Settings
-
-
-class FeedTooOld(Unavailable):
-    code, error = "session_feed_too_old", "orders cannot be placed now, try again"
 
 
 @dataclass(kw_only=True)
@@ -35,13 +31,10 @@ class Services(context.Services):
 
     def details(self) -> dict[str, object]:
         """Return the details that /readyz shows beside its checks."""
-        return {"session_feed_age_seconds": round(self.feed.age_seconds, 1)} if self.feed else {}
-
-
-def require_fresh_feed(services: Services) -> None:
-    """Raise FeedTooOld when the list of ended sessions is older than SESSION_FEED_MAX_AGE_SECONDS."""
-    if services.feed and 0 < services.settings.session_feed_max_age_seconds < services.feed.age_seconds:
-        raise FeedTooOld
+        if self.feed is None:
+            return {}
+        age = self.feed.age_seconds
+        return {"session_feed_age_seconds": round(age, 1) if isfinite(age) else None}
 
 
 def connect(settings: Settings, database: Database) -> Services:
@@ -50,7 +43,7 @@ def connect(settings: Settings, database: Database) -> Services:
         ServiceClient(settings.user_service_url, settings.service_credential[0]) if settings.user_service_url else None
     )
     keys = RemoteKeys(client) if client and settings.token_kind == "jwt" else None
-    feed = SessionFeed(database, client, keys) if client else None
+    feed = SessionFeed(database, client, keys, settings.session_feed_max_age_seconds) if client else None
     verifier = (
         JwtVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience)
         if keys

@@ -15,7 +15,7 @@ class Settings(settings.Settings):
 
     user_service_url: str | None = Field(default=None, pattern=r"^https?://", description="where its feed and keys are")
     session_feed_max_age_seconds: int = Field(
-        default=900, ge=0, description="placing is refused when the feed is older; 0: never"
+        default=900, ge=0, description="signed-in callers are refused when the feed is older; 0: never"
     )
 
     def faults(self) -> Iterator[str]:

@@ -45,7 +45,10 @@ CREATE TABLE public.sessions (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     last_used_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone NOT NULL,
-    ended_at timestamp with time zone
+    ended_at timestamp with time zone,
+    spent_token bytea,
+    spent_by bytea,
+    successor_key bytea
 );
 
 CREATE TABLE public.users (

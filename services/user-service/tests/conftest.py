@@ -89,8 +89,13 @@ def login(client: FlaskClient) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def refresh(client: FlaskClient) -> Callable[[str], Any]:
-    return lambda refresh_token: client.post("/token/refresh", json={"refresh_token": refresh_token})
+def refresh(client: FlaskClient) -> Callable[..., Any]:
+    """Trade a refresh token: refresh(token, HTTP_USER_AGENT="x") sets variables of the request's environ."""
+
+    def refresh(refresh_token: str, **environ: str) -> Any:
+        return client.post("/token/refresh", json={"refresh_token": refresh_token}, environ_overrides=environ)
+
+    return refresh
 
 
 @pytest.fixture

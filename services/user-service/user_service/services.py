@@ -8,6 +8,7 @@ from functools import partial
 from chassis import context
 from chassis.auth.tokens import CachingVerifier
 from chassis.db.database import Database
+from chassis.rate_limit.devices import TrustedDevices
 from chassis.rate_limit.limiter import RateLimiter
 from user_service.accounts.hashing import hashing_slots
 from user_service.accounts.passwords import Passwords
@@ -21,6 +22,7 @@ class Services(context.Services):
     settings: Settings
     passwords: Passwords
     rate_limiter: RateLimiter
+    devices: TrustedDevices
     issuer: Issuer
 
 
@@ -33,5 +35,6 @@ def connect(settings: Settings, database: Database) -> Services:
         has_ended=partial(queries.has_ended, database),
         passwords=Passwords(slots=hashing_slots(settings.threads)),
         rate_limiter=RateLimiter(settings.rate_limit_storage_url, settings.rate_limit_per_address),
+        devices=TrustedDevices(settings.service_credential),
         issuer=tokens,
     )

@@ -17,6 +17,9 @@ class Settings(settings.Settings):
     service: ClassVar[str] = "user-service"
 
     refresh_ttl_seconds: int = Field(default=30 * DAY, ge=60, le=365 * DAY, description="since the last refresh")
+    session_max_age_seconds: int = Field(
+        default=90 * DAY, ge=60, le=3650 * DAY, description="since sign-in, however often it is refreshed"
+    )
     token_keys_file: Path | None = Field(default=None, description="private keys of TOKEN_KIND=jwt")
     rate_limit_storage_url: str = Field(
         default="memory://", pattern=r"^(memory://$|(redis|valkey)s?://)", description="where attempts are counted"

@@ -3,24 +3,49 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from b2cctl.__main__ import cli
 
 ENVIRONMENTS = ("dev", "stage", "prod")
 RUN = "https://github.com/example-shop/b2c-shop/actions/runs/1"
 IDENTITY = {
-    "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
     **{f"GIT_{role}_NAME": "Tester" for role in ("AUTHOR", "COMMITTER")},
     **{f"GIT_{role}_EMAIL": "tester@example.com" for role in ("AUTHOR", "COMMITTER")},
+}
+# People sign their commits. This stands in for gpg.
+GPG = """#!/bin/sh
+case "$*" in
+*--verify*) echo "gpg: Good signature from Tester" >&2; echo "[GNUPG:] GOODSIG 1 Tester" ;;
+*) cat > /dev/null; echo "[GNUPG:] SIG_CREATED " >&2
+   printf -- '-----BEGIN PGP SIGNATURE-----\\n\\nAAAA\\n-----END PGP SIGNATURE-----\\n' ;;
+esac
+"""
+# Settings that people have, under which b2cctl must do the same as without: every test runs it with them.
+SETTINGS = {
+    "log.showSignature": "true",
+    "log.follow": "true",
+    "color.ui": "always",
+    "diff.noprefix": "true",
+    "diff.external": "false",
+    "i18n.commitEncoding": "ISO-8859-1",
+    "i18n.logOutputEncoding": "UTF-16",
+    "core.splitIndex": "true",
+    "core.quotePath": "false",
+    "fetch.prune": "true",
+    "push.followTags": "true",
+    "push.gpgSign": "true",
+    "push.pushOption": "ci.skip",
+    "push.default": "nothing",
+    "commit.gpgSign": "true",
 }
 LOGIN = "services/user-service/user_service/login.py"
 MANIFEST = '[project]\nname = "{name}"\n\n[tool.uv.sources]\nchassis = {{ path = "../../libs/chassis" }}\n'
@@ -69,13 +94,31 @@ SHOP = {
 }
 
 
+def configure(file: Path, settings: Mapping[str, str]) -> None:
+    """Write a git configuration."""
+    for name, value in settings.items():
+        text = value.format(folder=file.parent)
+        subprocess.run(["git", "config", "--file", file, name, text], check=True)
+
+
 @pytest.fixture(autouse=True, scope="session")
-def _identity() -> Iterator[None]:
+def _identity(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Configure an identity for git, which a new machine lacks."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "gpg").write_text(GPG)
+    (folder / "gpg").chmod(0o755)
+    signed = {"commit.gpgSign": "true", "gpg.program": "{folder}/gpg"}
+    configure(folder / "people", signed)
+    configure(folder / "operator", SETTINGS | signed)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for name, value in IDENTITY.items():
+        for name, value in (IDENTITY | {"GIT_CONFIG_GLOBAL": str(folder / "people")}).items():
             monkeypatch.setenv(name, value)
         yield
+
+
+def environment(of: str) -> dict[str, str]:
+    """Return the environment of the people who push, or of the operator who starts b2cctl."""
+    return {"GIT_CONFIG_GLOBAL": str(Path(os.environ["GIT_CONFIG_GLOBAL"]).with_name(of))}
 
 
 @pytest.fixture(autouse=True)
@@ -96,8 +139,9 @@ class World:
         return World(folder / "clone", folder / "bare.git")
 
     def git(self, *arguments: str) -> str:
-        done = subprocess.run(["git", "-C", str(self.clone), *arguments], capture_output=True, text=True, check=True)
-        return done.stdout.strip()
+        command = ["git", "-C", str(self.clone), *arguments]
+        env = os.environ | environment("people")
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.strip()
 
     @staticmethod
     def digest(letter: str) -> str:
@@ -125,18 +169,22 @@ class World:
         return commit
 
     def pull(self) -> None:
-        self.git("fetch", "--quiet", "origin", "main")
+        self.git("fetch", "--quiet", "origin", "refs/heads/main")
         self.git("reset", "--quiet", "--hard", "FETCH_HEAD")
+
+    def _invoke(self, *arguments: str) -> Result:
+        command = ["-C", str(self.clone), *arguments]
+        return CliRunner(env=environment("operator")).invoke(cli, command, catch_exceptions=False)
 
     def b2cctl(self, *arguments: str) -> str:
         """Run b2cctl and return its output; fail when it refuses."""
-        result = CliRunner().invoke(cli, ["-C", str(self.clone), *arguments], catch_exceptions=False)
+        result = self._invoke(*arguments)
         assert result.exit_code == 0, result.output
         return result.output
 
     def refusal(self, *arguments: str) -> str:
         """Run b2cctl, which must refuse; return the reason."""
-        result = CliRunner().invoke(cli, ["-C", str(self.clone), *arguments], catch_exceptions=False)
+        result = self._invoke(*arguments)
         assert result.exit_code == 1, result.output
         return result.output
 
@@ -158,7 +206,7 @@ class World:
     def recorded(self, env: str, service: str) -> dict[str, object]:
         """Return a release from the bare repository, as Argo CD reads it."""
         text = subprocess.run(
-            ["git", "-C", str(self.bare), "show", f"main:gitops/envs/{env}/releases/{service}.yaml"],
+            ["git", "-C", str(self.bare), "show", f"refs/heads/main:gitops/envs/{env}/releases/{service}.yaml"],
             capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
         return dict(yaml.safe_load(text))
@@ -186,6 +234,21 @@ def _ship(world: World) -> None:
     world.promote("dev", "stage", "user-service")
     world.push({LOGIN: "2"})
     world.release({"user-service": "c"})
+
+
+@pytest.fixture
+def gh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Return a function that puts a `gh` of a shell script on the path; it returns the file that notes the calls."""
+
+    def install(body: str = "") -> Path:
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        (folder / "gh").write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {folder / "calls"}\n{body}\n')
+        (folder / "gh").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+        return folder / "calls"
+
+    return install
 
 
 @pytest.fixture(scope="session")

@@ -167,6 +167,66 @@ def test_changes_that_b2cctl_would_not_write_are_refused(shipped, forge, objecti
     assert objection in shipped.refusal(*guard(shipped, files))
 
 
+def proposed_release(shipped, image):
+    """What a pull request of main's run would release to dev: an edit of main, as this image."""
+    shipped.push({LOGIN: "9"})
+    base = shipped.git("rev-parse", "HEAD")
+    shipped.release({"user-service": image})
+    released = text(shipped, DEV)
+    shipped.git("push", "--quiet", "--force", "origin", f"{base}:main")
+    shipped.pull()
+    return released
+
+
+def test_release_to_dev_may_be_merged_if_main_built_its_image(shipped, gh):
+    calls = gh()
+    files = {DEV: proposed_release(shipped, "e")}
+
+    assert "nothing speaks against it" in shipped.b2cctl(*guard(shipped, files))
+    assert f"@{shipped.digest('e')}" in calls.read_text()
+
+
+def test_release_to_dev_of_an_image_that_main_did_not_build_is_refused(shipped, gh):
+    gh("echo 'no attestation' >&2; exit 1")
+    files = {DEV: proposed_release(shipped, "e")}
+
+    assert "no attestation" in shipped.refusal(*guard(shipped, files))
+
+
+def test_release_to_dev_of_other_inputs_than_the_commits_is_refused(shipped, gh):
+    gh()
+    released = proposed_release(shipped, "e")
+    inputs = shipped.recorded("dev", "order-service")["inputs"]
+    files = {DEV: released.replace(released.split("inputs: ")[1].split("\n")[0], inputs)}
+
+    assert "only the pipeline releases to dev" in shipped.refusal(*guard(shipped, files))
+
+
+def test_windows_line_ends_in_a_release_are_refused(shipped):
+    base = shipped.git("rev-parse", "HEAD")
+    promoted = promotion_of(shipped, "stage", "prod")[PROD]
+    (shipped.clone / PROD).write_bytes(promoted.replace("\n", "\r\n").encode())
+    head = shipped.commit({})
+
+    said = shipped.refusal("guard", "--base", base, "--head", head)
+    assert "not what promote, rollback or unhold would write" in said
+
+
+@pytest.mark.parametrize("disguise", ["link", "executable"])
+def test_release_that_is_no_ordinary_file_is_refused(shipped, disguise):
+    base = shipped.git("rev-parse", "HEAD")
+    promoted = promotion_of(shipped, "stage", "prod")[PROD]
+    (shipped.clone / PROD).unlink()
+    if disguise == "link":
+        (shipped.clone / PROD).symlink_to(promoted)
+    else:
+        (shipped.clone / PROD).write_text(promoted)
+        (shipped.clone / PROD).chmod(0o755)
+    head = shipped.commit({})
+
+    assert "no ordinary file" in shipped.refusal("guard", "--base", base, "--head", head)
+
+
 def test_service_is_removed_from_one_environment_after_another(shipped):
     for path in (PROD, STAGE):
         assert "nothing speaks against it" in shipped.b2cctl(*guard(shipped, {path: None}))

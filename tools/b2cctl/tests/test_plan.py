@@ -188,6 +188,7 @@ def test_force_push_over_the_released_commit_builds_what_differs(world):
     world.commit({"gitops/envs/dev/releases/user-service.yaml": records + "\n", "docs/adr/0001.md": "x"})
     world.git("reflog", "expire", "--expire=now", "--all")
     world.git("update-ref", "-d", "refs/remotes/origin/main")
+    world.git("update-ref", "-d", "refs/b2cctl/main")
     (world.clone / ".git" / "FETCH_HEAD").unlink()
     world.git("gc", "--quiet", "--prune=now")
 
@@ -247,3 +248,28 @@ def test_plan_refuses_a_fork_whose_policy_names_another_owner(world):
     assert "this is someone/b2c-shop, but gitops/policy/shop.yaml says example-shop/b2c-shop" in world.refusal(
         "plan", "--slug", "someone/b2c-shop"
     )
+
+
+@pytest.mark.parametrize(("owner", "slug"), [("AcmeCorp", "acmecorp/Shop"), ("acmecorp", "AcmeCorp/shop")])
+def test_capitals_of_the_owner_make_no_difference_and_no_image_name(world, owner, slug):
+    world.push({"gitops/policy/shop.yaml": f'owner: "{owner}"\nrepo: "shop"\nregistry: ghcr.io\n', LOGIN: "x"})
+
+    world.b2cctl("plan", "--slug", slug)
+    world.release({"user-service": "c"})
+
+    assert world.recorded("dev", "user-service")["image"]["repository"] == "ghcr.io/acmecorp/user-service"
+    world.promote("dev", "stage", "user-service")
+
+
+@pytest.mark.parametrize("policy", ["owner: 0123\nrepo: shop\nregistry: ghcr.io\n", "owner: acme\n", "- acme\n"])
+def test_policy_that_names_no_owner_is_refused(world, policy):
+    world.commit({"gitops/policy/shop.yaml": policy})
+
+    assert "gitops/policy/shop.yaml should hold" in world.refusal("plan", "--slug", "acme/shop")
+
+
+@pytest.mark.parametrize("name", ["Mail-Service", "mail_service", "mail.service", "4mail", "m" * 54])
+def test_service_whose_name_is_no_image_name_is_refused(world, name):
+    world.commit({f"services/{name}/pyproject.toml": ""})
+
+    assert f"services/{name}: the name becomes that of an image" in world.refusal("plan")

@@ -1,6 +1,5 @@
 import json
-import os
-from pathlib import Path
+import re
 
 import pytest
 
@@ -96,29 +95,25 @@ def test_a_promotion_of_another_image_than_the_source_runs_is_refused(world):
     assert f"dev runs user-service {world.digest('a')}, not {world.digest('f')}" in said
 
 
-def fake_gh(folder: Path, monkeypatch, body: str) -> Path:
-    """Put a `gh` on the PATH that records its arguments."""
-    folder.mkdir()
-    calls = folder / "calls"
-    (folder / "gh").write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {calls}\n{body}\n')
-    (folder / "gh").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    return calls
-
-
-def test_only_an_image_that_our_own_workflow_built_is_promoted(world, tmp_path, monkeypatch):
-    calls = fake_gh(tmp_path / "bin", monkeypatch, "")
+def test_only_an_image_that_our_own_workflow_built_is_promoted(world, gh):
+    calls = gh()
 
     world.b2cctl("promote", "dev", "stage", "user-service")
 
-    assert calls.read_text().startswith(
-        f"attestation verify oci://ghcr.io/example-shop/user-service@{world.digest('a')} --repo example-shop/b2c-shop"
-        " --signer-workflow example-shop/b2c-shop/.github/workflows/_publish-image.yml\n"
-    )
+    image, rest = calls.read_text().splitlines()[0].split(" --repo ")
+    assert image == f"attestation verify oci://ghcr.io/example-shop/user-service@{world.digest('a')}"
+    slug, _, signer, *source = rest.split()
+    assert slug == "example-shop/b2c-shop"
+    commit = world.recorded("dev", "user-service")["sourceSha"]
+    assert source == ["--source-ref", "refs/heads/main", "--source-digest", commit]
+    workflow = "https://github.com/Example-Shop/b2c-shop/.github/workflows/_publish-image.yml@refs/heads/main"
+    assert re.search(signer, workflow)
+    for other in (workflow + "-2", workflow.replace("main", "topic"), workflow.replace("github.com", "githubxcom")):
+        assert not re.search(signer, other)
 
 
-def test_image_without_attestation_is_not_promoted(world, tmp_path, monkeypatch):
-    fake_gh(tmp_path / "bin", monkeypatch, "echo 'no attestation' >&2; exit 1")
+def test_image_without_attestation_is_not_promoted(world, gh):
+    gh("echo 'no attestation' >&2; exit 1")
 
     assert "gh attestation: no attestation" in world.refusal("promote", "dev", "stage")
 
@@ -130,8 +125,8 @@ def pushed_branch(world):
     return names[0].removeprefix("refs/heads/")
 
 
-def test_promotion_by_pull_request_does_not_change_main(world, tmp_path, monkeypatch):
-    calls = fake_gh(tmp_path / "bin", monkeypatch, "")
+def test_promotion_by_pull_request_does_not_change_main(world, gh):
+    calls = gh()
     before = world.git("ls-remote", "origin", "main")
 
     world.b2cctl("promote", "dev", "stage")

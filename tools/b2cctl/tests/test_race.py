@@ -42,7 +42,7 @@ def kill_half_way(running):
     waiting = dict(running)
     while waiting:
         for clone, process in list(waiting.items()):
-            if (clone / ".git" / "FETCH_HEAD").exists() or process.poll() is not None:
+            if (clone / ".git" / "refs" / "b2cctl" / "main").exists() or process.poll() is not None:
                 process.kill()
                 del waiting[clone]
         time.sleep(0.002)

@@ -190,16 +190,73 @@ def test_rejected_push_is_computed_again_and_never_forced(world, monkeypatch):
     ]
 
 
-def test_push_to_a_remote_that_always_rejects_fails(world, monkeypatch):
-    # given a read-only remote
+def test_push_that_loses_every_race_is_given_up_on(world, monkeypatch):
+    monkeypatch.setattr(git, "ATTEMPTS", 2)
+    monkeypatch.setattr(git.Repository, "push", lambda *_: False)
+
+    assert "2 pushes were rejected: run the job again" in world.refusal("promote", "dev", "stage", "--skip-attestation")
+
+
+def forbid_pushes(world, condition):
+    """Let the remote refuse, by a rule, the pushes to the branches for which a shell condition on $ref holds."""
     hook = world.bare / "hooks" / "pre-receive"
     hook.parent.mkdir()
-    hook.write_text("#!/bin/sh\necho closed >&2\nexit 1\n")
+    hook.write_text(f"#!/bin/sh\nwhile read -r _ _ ref; do {condition} && exit 1; done\nexit 0\n")
     hook.chmod(0o755)
-    monkeypatch.setattr(git, "ATTEMPTS", 2)
 
-    # when, then
-    assert "2 pushes were rejected: run the job again" in world.refusal("promote", "dev", "stage", "--skip-attestation")
+
+def test_release_is_proposed_where_a_rule_forbids_the_push(world, gh):
+    # given a main that takes changes by pull request only
+    world.push({LOGIN: "x"})
+    before = world.git("rev-parse", "HEAD")
+    forbid_pushes(world, '[ "$ref" = refs/heads/main ]')
+    calls = gh()
+
+    # when
+    said = world.release({"user-service": "c"})
+
+    # then
+    assert "forbid this push to main" in said
+    assert "user-service: released" in said
+    assert world.git("ls-remote", "origin", "refs/heads/main").split()[0] == before
+    branch = world.git("ls-remote", "--heads", "origin", "b2cctl/*").split()[1].removeprefix("refs/heads/")
+    assert branch.startswith("b2cctl/dev-")
+    assert f"pr create --base main --head {branch} --title Release user-service to dev" in calls.read_text()
+
+    # and the guard of main lets exactly that pass, once it has seen who built the image
+    world.git("fetch", "--quiet", "origin", branch)
+    head = world.git("rev-parse", "FETCH_HEAD")
+    assert "nothing speaks against it" in world.b2cctl("guard", "--base", before, "--head", head)
+    assert f"attestation verify oci://ghcr.io/example-shop/user-service@{world.digest('c')}" in calls.read_text()
+
+
+def test_rollback_of_dev_is_proposed_where_a_rule_forbids_the_push(world, gh):
+    world.push({LOGIN: "x"})
+    world.release({"user-service": "c"})
+    forbid_pushes(world, '[ "$ref" = refs/heads/main ]')
+    calls = gh()
+
+    world.b2cctl("rollback", "dev", "user-service", "--reason", "Slow" * 100)
+
+    title = calls.read_text().split("--title ")[1].split(" --body")[0]
+    assert title.startswith("Roll back user-service in dev: SlowSlow")
+    assert len(title) == 200  # GitHub takes 256 characters
+    assert world.image("dev", "user-service") == world.digest("c")
+
+
+def test_rule_that_forbids_even_branches_is_named(world, gh):
+    forbid_pushes(world, "true")
+
+    assert "forbid this push to b2cctl/stage-" in world.refusal("promote", "dev", "stage", "--skip-attestation")
+
+
+def test_pushed_branch_is_named_when_no_pull_request_can_be_opened(world, gh):
+    gh("echo 'not permitted to create pull requests' >&2; exit 1")
+
+    said = world.refusal("promote", "dev", "stage", "--skip-attestation")
+
+    assert "not permitted" in said
+    assert "https://github.com/example-shop/b2c-shop/compare/main...b2cctl/stage-" in said
 
 
 def test_a_hold_keeps_the_next_release_out_until_unhold(world):

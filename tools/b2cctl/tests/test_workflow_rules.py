@@ -94,8 +94,82 @@ def test_only_jobs_of_main_may_write():
         writes = "write" in job["permissions"].values() or "environment" in job
         assert not writes or main in job["if"], name
     assert {name for name, job in jobs(WORKFLOWS["ci.yml"]).items() if "write" in job["permissions"].values()} == {
-        "publish"
+        "publish",
+        "release",
     }
+
+
+def privileged_jobs():
+    """Return the jobs that may write, know a secret, or judge a change, by workflow and name."""
+    every = {f"{file}: {name}": job for file, path in WORKFLOWS.items() for name, job in jobs(path).items()}
+    return {
+        name: job
+        for name, job in every.items()
+        if "write" in job["permissions"].values()
+        or "environment" in job
+        or name in ("guard.yml: guard", "ci.yml: gate")
+    }
+
+
+def test_what_may_write_runs_b2cctl_without_the_development_tools():
+    scripts = {name: [step.get("run", "") for step in job.get("steps", [])] for name, job in privileged_jobs().items()}
+
+    assert len(scripts) >= 6
+    assert {
+        name: each for name, each in scripts.items() if re.search(r"\bmake\b|\.venv|\bpip\b", "\n".join(each))
+    } == {}
+
+
+def test_b2cctl_has_few_dependencies_each_pinned_by_hash():
+    text = (ROOT / "tools/b2cctl/requirements.txt").read_text()
+    names = re.findall(r"^([\w-]+)==", text, re.MULTILINE)
+
+    assert set(names) >= {"click", "pydantic", "pyyaml"}
+    assert len(names) <= 10
+    assert "--require-hashes" in (ROOT / "tools/b2cctl/install").read_text()
+
+
+def code_owners(path):
+    """Return who must approve a change of a path: the last line of CODEOWNERS that matches."""
+    lines = [line.split() for line in (ROOT / ".github/CODEOWNERS").read_text().splitlines() if line[:1] in ("*", "/")]
+    assert all(pattern == "*" or pattern.endswith("/") for pattern, *_ in lines)
+    matching = [owners for pattern, *owners in lines if pattern == "*" or f"/{path}".startswith(pattern)]
+    return [owner.partition("/")[2] for owner in matching[-1]]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".github/CODEOWNERS",
+        *(f".github/workflows/{name}" for name in WORKFLOWS),
+        "tools/b2cctl/install",
+        "tools/b2cctl/publish-image",
+        "tools/b2cctl/requirements.txt",
+        "tools/b2cctl/src/b2cctl/guard.py",
+        "gitops/policy/promotion.yaml",
+        "gitops/envs/stage/releases/user-service.yaml",
+    ],
+)
+def test_platform_team_approves_what_releases_and_what_judges(path):
+    assert code_owners(path) == ["platform"]
+    assert (ROOT / path).exists() or "/releases/" in path
+
+
+def test_release_managers_approve_production():
+    assert code_owners("gitops/envs/prod/releases/user-service.yaml") == ["release-managers"]
+    assert code_owners("services/user-service/app.py") == ["engineers"]
+
+
+def test_app_is_optional_and_of_the_jobs_own_environment():
+    for name in ("ci.yml", "promote.yml", "rollback.yml"):
+        users = {job: each for job, each in jobs(WORKFLOWS[name]).items() if "app-token" in str(each)}
+        for job in users.values():
+            assert "environment" in job
+            (app,) = (step for step in job["steps"] if step.get("id") == "app")
+            assert app["if"] == "vars.BOT_CLIENT_ID != ''"
+            tokens = [step["env"]["GH_TOKEN"] for step in job["steps"] if "GH_TOKEN" in step.get("env", {})]
+            assert tokens == ["${{ steps.app.outputs.token || github.token }}"]
+        assert users
 
 
 def test_build_has_no_access_to_a_registry():
@@ -159,11 +233,14 @@ def test_one_image_that_cannot_be_built_does_not_hold_up_the_others():
 
 
 def test_guard_runs_the_code_of_main():
-    trusted, change, *_, judge = steps(WORKFLOWS["guard.yml"])
+    trusted, change, *others, judge = steps(WORKFLOWS["guard.yml"])
 
     assert trusted["with"]["ref"] == "${{ github.event.pull_request.base.ref }}"
     assert "ref" not in change["with"]
-    assert judge["run"].startswith(f"{trusted['with']['path']}/.venv/bin/b2cctl -C {change['with']['path']} guard")
+    assert judge["run"].startswith(
+        f"{trusted['with']['path']}/.cache/b2cctl/bin/b2cctl -C {change['with']['path']} guard"
+    )
+    assert [step["run"] for step in others if "run" in step] == [f"{trusted['with']['path']}/tools/b2cctl/install"]
 
 
 def test_a_push_by_the_bot_starts_a_run():
@@ -203,16 +280,23 @@ def rules(checks, up_to_date):
     return [*others, {"type": "required_status_checks", "parameters": required}]
 
 
+def guarded_by(ref):
+    """Return the rules of a main that requires the guard as a workflow."""
+    workflows = {"workflows": [{"path": ".github/workflows/guard.yml", "ref": ref, "repository_id": 1}]}
+    return [*rules(["gate"], up_to_date=True), {"type": "workflows", "parameters": workflows}]
+
+
 def reviewers(prevent_self_review):
     return {"protection_rules": [{"type": "required_reviewers", "prevent_self_review": prevent_self_review}]}
 
 
 ENVIRONMENTS = ("dev", "stage", "prod")
+EVERY = len(doctor.SETTINGS) + 1
 ANSWERS = {
     "rules/branches/main": rules(["gate", "guard"], up_to_date=True),
     "actions/permissions/workflow": {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False},
     "actions/permissions": {"sha_pinning_required": True},
-    "actions/variables/BOT_CLIENT_ID": {"value": "Iv23"},
+    **{f"environments/{env}/variables/BOT_CLIENT_ID": {"value": f"Iv23{env}"} for env in ENVIRONMENTS},
     "environments/prod": reviewers(prevent_self_review=True),
     **{
         f"environments/{env}/deployment-branch-policies": {"branch_policies": [{"name": "main"}]}
@@ -227,12 +311,14 @@ MISTAKES = {
         "can_approve_pull_request_reviews": False,
     },
     "actions/permissions": {},
-    "actions/variables/BOT_CLIENT_ID": {"value": ""},
+    **{f"environments/{env}/variables/BOT_CLIENT_ID": {"value": ""} for env in ENVIRONMENTS},
     "environments/prod": {"protection_rules": []},
     **{f"environments/{env}/deployment-branch-policies": {"branch_policies": []} for env in ENVIRONMENTS},
     **{f"environments/{env}/secrets": {"secrets": []} for env in ENVIRONMENTS},
 }
 HALF_MEASURES = {
+    "one App for two environments": ("environments/dev/variables/BOT_CLIENT_ID", {"value": "Iv23prod"}),
+    "a guard from any branch": ("rules/branches/main", guarded_by("refs/heads/topic")),
     "checks on branches that are behind": ("rules/branches/main", rules(["gate", "guard"], up_to_date=False)),
     "one of the checks": ("rules/branches/main", rules(["gate"], up_to_date=True)),
     "a reviewer who may be the one who started": ("environments/prod", reviewers(prevent_self_review=False)),
@@ -260,11 +346,17 @@ sys.exit(1) if found is None else print(json.dumps(found))
 
 
 def test_doctor_passes_on_a_correct_repository(world, tmp_path, monkeypatch):
-    assert examined(world, tmp_path, monkeypatch, ANSWERS) == (0, ["ok"] * len(doctor.SETTINGS))
+    assert examined(world, tmp_path, monkeypatch, ANSWERS) == (0, EVERY * ["ok"])
+
+
+def test_doctor_accepts_the_guard_as_a_required_workflow_of_main(world, tmp_path, monkeypatch):
+    answers = ANSWERS | {"rules/branches/main": guarded_by("refs/heads/main")}
+
+    assert examined(world, tmp_path, monkeypatch, answers) == (0, EVERY * ["ok"])
 
 
 def test_doctor_reports_each_wrong_setting(world, tmp_path, monkeypatch):
-    assert examined(world, tmp_path, monkeypatch, MISTAKES) == (1, ["WRONG"] * len(doctor.SETTINGS))
+    assert examined(world, tmp_path, monkeypatch, MISTAKES) == (1, EVERY * ["WRONG"])
 
 
 @pytest.mark.parametrize(("endpoint", "answer"), HALF_MEASURES.values(), ids=HALF_MEASURES)
@@ -275,4 +367,4 @@ def test_doctor_reports_an_incomplete_setting(world, tmp_path, monkeypatch, endp
 
 
 def test_doctor_lists_settings_that_it_cannot_read(world, tmp_path, monkeypatch):
-    assert examined(world, tmp_path, monkeypatch, {}) == (0, ["unknown"] * len(doctor.SETTINGS))
+    assert examined(world, tmp_path, monkeypatch, {}) == (0, EVERY * ["unknown"])

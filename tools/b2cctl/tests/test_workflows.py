@@ -48,7 +48,7 @@ ACTIONS = {
     "docker/build-push-action": """
         note "build $INPUT_CONTEXT $INPUT_PLATFORMS with $INPUT_BUILD_CONTEXTS push=${INPUT_PUSH:-no}"
         destination=${INPUT_OUTPUTS#*dest=}
-        echo "$INPUT_CONTEXT" > "${destination%%,*}"
+        oci archive "$INPUT_CONTEXT $INPUT_PLATFORMS" "${destination%%,*}"
         """,
     "anchore/sbom-action": 'touch "$INPUT_OUTPUT_FILE"',
     "anchore/scan-action/download-grype": 'echo "cmd=grype" >> "$GITHUB_OUTPUT"',
@@ -71,27 +71,28 @@ UNUSED += ["image", "format", "upload-artifact", "upload-release-assets"]
 # Each command records its arguments.
 COMMANDS = {
     "sudo": "",
-    "skopeo": 'test -e "${3#oci-archive:}"',
+    "skopeo": 'exec oci skopeo "$@"',
     "cosign": "",
     "grype": "",
     "gh": "",
     "zizmor": "",
-    "docker": """
-        case "$*" in
-        *"imagetools create"*) touch "$ARTIFACTS/index-$(basename "$5")" ;;
-        *--format*) printf 'sha256:%s\\n' "$(printf '%s' "${4%%:*}" | sha256sum | cut -d ' ' -f 1)" ;;
-        *"imagetools inspect"*) test -e "$ARTIFACTS/index-$(basename "$4")" ;;
-        esac
-        """,
 }
-MAKEFILE = f"""
+OCI = f"""#!/bin/sh
+exec {sys.executable} {Path(__file__).with_name("oci.py")} "$@"
+"""
+MAKEFILE = """
 setup:
-\t@mkdir -p .venv/bin && ln -sf "$$(command -v zizmor)" {Path(sys.executable).parent}/b2cctl .venv/bin/
+\t@mkdir -p .venv/bin && ln -sf "$$(command -v zizmor)" .venv/bin/
 check check-deps e2e-containers kind-cluster e2e-cluster:
 \t@echo "make $@" >> $(LOG)
 test:
 \t@echo "make test $(TESTS)" >> $(LOG)
 \t@test "$(TESTS)" != "$(FAILING)"
+"""
+INSTALL = f"""#!/bin/sh
+cd "$(dirname "$0")/../.."
+mkdir -p .cache/b2cctl/bin
+ln -sf {Path(sys.executable).parent}/b2cctl .cache/b2cctl/bin/
 """
 
 
@@ -128,6 +129,8 @@ def write_stubs(folder):
     for name, body in COMMANDS.items():
         (commands / name).write_text(f'#!/bin/bash\necho "{name} $*" >> "$LOG"\n{textwrap.dedent(body)}')
         (commands / name).chmod(0o755)
+    (commands / "oci").write_text(OCI)
+    (commands / "oci").chmod(0o755)
     return arguments
 
 
@@ -139,15 +142,17 @@ class Runner:
     folder: Path
     arguments: list[str]
 
-    def run(self, workflow, event, payload, sandbox=None, **env):
+    def run(self, workflow, event, payload, sandbox=None, app=True, **env):
         """Run a workflow on the sandbox's HEAD; return whether it succeeded, and its log."""
         log, artifacts = self.folder / "log", self.folder / "artifacts"
         shutil.rmtree(artifacts, ignore_errors=True)
         artifacts.mkdir()
         log.write_text("")
+        self.registry.mkdir(exist_ok=True)
         (self.folder / "event.json").write_text(json.dumps(payload))
         sandbox = sandbox or self.world.clone
         shared = {"LOG": log, "ARTIFACTS": artifacts, "SANDBOX": sandbox, "BARE": self.world.bare}
+        shared |= {"REGISTRY": self.registry}
         shared |= {"FAILING": "none"} | env
         command = ["act", event, "-W", f".github/workflows/{workflow}", "-e", str(self.folder / "event.json")]
         command += ["-P", "ubuntu-24.04=-self-hosted", "-P", "ubuntu-24.04-arm=-self-hosted", "--pull=false"]
@@ -160,7 +165,8 @@ class Runner:
             str(self.folder / "cache"),
             *self.arguments,
         ]
-        command += ["-s", "BOT_PRIVATE_KEY=key", "-s", "GITHUB_TOKEN=token", "--var", "BOT_CLIENT_ID=id"]
+        command += ["-s", "GITHUB_TOKEN=token"]
+        command += ["-s", "BOT_PRIVATE_KEY=key", "--var", "BOT_CLIENT_ID=id"] if app else []
         command += [part for name, value in shared.items() for part in ("--env", f"{name}={value}")]
         path = f"{self.folder / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
@@ -175,6 +181,10 @@ class Runner:
         told = re.compile(r"  \| |❌|^Error")
         self.said = "\n".join(line for line in (done.stdout + done.stderr).splitlines() if told.search(line))
         return done.returncode == 0, sorted(line for line in log.read_text().splitlines())
+
+    @property
+    def registry(self):
+        return self.folder / "registry"
 
     def push(self, **env):
         return self.run("ci.yml", "push", {"ref": "refs/heads/main"}, **env)
@@ -192,11 +202,6 @@ def called(log, *words):
     return [line for line in log if line.startswith(words)]
 
 
-def image(service):
-    repository = f"ghcr.io/example-shop/{service}"
-    return "sha256:" + hashlib.sha256(repository.encode()).hexdigest()
-
-
 @pytest.fixture(scope="session")
 def with_workflows(templates, tmp_path_factory):
     """Return a shop with the real workflows."""
@@ -204,7 +209,11 @@ def with_workflows(templates, tmp_path_factory):
     workflows = {
         f".github/workflows/{path.name}": path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml")
     }
-    world.push({"Makefile": MAKEFILE, ".gitignore": ".venv\n", LOGIN: "3"} | workflows)
+    tools = world.clone / "tools/b2cctl"
+    shutil.copy(ROOT / "tools/b2cctl/publish-image", tools / "publish-image")
+    (tools / "install").write_text(INSTALL)
+    (tools / "install").chmod(0o755)
+    world.push({"Makefile": MAKEFILE, ".gitignore": ".venv\n.cache\n", LOGIN: "3"} | workflows)
     world.release({"user-service": "d"})
     world.git("remote", "add", "github", "https://github.com/example-shop/b2c-shop")  # so act knows its name
     return world
@@ -233,7 +242,8 @@ def test_push_releases_what_it_affects_and_release_commit_nothing(runner):
     # then
     assert succeeded, runner.said
     user = "ghcr.io/example-shop/user-service"
-    tag = f"{user}:sha-{commit[:12]}"
+    pushed = (runner.registry / f"{user}:sha-{commit[:12]}".replace("/", "+")).read_bytes()
+    digest = "sha256:" + hashlib.sha256(pushed).hexdigest()
     assert called(log, "make") == [
         "make check",
         *3 * ["make test services/user-service"],
@@ -242,16 +252,13 @@ def test_push_releases_what_it_affects_and_release_commit_nothing(runner):
     assert called(log, "build ") == [
         f"build services/user-service linux/{arch} with chassis=libs/chassis push=no" for arch in ("amd64", "arm64")
     ]
-    assert called(log, "skopeo") == [
-        f"skopeo copy --preserve-digests oci-archive:{arch}.tar docker://{tag}-{arch}" for arch in ("amd64", "arm64")
-    ]
-    assert f"docker buildx imagetools create --tag {tag} {tag}-amd64 {tag}-arm64" in log
+    assert [each["platform"]["architecture"] for each in json.loads(pushed)["manifests"]] == ["amd64", "arm64"]
     assert called(log, "grype") == ["grype sbom:sbom.spdx.json --fail-on high --only-fixed"]
-    reference = f"{user}@{image('user-service')}"
+    reference = f"{user}@{digest}"
     assert called(log, "attest") == [f"attest {reference} provenance", f"attest {reference} sbom.spdx.json"]
     assert called(log, "cosign") == [f"cosign sign --yes {reference}"]
     released = world.recorded("dev", "user-service")
-    assert (released["image"]["digest"], released["sourceSha"]) == (image("user-service"), commit)
+    assert (released["image"]["digest"], released["sourceSha"]) == (digest, commit)
     assert released["runUrl"] == "https://github.com/example-shop/b2c-shop/actions/runs/1"
     assert world.recorded("dev", "order-service") == others
 
@@ -263,6 +270,39 @@ def test_push_releases_what_it_affects_and_release_commit_nothing(runner):
     assert succeeded, runner.said
     assert called(log, "make") == ["make check"]
     assert called(log, "build ", "uses actions/download", *PUSHES) == []
+
+
+def test_image_of_somebody_else_under_our_tag_is_not_signed_or_released(runner):
+    # given a commit whose tag names an image that no run of ours has built
+    world = runner.world
+    commit = world.push({LOGIN: "4"})
+    before = world.recorded("dev", "user-service")
+    runner.registry.mkdir()
+    name = f"ghcr.io/example-shop/user-service:sha-{commit[:12]}".replace("/", "+")
+    (runner.registry / name).write_text("{}")
+
+    # when
+    succeeded, log = runner.push()
+
+    # then
+    assert not succeeded
+    assert "already, but this run built sha256:" in runner.said
+    assert called(log, "attest", "cosign") == []
+    assert (runner.registry / name).read_text() == "{}"
+    assert world.recorded("dev", "user-service") == before
+
+
+def test_fork_without_an_app_releases_with_its_own_token(runner):
+    world = runner.world
+    commit = world.push({"helm/user-service/values.yaml": "port: 3\n"})
+
+    succeeded, log = runner.push(app=False)
+
+    assert succeeded, runner.said
+    assert called(log, "uses actions/create-github-app-token") == []
+    assert world.recorded("dev", "user-service")["chartRevision"] == commit
+    world.pull()
+    assert world.git("log", "-1", "--format=%an") == "github-actions[bot]"
 
 
 def test_a_chart_edit_is_released_without_a_build(runner):

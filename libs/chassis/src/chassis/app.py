@@ -35,6 +35,8 @@ def init_app(app: Api, services: Services, *, checks: Mapping[str, Check], detai
     logging.configure(settings.service, settings.app_env, settings.log_level)
     if settings.token_kind == "demo" and settings.app_env in {"stage", "prod"}:
         app.logger.warning("demo_tokens_in_use", extra={"hint": "shared-secret tokens are meant for demonstrations"})
+    if settings.allow_unverified_database and settings.app_env == "prod":
+        app.logger.warning("unverified_database_allowed", extra={"hint": "sslmode=verify-full checks its identity"})
     app.services = services
     app.register_blueprint(health(settings.service, settings.app_env, dict(checks), details))
     handle_errors(app)

@@ -26,7 +26,13 @@ def parse_proxies(trusted: tuple[str, ...]) -> int | tuple[Network, ...]:
     """Parse TRUSTED_PROXIES, a number of proxies or a list of networks; raise ValueError for anything else."""
     if len(trusted) == 1 and trusted[0].isdigit():
         return int(trusted[0])
-    return tuple(ip_network(network) for network in trusted)
+    return tuple(map(_parse_network, trusted))
+
+
+def _parse_network(text: str) -> Network:
+    network = ip_network(text)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return IPv4Network((mapped, network.prefixlen - 96)) if mapped and network.prefixlen >= 96 else network  # noqa: PLR2004 - IPv4 is the last 32 of 128 bits
 
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -50,6 +56,7 @@ class Settings(BaseSettings):
     token_audience: str = "b2c-shop"
     token_ttl_seconds: int = Field(default=900, ge=10, le=86_400)
     allow_demo_tokens: bool = False
+    allow_unverified_database: bool = False
     service_credential: CommaSeparated = (LOCAL_SECRET,)
     cors_origins: CommaSeparated = ()
     trusted_proxies: CommaSeparated = ()
@@ -90,6 +97,32 @@ class Settings(BaseSettings):
                 yield from weaknesses("TOKEN_SECRETS", self.token_secrets)
         if self.app_env in {"stage", "prod"} and self.token_kind == "demo" and not self.allow_demo_tokens:
             yield f"TOKEN_KIND=demo is refused in {self.app_env}: set TOKEN_KIND=jwt (ALLOW_DEMO_TOKENS=1 lets it pass)"
+        if self.app_env == "prod":
+            yield from self._readable_on_the_way()
+
+    def _readable_on_the_way(self) -> Iterator[str]:
+        for origin in self.cors_origins:
+            if origin.startswith("http:"):
+                yield f"CORS_ORIGINS: {origin} is refused in prod: serve the page by https and name its https origin"
+        if not self.allow_unverified_database:
+            yield from unverified_database(self.database_url)
+
+
+def unverified_database(url: str) -> Iterator[str]:
+    """Yield a message unless the URL has sslmode=verify-full: no other mode checks the server's name."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        mode = conninfo_to_dict(url).get("sslmode", "prefer")
+    except ProgrammingError:
+        yield "DATABASE_URL is no libpq URL such as postgresql://role:password@host:5432/database?sslmode=verify-full"
+        return
+    if mode != "verify-full":
+        yield (
+            f"DATABASE_URL with sslmode={mode} is refused in prod: set sslmode=verify-full, and sslrootcert to the "
+            "file of the CA (ALLOW_UNVERIFIED_DATABASE=1 lets it pass)"
+        )
 
 
 def weaknesses(name: str, secrets: tuple[str, ...]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, RootModel
 
-from chassis.http.api import PageQuery, Path, line
+from chassis.http.api import PageQuery, Path, identifier, line
 from order_service.money import Money
 
 
@@ -19,7 +19,7 @@ class ProductQuery(PageQuery):
 
 
 class ProductPath(Path):
-    product_id: Annotated[str, line(100, 1)]
+    product_id: Annotated[str, identifier(100)]
 
 
 class ProductOut(BaseModel):

@@ -10,7 +10,7 @@ from psycopg.errors import LockNotAvailable
 
 from chassis.context import Caller
 from chassis.db.database import Database, Row
-from chassis.problems import NotFound, Unavailable
+from chassis.problems import InvalidToken, NotFound, Unavailable
 from order_service.orders import rules, statements
 from order_service.orders.queries import order_key
 
@@ -26,7 +26,7 @@ def place_order(
 ) -> Placed:
     """Reduce the stock and create the order, or return the earlier result of this idempotency key.
 
-    Raises a Problem of `rules`; then nothing has changed.
+    Raises a Problem of `rules`, or InvalidToken if the buyer's account was deleted; then nothing has changed.
     """
     request = orjson.dumps([list(basket.items()), ship_to])
     parameters: dict[str, Any] = {
@@ -39,29 +39,28 @@ def place_order(
         "fingerprint": hashlib.sha256(request).digest() if idempotency_key else None,
     }
     row = _place(db, parameters)
-    if row.receipt is not None:
-        return Placed(row.order_id, row.receipt, replayed=False)
-    if idempotency_key and (earlier := db.fetch_one(statements.EARLIER, parameters)):
-        return _replay(earlier, parameters["fingerprint"])
-    rules.refuse(basket, {key: rules.OnShelf(*found) for key, found in (row.shelf or {}).items()})
-    raise Unavailable  # the basket is valid: the order with this key was erased between the two statements
+    if row.erased:
+        raise InvalidToken
+    if row.order_id is None and idempotency_key:
+        row = db.fetch_one(statements.EARLIER, parameters) or row  # another request with this key was faster
+    if row.order_id is None:
+        rules.refuse(basket, {key: rules.OnShelf(*found) for key, found in (row.shelf or {}).items()})
+        raise Unavailable  # the basket is valid: the order with this key was erased meanwhile
+    if row.fingerprint not in (None, parameters["fingerprint"]):
+        raise rules.KeyReused
+    return Placed(row.order_id, row.receipt, replayed=row.fingerprint is not None)
 
 
 def _place(db: Database, parameters: dict[str, Any]) -> Row:
     try:
-        row = db.fetch_one_batched(frozenset(parameters["product_ids"]), statements.PLACE, parameters)
+        products, rank = frozenset(parameters["product_ids"]), (parameters["buyer_id"], parameters["key"] or "")
+        row = db.fetch_one_batched(products, statements.PLACE, parameters, rank=rank)
     except LockNotAvailable as failure:
         if parameters["key"]:
             raise rules.StillInFlight from failure
         raise
     assert row is not None  # noqa: S101 - the statement selects exactly one row
     return row
-
-
-def _replay(row: Row, fingerprint: bytes | None) -> Placed:
-    if row.fingerprint != fingerprint:
-        raise rules.KeyReused
-    return Placed(row.order_id, row.receipt, replayed=True)
 
 
 def cancel_order(db: Database, *, buyer_id: str, order_id: str) -> str:

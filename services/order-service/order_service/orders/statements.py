@@ -1,6 +1,7 @@
 """The two statements that change orders.
 
-Both lock their products in key order, so that concurrent statements wait for each other but never deadlock.
+Both lock their products in key order, so that concurrent statements wait for each other but never deadlock. A batch of
+orders then inserts its idempotency keys in order too.
 Every part of a statement sees the same snapshot; only `FOR NO KEY UPDATE` reads the newest row after waiting. So the
 products are locked first, and all decisions use the rows that the lock returned.
 """
@@ -15,16 +16,25 @@ SELECT {documents.ORDER_ID} AS order_id, receipt, fingerprint
 FROM orders o WHERE buyer_id = %(buyer_id)s AND idempotency_key = %(key)s
 """
 
+# Returns the new order, or the earlier order of this key with its fingerprint, or else the stock.
 # The SELECT hides the length of the arrays from the planner. With a known length, a custom plan for two products looked
 # cheaper than the generic plan, so PostgreSQL planned every order again, which took longer than the order itself.
 PLACE = Statement(f"""-- place_order
-WITH asked AS (
+WITH earlier AS (
+    {EARLIER.strip()}
+),
+buyer AS (
+    SELECT EXISTS (SELECT FROM erased_buyers WHERE buyer_id = %(buyer_id)s) AS erased
+),
+asked AS (
     SELECT * FROM unnest((SELECT CAST(%(product_ids)s AS text[])), (SELECT CAST(%(quantities)s AS integer[])))
         WITH ORDINALITY AS a(product_id, qty, line)
 ),
+-- A key that was used before locks nothing: what it was answered stands.
 shelf AS (
     SELECT id, name, price_minor, currency, stock FROM products
-    WHERE id = ANY (CAST((SELECT CAST(%(product_ids)s AS text[])) AS text[])) ORDER BY id FOR NO KEY UPDATE
+    WHERE id = ANY (CAST((SELECT CAST(%(product_ids)s AS text[])) AS text[])) AND NOT EXISTS (SELECT FROM earlier)
+    ORDER BY id FOR NO KEY UPDATE
 ),
 lines AS (
     SELECT line, product_id, name, price_minor AS unit_price_minor, qty, currency, stock >= qty AS enough,
@@ -38,6 +48,7 @@ o AS (
            now() AS placed_at, jsonb_build_array(jsonb_build_object('status', 'placed', 'at', now())) AS history
     FROM lines
     HAVING bool_and(enough) AND count(DISTINCT currency) = 1 AND count(*) = (SELECT count(*) FROM asked)
+       AND NOT (SELECT erased FROM buyer)
 ),
 -- Of two requests with one idempotency key, the second gets no row here, and so takes nothing.
 claim AS (
@@ -58,11 +69,12 @@ written AS (
 taken AS (
     UPDATE products SET stock = lines.remaining FROM claim CROSS JOIN lines WHERE products.id = lines.product_id
 )
-SELECT {documents.ORDER_ID} AS order_id, o.receipt,
+SELECT coalesce({documents.ORDER_ID}, earlier.order_id) AS order_id, coalesce(o.receipt, earlier.receipt) AS receipt,
+       earlier.fingerprint, buyer.erased,
        CASE WHEN o.id IS NULL THEN
            (SELECT json_object_agg(id, json_build_array(stock, currency)) FROM shelf)
        END AS shelf
-FROM (VALUES (1)) AS always LEFT JOIN claim AS o ON TRUE
+FROM buyer LEFT JOIN claim AS o ON TRUE LEFT JOIN earlier ON TRUE
 """)
 
 CANCEL = Statement(f"""-- cancel_order

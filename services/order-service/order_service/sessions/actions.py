@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NamedTuple
-
-from psycopg import Connection
 
 from chassis.db.database import Database
 from chassis.db.statement import Statement
@@ -21,54 +20,63 @@ NOTE_ERASED = Statement("""-- note_erased_buyers
 INSERT INTO erased_buyers (buyer_id, erased_at)
 SELECT buyer_id, now() FROM unnest(CAST(%(buyer_ids)s AS text[])) AS buyer_id ON CONFLICT DO NOTHING
 """)
-# Orders keep products and amounts without the buyer. Receipt and key are erased too: they may hold a
-# name. Buyers erased in the last minutes are included, because an order may have been in flight.
+# Orders keep products and amounts without the buyer. Receipt and key are erased too: they may hold a name.
 ERASE = Statement("""-- erase_orders
 UPDATE orders SET buyer_name = NULL, ship_to = NULL, receipt = NULL, fingerprint = NULL, idempotency_key = NULL
-FROM erased_buyers
-WHERE orders.buyer_id = erased_buyers.buyer_id
-  AND num_nonnulls(buyer_name, ship_to, receipt, idempotency_key) > 0
-  AND (orders.buyer_id = ANY (CAST(%(buyer_ids)s AS text[])) OR erased_at > now() - interval '5 minutes')
+WHERE buyer_id = ANY (CAST(%(buyer_ids)s AS text[])) AND num_nonnulls(buyer_name, ship_to, receipt, idempotency_key) > 0
 """)
+ERASED_BUYERS = "SELECT buyer_id FROM erased_buyers WHERE buyer_id > %(after)s ORDER BY buyer_id LIMIT %(limit)s"
 ADVANCE = Statement("""-- advance_session_feed
-INSERT INTO session_feed (version) VALUES (%(version)s)
-ON CONFLICT (singleton) DO UPDATE SET version = greatest(session_feed.version, excluded.version)
+INSERT INTO session_feed (version, at) VALUES (%(version)s, %(at)s)
+ON CONFLICT (singleton) DO UPDATE SET version = excluded.version, at = excluded.at
 """)
-LEARNED = """
-SELECT version, (SELECT coalesce(array_agg(session_id), '{}') FROM ended_sessions) AS session_ids FROM session_feed
-"""
+POSITION = "SELECT version, at FROM session_feed"
+ENDED = "SELECT session_id FROM ended_sessions"
 
 
-class Learned(NamedTuple):
+class Position(NamedTuple):
+    """The last entry of the feed that was learned; its time tells it from the same number of another log."""
+
     version: int
-    session_ids: list[str]
+    at: datetime | None
 
 
-def learn(db: Database, *, endings: list[dict[str, Any]]) -> Learned:
+START = Position(0, None)
+
+
+def learn(db: Database, *, endings: list[dict[str, Any]]) -> Position:
     """Store one page of the feed in one transaction; storing it again changes nothing."""
     sessions = [ending for ending in endings if ending["session_id"]]
     session_ids = [ending["session_id"] for ending in sessions]
-    version = endings[-1]["version"]
+    buyer_ids = {"buyer_ids": [ending["user_id"] for ending in endings if ending["user_id"]]}
+    position = Position(endings[-1]["version"], endings[-1]["at"])
     with db.transaction("learn_endings") as connection:
         connection.execute(REMEMBER, {"session_ids": session_ids, "times": [ending["at"] for ending in sessions]})
         connection.execute(FORGET)
-        _erase(connection, [ending["user_id"] for ending in endings if ending["user_id"]])
-        connection.execute(ADVANCE, {"version": version})
-    return Learned(version, session_ids)
+        connection.execute(NOTE_ERASED, buyer_ids)
+        connection.execute(ERASE, buyer_ids)
+        connection.execute(ADVANCE, position._asdict())
+    return position
 
 
-def _erase(connection: Connection[Any], buyer_ids: list[str]) -> None:
-    connection.execute(NOTE_ERASED, {"buyer_ids": buyer_ids})
-    connection.execute(ERASE, {"buyer_ids": buyer_ids})
+def erase_late_orders(db: Database, *, after: str, limit: int) -> str:
+    """Erase the orders of the next deleted accounts again; return the last of them, or "" when there are no more.
+
+    An order that began before its buyer was noted may be committed after the erasure, at any time.
+    """
+    buyer_ids = [row.buyer_id for row in db.fetch_all(ERASED_BUYERS, {"after": after, "limit": limit})]
+    if buyer_ids:
+        with db.transaction("erase_late_orders") as connection:
+            connection.execute(ERASE, {"buyer_ids": buyer_ids})
+    return buyer_ids[-1] if len(buyer_ids) == limit else ""
 
 
-def erase_late_orders(db: Database) -> None:
-    """Erase orders that were in flight when their buyer's account was deleted."""
-    with db.transaction("erase_late_orders") as connection:
-        _erase(connection, [])
+def load_position(db: Database) -> Position:
+    """Return the stored position; any process may have stored it."""
+    row = db.fetch_one(POSITION)
+    return Position(*row) if row and row.at else START
 
 
-def load_learned(db: Database) -> Learned:
-    """Return the stored feed version and ended sessions; any process may have stored them."""
-    row = db.fetch_one(LEARNED)
-    return Learned(row.version, list(row.session_ids)) if row else Learned(0, [])
+def load_ended(db: Database) -> list[str]:
+    """Return the ids of the ended sessions."""
+    return [row.session_id for row in db.fetch_all(ENDED)]

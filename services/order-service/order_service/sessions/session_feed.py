@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import secrets
 import threading
 import time
+from collections.abc import Iterable
 from itertools import takewhile
 from typing import Any
 
@@ -28,7 +30,8 @@ log = logging.getLogger(__name__)
 PATH = "/ended-sessions"
 POLL_SECONDS = 0.5
 KEYS_SECONDS = 30  # a key that the issuer withdrew is dropped after this time
-LATE_ORDERS_SECONDS = 60
+SWEEP_SECONDS = 10
+SWEEP_BUYERS = 200  # deleted accounts whose orders one sweep checks
 REMEMBERED_SECONDS = 2 * 86_400  # no token lives longer than a day
 
 SYNCED_AT = Gauge(
@@ -38,30 +41,46 @@ SYNCED_AT = Gauge(
 )
 
 
+class FeedTooOld(Unavailable):
+    code, error = "session_feed_too_old", "it cannot be checked now whether your session has ended, try again"
+
+
+class LogChanged(ServiceCallFailed):
+    """The feed no longer has the last entry learned: user-service's database was restored, or the entry expired."""
+
+
 class SessionFeed:
     """Keep the ended sessions in memory and know how old that list is.
 
-    The same thread refreshes `keys`; None with demo tokens.
+    The same thread refreshes `keys`; None with demo tokens. Sessions are refused while the list is older than
+    `max_age_seconds`; 0 disables that.
     """
 
-    def __init__(self, database: Database, client: ServiceClient, keys: RemoteKeys | None) -> None:
+    def __init__(
+        self, database: Database, client: ServiceClient, keys: RemoteKeys | None, max_age_seconds: int = 0
+    ) -> None:
         self._database = database
         self._client = client
         self._keys = keys
         self._ended: dict[str, float] = {}  # session id to time of learning, oldest first
-        self._version = -1  # not loaded yet
+        self._max_age_seconds = max_age_seconds
+        self._position: actions.Position | None = None  # not loaded yet
         self._synced_at = time.monotonic()
-        self._keys_at = self._late_until = 0.0
+        self._keys_at = self._swept_at = 0.0
+        self._swept_to = ""
         self._reachable = True
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="session-feed", daemon=True)
 
     def has_ended(self, session_id: str) -> bool:
+        """Return whether user-service has ended the session; raise FeedTooOld when the list is too old."""
+        if 0 < self._max_age_seconds < self.age_seconds:
+            raise FeedTooOld
         return session_id in self._ended
 
     @property
     def age_seconds(self) -> float:
-        """The seconds since the feed was last read to its end, or since the start."""
+        """The seconds since the feed was last read to its end, or the start; infinite after a change of its log."""
         return time.monotonic() - self._synced_at
 
     def start(self) -> None:
@@ -75,34 +94,65 @@ class SessionFeed:
 
     def step(self) -> None:
         """Read the feed to its end; raise ServiceCallFailed or psycopg.Error, after which a later step may succeed."""
-        if self._version < 0:
-            self._accept(actions.load_learned(self._database))
-        while endings := self._next_page():
-            self._accept(actions.learn(self._database, endings=endings))
-            if any(ending["user_id"] for ending in endings):
-                self._late_until = time.monotonic() + LATE_ORDERS_SECONDS
-        if time.monotonic() < self._late_until:
-            actions.erase_late_orders(self._database)
+        try:
+            self._read()
+        finally:
+            self._sweep()
+
+    def _read(self) -> None:
+        position = self._position or self._load()
+        try:
+            self._catch_up(position)
+        except LogChanged as change:
+            log.warning("session_feed_log_changed", extra={"failure": str(change)})
+            self._synced_at = -math.inf
+            self._catch_up(actions.START)
         self._synced_at = time.monotonic()
         SYNCED_AT.set_to_current_time()
         self._refresh_keys()
 
-    def _next_page(self) -> list[dict[str, Any]]:
+    def _load(self) -> actions.Position:
+        position = actions.load_position(self._database)  # first: another process may be learning more meanwhile
+        self._remember(actions.load_ended(self._database))
+        return position
+
+    def _catch_up(self, position: actions.Position) -> None:
+        self._position = position
+        while endings := self._new_endings(position):
+            self._position = position = actions.learn(self._database, endings=endings)
+            self._remember(ending["session_id"] for ending in endings if ending["session_id"])
+
+    def _new_endings(self, position: actions.Position) -> list[dict[str, Any]]:
+        """Return the endings after the position; the first one of the page is the position itself, in the same log."""
         try:
-            page = FeedIn.model_validate(self._client.get(PATH, after=self._version))
+            page = FeedIn.model_validate(self._client.get(PATH, after=max(position.version - 1, 0)))
         except ValidationError as failure:
             raise ServiceCallFailed("the feed has another shape than expected") from failure
-        versions = [self._version, *(ending.version for ending in page.endings)]
+        endings: list[dict[str, Any]] = page.model_dump()["endings"]
+        versions = [ending["version"] for ending in endings]
         if versions != sorted(set(versions)):
             raise ServiceCallFailed("versions in the feed do not increase")
-        return page.model_dump()["endings"]  # type: ignore[no-any-return]
+        if position == actions.START:
+            return endings
+        if [(ending["version"], ending["at"]) for ending in endings[:1]] != [position]:
+            raise LogChanged(f"entry {position.version} of the feed is not the one that was learned")
+        return endings[1:]
 
-    def _accept(self, learned: actions.Learned) -> None:
+    def _remember(self, session_ids: Iterable[str]) -> None:
         now = time.monotonic()
-        self._ended.update(dict.fromkeys(learned.session_ids, now))
+        self._ended.update(dict.fromkeys(session_ids, now))
         for session_id in list(takewhile(lambda old: self._ended[old] < now - REMEMBERED_SECONDS, self._ended)):
             del self._ended[session_id]
-        self._version = learned.version
+
+    def _sweep(self) -> None:
+        """Erase late orders; go back to the stored position when a restore of our own database has set it back."""
+        if time.monotonic() - self._swept_at < SWEEP_SECONDS:
+            return
+        self._swept_at = time.monotonic()
+        self._swept_to = actions.erase_late_orders(self._database, after=self._swept_to, limit=SWEEP_BUYERS)
+        stored = actions.load_position(self._database)
+        if self._position and stored.version < self._position.version:
+            self._position = stored
 
     def _refresh_keys(self) -> None:
         if self._keys and time.monotonic() - self._keys_at > KEYS_SECONDS:

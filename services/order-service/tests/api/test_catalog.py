@@ -67,3 +67,10 @@ def test_order_reduces_the_stock_in_the_list_at_once(client: FlaskClient, place:
     assert after.status_code == 200
     assert after.json is not None
     assert after.json[0]["available"] == 3
+
+
+@pytest.mark.usefixtures("shelf")
+@pytest.mark.parametrize("path", ["/products/%20p1", "/products/p1%20", "/products/%09p1", "/products/%C2%A0p1"])
+def test_product_id_in_a_path_is_not_trimmed(client: FlaskClient, path: str) -> None:
+    assert client.get("/products/p1").status_code == 200
+    assert client.get(path).status_code in {400, 404}

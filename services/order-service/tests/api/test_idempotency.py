@@ -38,6 +38,16 @@ def test_replay_returns_the_original_after_cancel_and_restart(
     assert again.data == first.data
 
 
+def test_replay_locks_nothing(stock: Callable[..., None], place: Callable[..., Any], settings: Settings) -> None:
+    stock(p1=5, p2=5)
+    first = place(key="k-1", p1=1)
+    with psycopg.connect(settings.database_url) as busy:
+        busy.execute("SELECT FROM products FOR UPDATE")
+        again, other_basket = place(key="k-1", p1=1), place(key="k-1", p2=1)
+    assert (again.status_code, again.data) == (201, first.data)
+    assert (other_basket.status_code, other_basket.json["code"]) == (422, "idempotency_key_reused")
+
+
 def test_repeated_key_gets_409_while_the_first_request_is_in_flight(
     stock: Callable[..., None], place: Callable[..., Any], settings: Settings, left: Callable[[str], int]
 ) -> None:

@@ -6,17 +6,19 @@ from time import sleep
 from typing import Any
 from unittest.mock import Mock
 
+import pytest
 from flask import Flask
 
 from chassis.auth.tokens import DemoTokens
 from chassis.db.database import Database
 from user_service.accounts.passwords import Passwords
+from user_service.accounts.rules import account_key
 from user_service.settings import Settings
 
 Call = Callable[..., Any]
 
 
-def test_login_returns_a_token_and_a_refresh_token(register: Call, login: Call, settings: Settings) -> None:
+def test_login_returns_tokens_and_a_device_token(app: Flask, register: Call, login: Call, settings: Settings) -> None:
     # given
     user_id = register("Alice").json["id"]
     # when
@@ -27,7 +29,26 @@ def test_login_returns_a_token_and_a_refresh_token(register: Call, login: Call, 
     assert answer.status_code == 200
     assert (caller.user_id, caller.username) == (user_id, "Alice")
     assert len(body.pop("refresh_token")) == 43
+    assert app.services.devices.recognise(account_key("alice"), body.pop("device_token"))
     assert body == {"token_type": "Bearer", "expires_in": 900}
+
+
+@pytest.mark.parametrize("around", [" ", "\t", "\n", "\u00a0", "\u3000"])
+def test_username_is_trimmed_at_registration_and_sign_in(register: Call, login: Call, around: str) -> None:
+    assert register(f"{around}alice{around}").json["username"] == "alice"
+    assert register("alice").status_code == 409
+    assert login(f"{around}alice{around}").status_code == 200
+
+
+def test_password_is_not_trimmed(register: Call, login: Call) -> None:
+    register("alice", " correct horse ")
+    assert login("alice", " correct horse ").status_code == 200
+    assert login("alice", "correct horse").status_code == 401
+
+
+def test_refresh_token_is_trimmed(register: Call, login: Call, refresh: Call) -> None:
+    register("alice")
+    assert refresh(f" {login('alice').json['refresh_token']}\n").status_code == 200
 
 
 def test_a_huge_password_is_refused_before_it_is_hashed(app: Flask, register: Call, login: Call) -> None:

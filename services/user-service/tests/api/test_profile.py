@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
 Call = Callable[..., Any]
 Headers = dict[str, str]
+PASSWORD = "correct horse"
 
 HOME = {"recipient": "A. Liddell", "street": "1 Hole", "city": "Oxford", "postal_code": "OX1", "country": "GB"}
 
@@ -27,15 +29,33 @@ def test_null_clears_a_member(client: FlaskClient, alice: Headers, run: Call) ->
     client.patch("/profile", headers=alice, json={"phone": "01865 270000", "shipping_address": HOME})
     # when
     nothing = dict.fromkeys(["name", "email", "phone", "shipping_address"])
-    answer = client.patch("/profile", headers=alice, json=nothing)
+    answer = client.patch("/profile", headers=alice, json={**nothing, "current_password": PASSWORD})
     # then
     assert {member: answer.json[member] for member in nothing} == nothing
     assert run("SELECT num_nonnulls(name, email, email_key, phone, shipping_address) FROM users") == [(0,)]
 
 
 def test_own_email_address_may_change_its_case(client: FlaskClient, alice: Headers) -> None:
-    answer = client.patch("/profile", headers=alice, json={"email": "ALICE@example.com"})
+    answer = client.patch("/profile", headers=alice, json={"email": "ALICE@example.com", "current_password": PASSWORD})
     assert (answer.status_code, answer.json["email"]) == (200, "ALICE@example.com")
+
+
+@pytest.mark.parametrize("sent", [{}, {"current_password": None}])
+def test_email_change_without_the_password_is_refused_with_400(
+    client: FlaskClient, alice: Headers, sent: dict[str, None]
+) -> None:
+    answer = client.patch("/profile", headers=alice, json={"email": "thief@example.com", **sent})
+    assert (answer.status_code, answer.json["error"]) == (
+        400,
+        "body: send current_password too to change the email address",
+    )
+    assert client.get("/profile", headers=alice).json["email"] == "Alice@example.com"
+
+
+def test_email_change_with_a_wrong_password_is_refused_with_403(client: FlaskClient, alice: Headers) -> None:
+    answer = client.patch("/profile", headers=alice, json={"email": "a@example.com", "current_password": "wrong horse"})
+    assert (answer.status_code, answer.json["code"]) == (403, "wrong_password")
+    assert client.get("/profile", headers=alice).json["email"] == "Alice@example.com"
 
 
 def test_patch_changes_no_other_profile(client: FlaskClient, register: Call, sign_in: Call, alice: Headers) -> None:

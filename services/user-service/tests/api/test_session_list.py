@@ -72,13 +72,13 @@ def test_every_way_to_end_a_session_appears_in_the_feed(
 
 
 def test_a_refresh_token_used_twice_is_in_the_feed(
-    client: FlaskClient, register: Callable[..., Any], login: Callable[..., Any], refresh: Callable[[str], Any]
+    client: FlaskClient, register: Callable[..., Any], login: Callable[..., Any], refresh: Callable[..., Any]
 ) -> None:
     register("alice")
     spent = login("alice").json["refresh_token"]
     refresh(spent)
     assert feed(client)["endings"] == []
-    refresh(spent)
+    refresh(spent, HTTP_USER_AGENT="another")
     assert len(feed(client)["endings"]) == 1
 
 
@@ -117,3 +117,9 @@ def test_feed_versions_follow_the_order_of_commits(
         assert {future.result().status_code for future in ending} == {204}
     assert seen == sorted(seen)
     assert len(seen) == len(sessions)
+
+
+def test_session_id_in_a_path_is_not_trimmed(client: FlaskClient, alice: Headers) -> None:
+    session_id = client.get("/sessions", headers=alice).json[0]["id"]
+    assert client.delete(f"/sessions/{session_id}%20", headers=alice).status_code == 404
+    assert client.delete(f"/sessions/{session_id}", headers=alice).status_code == 204

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from flask import Flask
+from argon2 import PasswordHasher
 from flask.testing import FlaskClient
+
+from chassis.testing.http import closing
+from user_service import create_app
+from user_service.accounts.passwords import Passwords
+from user_service.settings import Settings
 
 Call = Callable[..., Any]
 Tokens = dict[str, Any]
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture
@@ -36,18 +40,19 @@ def test_refresh_extends_the_session_and_records_its_use(refresh: Call, signed_i
     assert 29 < left.total_seconds() / 86_400 <= 30
 
 
-def test_a_refresh_token_works_once_and_a_second_use_ends_the_session(
+def test_use_of_a_refresh_token_after_its_successor_ends_the_session(
     client: FlaskClient, refresh: Call, signed_in: Tokens, run: Call
 ) -> None:
     # given
-    successor = refresh(signed_in["refresh_token"]).json
+    second = refresh(signed_in["refresh_token"]).json
+    third = refresh(second["refresh_token"]).json
     # when
     again = refresh(signed_in["refresh_token"])
     # then
     assert (again.status_code, again.json["code"]) == (401, "invalid_refresh_token")
     assert again.json["error"] == "invalid refresh token"
-    assert refresh(successor["refresh_token"]).status_code == 401
-    assert client.get("/profile", headers=bearer(successor)).json["error"] == "invalid token"
+    assert refresh(third["refresh_token"]).status_code == 401
+    assert client.get("/profile", headers=bearer(third)).json["error"] == "invalid token"
     assert run("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(0,)]
 
 
@@ -58,27 +63,37 @@ def test_reused_refresh_token_ends_only_its_own_session(
     other = login("alice").json
     # when
     refresh(signed_in["refresh_token"])
-    refresh(signed_in["refresh_token"])
+    refresh(signed_in["refresh_token"], HTTP_USER_AGENT="another")
     # then
+    assert client.get("/profile", headers=bearer(signed_in)).status_code == 401
     assert client.get("/profile", headers=bearer(other)).status_code == 200
     assert refresh(other["refresh_token"]).status_code == 200
 
 
-def test_of_racing_refreshes_with_one_token_one_wins_and_the_session_ends(
-    app: Flask, signed_in: Tokens, run: Call
+def test_session_ends_at_its_maximum_age_however_often_it_is_refreshed(
+    refresh: Call, signed_in: Tokens, run: Call
 ) -> None:
     # given
-    def race(_: int) -> int:
-        body = {"refresh_token": signed_in["refresh_token"]}
-        return app.test_client().post("/token/refresh", json=body).status_code
-
+    run("UPDATE sessions SET created_at = now() - interval '89 days'")
     # when
-    with ThreadPoolExecutor(8) as racers:
-        outcomes = Counter(racers.map(race, range(8)))
+    successor = refresh(signed_in["refresh_token"]).json["refresh_token"]
     # then
-    assert outcomes == {200: 1, 401: 7}
-    assert run("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(0,)]
-    assert run("SELECT count(*) FROM refresh_tokens") == [(2,)]
+    [(left,)] = run("SELECT expires_at - now() AS rest FROM sessions")
+    assert 23 * 3600 < left.total_seconds() <= 24 * 3600
+    run("UPDATE sessions SET created_at = now() - interval '90 days', expires_at = now() + interval '1 day'")
+    assert refresh(successor).json["error"] == "invalid refresh token"
+
+
+def test_maximum_age_below_the_idle_lifetime_limits_a_new_session(
+    settings: Settings, register: Call, run: Call
+) -> None:
+    register("alice")
+    account = {"username": "alice", "password": "correct horse"}
+    with closing(create_app(settings.model_copy(update={"session_max_age_seconds": 3600}))) as app:
+        app.services.passwords = Passwords(QUICK)  # type: ignore[attr-defined]
+        assert app.test_client().post("/login", json=account).status_code == 200
+    [(left,)] = run("SELECT expires_at - now() AS rest FROM sessions")
+    assert 3500 < left.total_seconds() <= 3600
 
 
 def test_an_expired_refresh_token_is_refused(refresh: Call, signed_in: Tokens, run: Call) -> None:

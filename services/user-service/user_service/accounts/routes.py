@@ -12,8 +12,9 @@ from user_service.services import Services
 
 registration = public("registration", __name__)
 
-# Some clients register on every start, whether or not the account exists; so the limit is high.
-REGISTERING = Rule("register", failures=(rules.UsernameTaken, rules.EmailTaken), free=100)
+# Few for each address: a registration tells which usernames and email addresses are taken, and leaves an account.
+# Some clients register on every start, whether or not the account exists; so more failures are free than at sign-in.
+REGISTERING = Rule("register", failures=(rules.UsernameTaken, rules.EmailTaken), free=20, limits_address=True, few=True)
 
 
 @registration.post("/register", responses=responses({201: AccountOut}, 400, 409, 413, 415, 429))

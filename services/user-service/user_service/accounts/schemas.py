@@ -40,10 +40,10 @@ def _blank_is_none(value: Any) -> Any:
 
 Username = Annotated[
     str,
-    StringConstraints(min_length=3, max_length=LONGEST_USERNAME),
+    StringConstraints(strip_whitespace=True, min_length=3, max_length=LONGEST_USERNAME),
     AfterValidator(_visible),
     BeforeValidator(_normalised),
-    Field(description="No spaces, no invisible characters. Case and Unicode variants of one name are the same name."),
+    Field(description="Trimmed; no spaces or invisible characters. Variants in case or Unicode are the same name."),
 ]
 NewPassword = Annotated[
     str,

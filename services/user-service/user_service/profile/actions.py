@@ -59,7 +59,7 @@ def _changing(columns: Iterable[str]) -> Statement:
 
 def change_password(db: Database, passwords: Passwords, *, caller: Caller, current: str, new: str) -> None:
     """Set a new password and end the caller's other sessions."""
-    known = _confirmed(db, passwords, caller, current)
+    known = confirm(db, passwords, caller=caller, password=current)
     refuse_weak(new, username=known.username, email=known.email)
     password_hash = passwords.hash(new)
     with db.transaction("change_password") as connection:
@@ -69,13 +69,14 @@ def change_password(db: Database, passwords: Passwords, *, caller: Caller, curre
 
 def delete_account(db: Database, passwords: Passwords, *, caller: Caller, password: str) -> None:
     """Erase the caller's personal data and end all sessions; the username stays reserved."""
-    known = _confirmed(db, passwords, caller, password)
+    known = confirm(db, passwords, caller=caller, password=password)
     with db.transaction("delete_account") as connection:
         _claim(connection, ERASE, caller, known)
         connection.execute(END_ALL, {"user_id": caller.user_id})
 
 
-def _confirmed(db: Database, passwords: Passwords, caller: Caller, password: str) -> Row:
+def confirm(db: Database, passwords: Passwords, *, caller: Caller, password: str) -> Row:
+    """Return the caller's credentials; raise WrongPassword."""
     known = queries.credentials(db, caller=caller)
     if not passwords.match(password, known.password_hash):
         raise WrongPassword

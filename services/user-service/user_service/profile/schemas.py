@@ -34,11 +34,14 @@ class ProfileChanges(Shape):
     email: OptionalEmail = None
     phone: Phone | None = None
     shipping_address: Address | None = None
+    current_password: Password | None = Field(default=None, description="Needed to change the email address.")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not self.model_fields_set:
+        if not self.model_fields_set - {"current_password"}:
             raise PydanticCustomError("no_change", "name at least one member to change")
+        if "email" in self.model_fields_set and self.current_password is None:
+            raise PydanticCustomError("password_needed", "send current_password too to change the email address")
         return self
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import secrets
 from typing import NamedTuple
 
 from chassis.context import Caller
@@ -12,10 +10,18 @@ from chassis.db.database import Database, Row
 from chassis.problems import InvalidToken, NotFound
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import username_digest
-from user_service.sessions import statements
+from user_service.sessions import refresh_tokens, statements
+from user_service.sessions.refresh_tokens import Client
 from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
 
 log = logging.getLogger(__name__)
+
+
+class Lifetime(NamedTuple):
+    """Seconds after which a session ends: since its last refresh, and since its sign-in."""
+
+    idle: int
+    max_age: int
 
 
 class Opened(NamedTuple):
@@ -26,9 +32,9 @@ class Opened(NamedTuple):
 
 
 def sign_in(
-    db: Database, passwords: Passwords, *, username: str, password: str, user_agent: str | None, lifetime: int
+    db: Database, passwords: Passwords, *, username: str, password: str, user_agent: str | None, lifetime: Lifetime
 ) -> Opened:
-    """Open a session; raise InvalidCredentials. `lifetime` is that of its refresh tokens, in seconds."""
+    """Open a session; raise InvalidCredentials."""
     user = db.fetch_one(statements.FIND_USER, {"digest": username_digest(username)})
     # No connection is held while hashing. An unknown username costs the same time.
     if not passwords.match(password, user and user.password_hash) or user is None:
@@ -37,16 +43,16 @@ def sign_in(
     return _open(db, user, user_agent, lifetime)
 
 
-def _open(db: Database, user: Row, user_agent: str | None, lifetime: int) -> Opened:
-    refresh_token = secrets.token_urlsafe(32)
+def _open(db: Database, user: Row, user_agent: str | None, lifetime: Lifetime) -> Opened:
+    refresh_token = refresh_tokens.new_token()
     session = db.fetch_one(
         statements.OPEN,
         {
             "user_id": user.id,
             "password_changed_at": user.password_changed_at,
             "user_agent": user_agent,
-            "lifetime": lifetime,
-            "digest": _digest(refresh_token),
+            "digest": refresh_tokens.digest(refresh_token),
+            **lifetime._asdict(),
         },
     )
     if session is None:
@@ -60,20 +66,28 @@ def _upgrade_hash(db: Database, passwords: Passwords, user: Row, password: str) 
         db.fetch_one(statements.REHASH, new)
 
 
-def refresh(db: Database, *, refresh_token: str, lifetime: int) -> Opened:
+def refresh(db: Database, *, refresh_token: str, client: Client, lifetime: Lifetime) -> Opened:
     """Exchange a refresh token for the next one; a second use of a token ends its session.
 
-    Two concurrent requests with one token also end the session: a retry cannot be told from a stolen token.
+    For REUSE_LEEWAY_SECONDS the same client may repeat the request and gets the same next token, until that is used.
     """
-    successor = secrets.token_urlsafe(32)
-    tokens = {"presented": _digest(refresh_token), "next": _digest(successor), "lifetime": lifetime}
-    session = db.fetch_one(statements.REFRESH, tokens)
+    key = refresh_tokens.new_successor_key()
+    parameters = {
+        "presented": refresh_tokens.digest(refresh_token),
+        "next": refresh_tokens.digest(refresh_tokens.successor(refresh_token, key)),
+        "successor_key": key,
+        "client": refresh_tokens.client_mark(refresh_token, client),
+        "leeway": refresh_tokens.REUSE_LEEWAY_SECONDS,
+        **lifetime._asdict(),
+    }
+    session = db.fetch_one(statements.REFRESH, parameters)
     if session is None:
         raise InvalidRefreshToken
     if session.ended_at is not None:
         log.warning("refresh_token_reused", extra={"session_id": session.id, "user_id": session.user_id})
         raise InvalidRefreshToken
-    return Opened(Caller(session.user_id, session.username, session.id), successor)
+    caller = Caller(session.user_id, session.username, session.id)
+    return Opened(caller, refresh_tokens.successor(refresh_token, session.successor_key))
 
 
 def sign_out(db: Database, *, caller: Caller) -> None:
@@ -100,7 +114,3 @@ def end_others(db: Database, *, caller: Caller) -> None:
 
 def _ids(caller: Caller) -> dict[str, str]:
     return {"session_id": caller.session_id, "user_id": caller.user_id}
-
-
-def _digest(refresh_token: str) -> bytes:
-    return hashlib.sha256(refresh_token.encode()).digest()

@@ -6,11 +6,13 @@ from chassis.context import Caller, current_context
 from chassis.http.api import checks_session, public, services_only, signed_in
 from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_response, no_content
+from chassis.rate_limit.limiter import client_network
 from chassis.rate_limit.policy import Rule
 from user_service.accounts.rules import account_key
 from user_service.services import Services
 from user_service.sessions import actions, queries
-from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
+from user_service.sessions.refresh_tokens import Client
+from user_service.sessions.rules import InvalidCredentials
 from user_service.sessions.schemas import (
     FeedOut,
     FeedQuery,
@@ -19,6 +21,7 @@ from user_service.sessions.schemas import (
     LoginBody,
     RefreshBody,
     SessionPath,
+    SignedInOut,
     TokensOut,
 )
 from user_service.sessions.signing import Issuer
@@ -27,32 +30,39 @@ sign_in = public("sign-in", __name__)
 own_sessions = signed_in("sessions", __name__)
 for_services = services_only("for services", __name__)
 
-SIGNING_IN = Rule("login", failures=(InvalidCredentials,), trusts_clients=True)
-# Limits look-ups, not guessing: racing clients are legitimate, so the first failures are free.
-REFRESHING = Rule("refresh", failures=(InvalidRefreshToken,), free=20)
+SIGNING_IN = Rule("login", failures=(InvalidCredentials,), limits_address=True)
+REFRESHING = Rule("refresh")  # nobody guesses a refresh token, and a count for each would let anybody fill the storage
 LONGEST_USER_AGENT = 200
 
 
-@sign_in.post("/login", responses=responses({200: TokensOut}, 400, 401, 413, 415, 429))
+@sign_in.post("/login", responses=responses({200: SignedInOut}, 400, 401, 413, 415, 429))
 def login(services: Services, body: LoginBody) -> JsonResponse:
     """Sign in with username and password."""
-    with services.rate_limiter.attempt(SIGNING_IN, account_key(body.username)):
+    account = account_key(body.username)
+    device = services.devices.recognise(account, body.device_token)
+    with services.rate_limiter.attempt(SIGNING_IN, account, device):
         opened = actions.sign_in(
             services.database,
             services.passwords,
-            **body.model_dump(),
+            username=body.username,
+            password=body.password,
             user_agent=_user_agent(),
-            lifetime=services.issuer.refresh_seconds,
+            lifetime=services.issuer.session,
         )
-    return json_response(_tokens(services.issuer, opened))
+    device_token = services.devices.issue(account, device)
+    return json_response(_tokens(services.issuer, opened) | {"device_token": device_token})
 
 
 @sign_in.post("/token/refresh", responses=responses({200: TokensOut}, 400, 401, 413, 415, 429))
 def refresh(services: Services, body: RefreshBody) -> JsonResponse:
     """Exchange a refresh token for a new token and a new refresh token."""
-    lifetime = services.issuer.refresh_seconds
-    with services.rate_limiter.attempt(REFRESHING, body.refresh_token):
-        opened = actions.refresh(services.database, refresh_token=body.refresh_token, lifetime=lifetime)
+    with services.rate_limiter.attempt(REFRESHING):
+        opened = actions.refresh(
+            services.database,
+            refresh_token=body.refresh_token,
+            client=_client(),
+            lifetime=services.issuer.session,
+        )
     return json_response(_tokens(services.issuer, opened))
 
 
@@ -114,3 +124,8 @@ def _user_agent() -> str | None:
     """Return the User-Agent header, shortened and without unprintable characters."""
     sent = current_context().user_agent[:LONGEST_USER_AGENT]
     return "".join(filter(str.isprintable, sent)) or None
+
+
+def _client() -> Client:
+    context = current_context()
+    return Client(context.user_agent, client_network(context.client_address))

@@ -7,28 +7,41 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, RootModel, StringConstraints
 
-from chassis.http.api import Path, Query, Shape, line
+from chassis.http.api import Path, Query, Shape, WholeNumber, identifier
 from user_service.accounts.schemas import Password
 
 
 class LoginBody(Shape):
-    username: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    username: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
     password: Password
+    device_token: Annotated[str, StringConstraints(max_length=256)] | None = Field(
+        default=None, description="From this account's last sign-in on this device; any other value counts as none."
+    )
 
 
 class RefreshBody(Shape):
-    refresh_token: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    refresh_token: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
 
 
 class TokensOut(BaseModel):
     token: str = Field(description="For the Authorization header of every service: `Bearer <token>`.")
     token_type: Literal["Bearer"]
     expires_in: int = Field(description="Seconds until the token expires.")
-    refresh_token: str = Field(description="Good for one POST /token/refresh. Using it twice ends the session.")
+    refresh_token: str = Field(
+        description="Good for one POST /token/refresh. The same client may repeat that for a few seconds, until it "
+        "uses the next token; any other second use ends the session."
+    )
+
+
+class SignedInOut(TokensOut):
+    device_token: str = Field(
+        description="To send with this account's next sign-in on this device within 30 days: guessing by others then"
+        " does not delay it. Grants nothing else."
+    )
 
 
 class SessionPath(Path):
-    session_id: Annotated[str, line(100, 1)]
+    session_id: Annotated[str, identifier(100)]
 
 
 class LiveSessionOut(BaseModel):
@@ -50,8 +63,8 @@ class KeysOut(BaseModel):
 
 
 class FeedQuery(Query):
-    after: int = Field(default=0, ge=0, le=2**63 - 1, description="The version that the caller has seen.")
-    limit: int = Field(default=1000, ge=1, le=1000)
+    after: WholeNumber = Field(default=0, ge=0, le=2**63 - 1, description="The version that the caller has seen.")
+    limit: WholeNumber = Field(default=1000, ge=1, le=1000)
 
 
 class EndingOut(BaseModel):

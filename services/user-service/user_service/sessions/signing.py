@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from chassis.auth.jwt import JwtSigner, JwtVerifier
 from chassis.auth.tokens import DemoTokens, TokenVerifier
 from chassis.context import Caller
+from user_service.sessions.actions import Lifetime
 from user_service.sessions.keys import BadKeys, KeyRing
 from user_service.settings import Settings
 
@@ -17,12 +18,12 @@ class Signer(Protocol):
 
 
 class Issuer(NamedTuple):
-    """Signer, verifier and token lifetimes."""
+    """Signer, verifier, and the lifetimes of tokens and sessions."""
 
     signer: Signer
     verifier: TokenVerifier
     token_seconds: int
-    refresh_seconds: int
+    session: Lifetime
     ring: KeyRing | None = None
 
     def jwks(self) -> dict[str, Any]:
@@ -31,7 +32,8 @@ class Issuer(NamedTuple):
 
 
 def issuer(settings: Settings) -> Issuer:
-    lifetimes = settings.token_ttl_seconds, settings.refresh_ttl_seconds
+    session = Lifetime(settings.refresh_ttl_seconds, settings.session_max_age_seconds)
+    lifetimes = settings.token_ttl_seconds, session
     if settings.token_kind == "demo" or settings.token_keys_file is None:
         demo = DemoTokens(settings.token_secrets, settings.token_ttl_seconds)
         return Issuer(demo, demo, *lifetimes)

@@ -19,7 +19,7 @@ forgotten AS (
 ),
 session AS (
     INSERT INTO sessions (user_id, user_agent, expires_at)
-    SELECT id, %(user_agent)s, now() + make_interval(secs => %(lifetime)s) FROM owner
+    SELECT id, %(user_agent)s, now() + make_interval(secs => least(%(idle)s, %(max_age)s)) FROM owner
     RETURNING id
 ),
 first_token AS (
@@ -32,28 +32,46 @@ REHASH = Statement("""-- upgrade_password_hash
 UPDATE users SET password_hash = %(new)s WHERE id = %(user_id)s AND password_hash = %(old)s RETURNING id
 """)
 
-# The count of uses decides: of two requests with one token the second waits for the row lock of the
-# first and then counts to two, in any process.
-REFRESH = Statement("""-- refresh_session
+# The count of uses decides: of two requests with one token the second waits for the row lock of the first and then
+# counts to two, in any process. The second gets the successor of the first if the same client sends it within the
+# leeway and before it uses that successor, which replaces `spent_token`. Otherwise the session ends.
+_GOES_ON = """
+    id = session_id AND ended_at IS NULL AND expires_at > now()
+    AND created_at > now() - make_interval(secs => %(max_age)s)
+"""
+REFRESH = Statement(f"""-- refresh_session
 WITH presented AS (
     UPDATE refresh_tokens SET uses = uses + 1 WHERE digest = %(presented)s RETURNING session_id, uses
 ),
-session AS (
+first_use AS (
     UPDATE sessions
-    SET last_used_at = now(), expires_at = now() + make_interval(secs => %(lifetime)s),
-        ended_at = CASE WHEN uses > 1 THEN now() END
-    FROM presented
-    WHERE id = session_id AND ended_at IS NULL AND expires_at > now()
-    RETURNING id, user_id, ended_at
+    SET last_used_at = now(),
+        expires_at = least(
+            now() + make_interval(secs => %(idle)s), created_at + make_interval(secs => %(max_age)s)
+        ),
+        spent_token = %(presented)s, spent_by = %(client)s, successor_key = %(successor_key)s
+    FROM presented WHERE uses = 1 AND {_GOES_ON}
+    RETURNING id, user_id, ended_at, successor_key
+),
+second_use AS (
+    UPDATE sessions
+    SET ended_at = CASE
+        WHEN spent_token = %(presented)s AND spent_by = %(client)s
+            AND last_used_at > now() - make_interval(secs => %(leeway)s) THEN NULL
+        ELSE now()
+    END
+    FROM presented WHERE uses > 1 AND {_GOES_ON}
+    RETURNING id, user_id, ended_at, successor_key
 ),
 next_token AS (
-    INSERT INTO refresh_tokens (digest, session_id) SELECT %(next)s, id FROM session WHERE ended_at IS NULL
+    INSERT INTO refresh_tokens (digest, session_id) SELECT %(next)s, id FROM first_use
 ),
 forgotten AS (
-    DELETE FROM refresh_tokens USING session
-    WHERE session_id = session.id AND uses > 0 AND created_at < now() - make_interval(secs => %(lifetime)s)
+    DELETE FROM refresh_tokens USING first_use
+    WHERE session_id = first_use.id AND uses > 0 AND created_at < now() - make_interval(secs => %(idle)s)
 )
-SELECT session.id, user_id, username, session.ended_at FROM session JOIN users ON users.id = user_id
+SELECT session.id, user_id, username, session.ended_at, successor_key
+FROM (SELECT * FROM first_use UNION ALL SELECT * FROM second_use) session JOIN users ON users.id = user_id
 """)
 
 _CALLER_IS_SIGNED_IN = """

@@ -10,7 +10,7 @@ import click
 from pydantic import ValidationError
 
 from b2cctl import changes, doctor, gate, github, guard, releases, status
-from b2cctl.git import Change, Refused, Repository
+from b2cctl.git import Change, Declined, Refused, Repository
 from b2cctl.plan import make_plan, table
 from b2cctl.shop import Shop
 
@@ -48,7 +48,7 @@ def cli(context: click.Context, path: Path) -> None:
 def plan(repository: Repository, *, commit: str, as_json: bool, slug: str | None, outputs: Any, summary: Any) -> None:
     """Tell which services a commit affects, why, and what to test."""
     shop = Shop(repository, repository.resolve(commit))
-    if slug and slug != shop.slug:
+    if slug and slug.lower() != shop.slug.lower():  # GitHub ignores case
         raise Refused(f"this is {slug}, but gitops/policy/shop.yaml says {shop.slug}: a fork changes that file first")
     made = make_plan(shop)
     fields = dataclasses.asdict(made)
@@ -75,7 +75,7 @@ def release(repository: Repository, digests: Path, commit: str, run: str) -> Non
         wanted, report[:] = changes.release(main, built, found, run)
         return changes.write(main, main.order[0], wanted, f"Release {', '.join(wanted)} to {main.order[0]}")
 
-    written = repository.publish(decide)
+    written = _to_main(repository, built.order[0], decide)
     click.echo("\n".join([*report, f"commit: {written or 'none'}"]))
 
 
@@ -135,25 +135,40 @@ def unhold(repository: Repository, env: str, service: str, direct: bool) -> None
 
 
 Wanted = Callable[[Shop], dict[str, releases.Release]]
+Decide = Callable[[str], Change | None]
 
 
 def _publish(repository: Repository, env: str, wanted: Wanted, title: str, direct: bool) -> None:
     """Push to main for the first environment; push a branch for a pull request for the others."""
-    first = Shop(repository, repository.fetch_main()).order[0]
-    branch = "main" if direct or env == first else f"b2cctl/{env}-{{commit}}"
 
     def decide(base: str) -> Change | None:
         main = Shop(repository, base)
         return changes.write(main, env, wanted(main), title)
 
-    written = repository.publish(decide, branch)
-    if written is None:
-        click.echo(f"{env} records this already")
-        return
-    difference = repository.git("show", "--format=", "--unified=1", written)
-    click.echo(difference)
-    if branch != "main":
-        github.open_pull_request(branch.format(commit=written), title, difference)
+    if direct:
+        written = repository.publish(decide)
+    elif env == Shop(repository, repository.fetch_main()).order[0]:
+        written = _to_main(repository, env, decide)
+    else:
+        written = _propose(repository, env, decide)
+    click.echo(repository.difference(written) if written else f"{env} records this already")
+
+
+def _to_main(repository: Repository, env: str, decide: Decide) -> str | None:
+    """Push to main, or propose it where the rules of the repository forbid the push."""
+    try:
+        return repository.publish(decide)
+    except Declined as declined:
+        click.echo(f"{declined.message}\nA pull request instead:")
+        return _propose(repository, env, decide)
+
+
+def _propose(repository: Repository, env: str, decide: Decide) -> str | None:
+    written = repository.publish(decide, f"b2cctl/{env}-{{commit}}")
+    if written:
+        slug, title = Shop(repository, written).slug, repository.subject(written)
+        github.open_pull_request(slug, f"b2cctl/{env}-{written}", title, repository.difference(written))
+    return written
 
 
 @cli.command("guard")

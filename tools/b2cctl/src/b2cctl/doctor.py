@@ -14,7 +14,20 @@ def _protects(found: Any) -> bool:
 def _requires_checks(found: Any) -> bool:
     rules = [rule["parameters"] for rule in found if rule["type"] == "required_status_checks"]
     checks = {check["context"] for rule in rules for check in rule["required_status_checks"]}
+    if _requires_guard_of_main(found):
+        checks.add("guard")
     return {"gate", "guard"} <= checks and all(rule["strict_required_status_checks_policy"] for rule in rules)
+
+
+GUARD = (".github/workflows/guard.yml", "refs/heads/main")
+
+
+def _requires_guard_of_main(found: Any) -> bool:
+    """Recognise the guard as a required workflow, which a change cannot replace by its own."""
+    required = [each for rule in found if rule["type"] == "workflows" for each in rule["parameters"]["workflows"]]
+    return any(
+        (each["path"], each.get("ref")) == (".github/workflows/guard.yml", "refs/heads/main") for each in required
+    )
 
 
 def _only_reads(found: Any) -> bool:
@@ -40,19 +53,20 @@ SETTINGS: list[tuple[str, str, Callable[[Any], bool]]] = [
     ("it requires the checks `gate` and `guard`, on up-to-date branches", "rules/branches/main", _requires_checks),
     ("workflow tokens only read, and approve nothing", "actions/permissions/workflow", _only_reads),
     ("actions are pinned to a full commit", "actions/permissions", lambda found: found["sha_pinning_required"]),
-    ("the variable BOT_CLIENT_ID names the App", "actions/variables/BOT_CLIENT_ID", lambda found: bool(found["value"])),
     ("environment prod asks a reviewer, and not the one who started", "environments/prod", _asks_somebody_else),
 ]
-for _env in ("dev", "stage", "prod"):
+ENVIRONMENTS = ("dev", "stage", "prod")
+for _env in ENVIRONMENTS:
     SETTINGS += [
         (f"environment {_env} is for main only", f"environments/{_env}/deployment-branch-policies", _is_for_main),
-        (f"environment {_env} has the App's key, BOT_PRIVATE_KEY", f"environments/{_env}/secrets", _has_key),
+        (f"environment {_env} has its App's key, BOT_PRIVATE_KEY", f"environments/{_env}/secrets", _has_key),
     ]
 
 
 def examine(slug: str) -> list[tuple[str, str]]:
     """Return verdict and requirement of each setting; unknown when GitHub does not answer."""
-    return [(_verdict(slug, endpoint, holds), must) for must, endpoint, holds in SETTINGS]
+    alone = [(_verdict(slug, endpoint, holds), must) for must, endpoint, holds in SETTINGS]
+    return [*alone, (_apps(slug), "each environment's variable BOT_CLIENT_ID names an App of its own")]
 
 
 def _verdict(slug: str, endpoint: str, holds: Callable[[Any], bool]) -> str:
@@ -62,3 +76,11 @@ def _verdict(slug: str, endpoint: str, holds: Callable[[Any], bool]) -> str:
         return "unknown"
     except (KeyError, TypeError):
         return "WRONG"
+
+
+def _apps(slug: str) -> str:
+    try:
+        found = [github.api(slug, f"environments/{env}/variables/BOT_CLIENT_ID")["value"] for env in ENVIRONMENTS]
+    except Refused:
+        return "unknown"
+    return "ok" if all(found) and len(set(found)) == len(found) else "WRONG"

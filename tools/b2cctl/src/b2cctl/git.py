@@ -15,10 +15,26 @@ import click
 
 ATTEMPTS = 30
 LONGEST_PAUSE = 3.0
+MAIN = "refs/b2cctl/main"
+# Variables that name another repository, as inside a hook, or change what git reads and prints.
+FOREIGN = {"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"}
+FOREIGN |= {"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE", "GIT_REPLACE_REF_BASE", "GIT_EXTERNAL_DIFF"}
+FOREIGN |= {"GIT_DIFF_OPTS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"}
+# History is what was committed: no replacement objects, no grafts.
+FIXED = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull, "GIT_LITERAL_PATHSPECS": "1", "LC_ALL": "C"}
+# Only plumbing commands are used, whose output no setting changes. These settings change what they do.
+SETTINGS = ("core.fsmonitor=false", "core.splitIndex=false", "i18n.commitEncoding=UTF-8", "push.pushOption=")
+OPTIONS = [part for setting in SETTINGS for part in ("-c", setting)]
+FETCH = ("--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no-write-fetch-head")
+PUSH = ("--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--no-recurse-submodules")
 
 
 class Refused(click.ClickException):
     """The pipeline refuses the operation; the message says why."""
+
+
+class Declined(Refused):
+    """Say that a rule of the remote forbids a push, however often it is tried."""
 
 
 @dataclass(frozen=True)
@@ -29,35 +45,72 @@ class Change:
     message: str
 
 
+def decode(raw: bytes) -> str:
+    """Decode bytes that need not be UTF-8, such as a file's name, without losing any."""
+    return raw.decode(errors="surrogateescape")
+
+
+def encode(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
+def shown(path: str) -> str:
+    """Write a path for people: one that cannot be printed is quoted and escaped."""
+    return path if path.isprintable() else repr(encode(path))[1:]
+
+
 @dataclass(frozen=True)
 class Repository:
-    """A clone; its working tree and index are never used."""
+    """A complete clone; its working tree and index are never used."""
 
     path: Path
 
-    def _run(self, *arguments: str, stdin: str | None = None, index: str | None = None) -> CompletedProcess[str]:
-        environment = os.environ | ({"GIT_INDEX_FILE": index} if index else {})
-        command = ["git", "-C", str(self.path), *arguments]
-        return run(command, input=stdin, env=environment, capture_output=True, text=True, check=False)
+    def _run(self, *arguments: str, stdin: str = "", index: str | None = None) -> CompletedProcess[bytes]:
+        inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+        environment = inherited | FIXED | ({"GIT_INDEX_FILE": index} if index else {})
+        command = ["git", "-C", str(self.path), *OPTIONS, *arguments]
+        try:
+            return run(command, input=encode(stdin), env=environment, capture_output=True, check=False)
+        except FileNotFoundError:
+            raise Refused("git is not installed") from None
 
-    def git(self, *arguments: str, stdin: str | None = None, index: str | None = None) -> str:
+    def _bytes(self, *arguments: str, stdin: str = "", index: str | None = None) -> bytes:
         done = self._run(*arguments, stdin=stdin, index=index)
         if done.returncode:
-            raise Refused(f"git {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
+            raise Refused(f"git {arguments[0]}: {_said(done)}")
         return done.stdout
 
+    def git(self, *arguments: str, stdin: str = "", index: str | None = None) -> str:
+        return decode(self._bytes(*arguments, stdin=stdin, index=index))
+
     def resolve(self, revision: str) -> str:
+        self._refuse_missing_history()
         return self.git("rev-parse", "--verify", f"{revision}^{{commit}}").strip()
 
+    @cache  # noqa: B019 - a process works on one clone
+    def _refuse_missing_history(self) -> None:
+        """Refuse a shallow clone: what it lacks would look as if it had never happened."""
+        if self.git("rev-parse", "--is-shallow-repository").strip() != "false":
+            raise Refused("this clone is shallow, and history decides: run `git fetch --unshallow` first")
+
     def fetch_main(self) -> str:
-        self.git("fetch", "--quiet", "origin", "main")
-        return self.resolve("FETCH_HEAD")
+        """Fetch the branch main, never a tag of that name, into a ref that nobody else writes."""
+        self._refuse_missing_history()
+        self.git("fetch", *FETCH, "origin", f"+refs/heads/main:{MAIN}")
+        return self.resolve(MAIN)
 
     def has(self, commit: str) -> bool:
-        return self._run("cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
+        """Tell whether a commit exists, which a failure of git does not answer."""
+        return not self.git("cat-file", "--batch-check", stdin=f"{commit}^{{commit}}\n").endswith(" missing\n")
 
     def is_ancestor(self, older: str, newer: str) -> bool:
-        return self._run("merge-base", "--is-ancestor", older, newer).returncode == 0
+        """Tell whether newer came after older; a complete clone has every ancestor of what it has."""
+        if not self.has(older):
+            return False
+        done = self._run("merge-base", "--is-ancestor", older, newer)
+        if done.returncode not in (0, 1):
+            raise Refused(f"git merge-base: {_said(done)}")
+        return done.returncode == 0
 
     @cache  # noqa: B019 - commits never change, and a process works on one clone
     def tree(self, commit: str) -> dict[str, str]:
@@ -69,14 +122,26 @@ class Repository:
     @cache  # noqa: B019 - as above
     def read(self, commit: str, path: str) -> str | None:
         entry = self.tree(commit).get(path)
-        return self.git("cat-file", "blob", entry.split()[2]) if entry else None
+        try:
+            return self._bytes("cat-file", "blob", entry.split()[2]).decode() if entry else None
+        except UnicodeDecodeError:
+            raise Refused(f"{shown(path)} is not UTF-8") from None
 
     def time(self, commit: str) -> datetime:
-        return datetime.fromtimestamp(int(self.git("show", "-s", "--format=%ct", commit)), UTC)
+        timestamp = self.git("rev-list", "--max-count=1", "--timestamp", commit).split()[0]
+        return datetime.fromtimestamp(int(timestamp), UTC)
 
     def log(self, commit: str, path: str) -> list[str]:
         """Return the commits that changed a file, newest first."""
-        return self.git("log", "--format=%H", commit, "--", path).split()
+        return self.git("rev-list", commit, "--", path).split()
+
+    def subject(self, commit: str) -> str:
+        return self.git("cat-file", "commit", commit).split("\n\n", 1)[1].splitlines()[0]
+
+    def difference(self, commit: str) -> str:
+        """Show what a commit changed."""
+        options = ("--no-commit-id", "-p", "--unified=1", "--no-color", "--no-ext-diff", "--no-textconv")
+        return self._bytes("diff-tree", *options, commit).decode(errors="replace")
 
     def commit(self, parent: str, change: Change) -> str:
         """Write a commit object on top of parent; nothing refers to it until it is pushed."""
@@ -90,11 +155,13 @@ class Repository:
         return self.git("commit-tree", tree, "-p", parent, "-F", "-", stdin=change.message).strip()
 
     def push(self, commit: str, branch: str) -> bool:
-        """Push without force; return False when the branch has moved meanwhile."""
-        done = self._run("push", "--porcelain", "origin", f"{commit}:refs/heads/{branch}")
-        rejected = any(line.startswith("!") for line in done.stdout.splitlines())
+        """Push without force; return False when the branch has moved, raise Declined when a rule forbids it."""
+        done = self._run("push", *PUSH, "origin", f"{commit}:refs/heads/{branch}")
+        rejected = [line for line in done.stdout.splitlines() if line.startswith(b"!")]
+        if any(line.endswith((b"declined)", b"rule violations)")) for line in rejected):
+            raise Declined(f"the rules of the repository forbid this push to {branch}: {_said(done)}")
         if done.returncode and not rejected:
-            raise Refused(f"git push: {done.stderr.strip()}")
+            raise Refused(f"git push: {_said(done)}")
         return not rejected
 
     def publish(self, decide: Callable[[str], Change | None], branch: str = "main") -> str | None:
@@ -112,3 +179,7 @@ class Repository:
             # Jitter, so that colliding writers do not collide again.
             time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.05 * 2**attempt)))  # noqa: S311
         raise Refused(f"{ATTEMPTS} pushes were rejected: run the job again")
+
+
+def _said(done: CompletedProcess[bytes]) -> str:
+    return (done.stderr.strip() or done.stdout.strip()).decode(errors="replace")

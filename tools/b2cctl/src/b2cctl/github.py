@@ -1,6 +1,7 @@
 """Call GitHub through its command line `gh`."""
 
 import json
+import re
 import subprocess
 from typing import Any
 
@@ -8,6 +9,8 @@ from b2cctl.git import Refused
 from b2cctl.releases import Release
 
 SIGNER = ".github/workflows/_publish-image.yml"
+MAIN = "refs/heads/main"
+LONGEST_TITLE = 200  # GitHub takes 256 characters
 
 
 def _gh(*arguments: str) -> str:
@@ -22,14 +25,23 @@ def _gh(*arguments: str) -> str:
 
 
 def verify_attestation(release: Release, slug: str) -> None:
-    """Raise Refused for an image that this repository's workflow did not build."""
+    """Raise Refused for an image that main's workflow did not build from the recorded commit."""
     image = f"oci://{release.image.repository}@{release.image.digest}"
-    _gh("attestation", "verify", image, "--repo", slug, "--signer-workflow", f"{slug}/{SIGNER}")
+    # `--signer-workflow` would accept any branch's workflow, and only in the spelling of the certificate.
+    signer = f"(?i)^https://github\\.com/{re.escape(f'{slug}/{SIGNER}@{MAIN}')}$"
+    source = ("--source-ref", MAIN, "--source-digest", release.source_sha)
+    _gh("attestation", "verify", image, "--repo", slug, "--cert-identity-regex", signer, *source)
 
 
-def open_pull_request(branch: str, title: str, difference: str) -> None:
+def open_pull_request(slug: str, branch: str, title: str, difference: str) -> None:
+    """Propose a branch; where this fails, tell how a person does it."""
+    short = title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
     body = f"```diff\n{difference}\n```\n"
-    _gh("pr", "create", "--base", "main", "--head", branch, "--title", title, "--body", body)
+    try:
+        _gh("pr", "create", "--base", "main", "--head", branch, "--title", short, "--body", body)
+    except Refused as refusal:
+        address = f"https://github.com/{slug}/compare/main...{branch}?expand=1"
+        raise Refused(f"{refusal.message}\nThe branch is pushed. Open the pull request yourself: {address}") from None
 
 
 def api(slug: str, endpoint: str) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from b2cctl import releases, workspace
+from b2cctl.git import shown
 from b2cctl.releases import Release
 from b2cctl.shop import Shop
 
@@ -95,7 +96,7 @@ def _why(shop: Shop, recorded: Release) -> Iterator[str]:
         yield "its inputs are not the recorded ones"
         return
     changed = sorted(path for path in now.keys() | before.keys() if now.get(path) != before.get(path))
-    yield f"{changed[0]} changed" + (f" and {len(changed) - 1} more" if changed[1:] else "")
+    yield f"{shown(changed[0])} changed" + (f" and {len(changed) - 1} more" if changed[1:] else "")
 
 
 def suites_to_run(shop: Shop) -> Iterator[Suite]:

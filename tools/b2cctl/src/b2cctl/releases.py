@@ -13,7 +13,8 @@ HEADER = "# Written by b2cctl: to change it, release, promote or roll back (docs
 
 Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,52}$")]
+NAME = r"^[a-z][a-z0-9-]{0,52}$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 Address = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[a-z0-9._-]+)+$")]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\s].*$", max_length=500)]
 

@@ -1,14 +1,15 @@
 """Read the shop's files from one commit: owner, services, environments, releases."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import yaml
-
 from b2cctl import releases, workspace
-from b2cctl.git import Refused, Repository
+from b2cctl.git import Refused, Repository, shown
 from b2cctl.releases import Release
+
+POLICY = "gitops/policy/shop.yaml"
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,17 @@ class Shop:
     def read(self, path: str) -> str:
         text = self.repository.read(self.commit, path)
         if text is None:
-            raise Refused(f"{path} is not in {self.commit[:12]}")
+            raise Refused(f"{shown(path)} is not in {self.commit[:12]}")
         return text
 
     @cached_property
     def owner(self) -> dict[str, str]:
         """Return owner, repo and registry."""
-        return dict(yaml.safe_load(self.read("gitops/policy/shop.yaml")))
+        found = workspace.parse(self.read, POLICY)
+        for name in ("owner", "repo", "registry"):
+            if not isinstance(found.get(name), str):
+                raise Refused(f'{POLICY} should hold {name}: "...", in quotation marks')
+        return found
 
     @cached_property
     def slug(self) -> str:
@@ -39,14 +44,22 @@ class Shop:
 
     @cached_property
     def order(self) -> list[str]:
-        return list(yaml.safe_load(self.read("gitops/policy/promotion.yaml"))["order"])
+        return list(workspace.parse(self.read, "gitops/policy/promotion.yaml")["order"])
 
     @cached_property
     def services(self) -> list[str]:
-        return workspace.projects(self.tree, "services")
+        found = workspace.projects(self.tree, "services")
+        for service in found:
+            if not re.fullmatch(releases.NAME, service):
+                raise Refused(
+                    f"services/{shown(service)}: the name becomes that of an image and of objects in the cluster:"
+                    " small letters, digits and hyphens, at most 53"
+                )
+        return found
 
     def address(self, service: str) -> str:
-        return f"{self.owner['registry']}/{self.owner['owner']}/{service}"
+        """Name an image; GitHub's names may have capitals, those of images never do."""
+        return f"{self.owner['registry']}/{self.owner['owner']}/{service}".lower()
 
     def inputs(self, service: str) -> dict[str, str]:
         """Return the files that go into a service's image."""

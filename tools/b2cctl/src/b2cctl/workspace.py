@@ -4,12 +4,26 @@ import hashlib
 import posixpath
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import yaml
+
+from b2cctl.git import Refused, encode
 
 Tree = Mapping[str, str]
 Read = Callable[[str], str]
 NOT_SHIPPED = ("tests", "docs")
+
+
+def parse(read: Read, path: str) -> dict[str, Any]:
+    """Parse a TOML or YAML file of named values; refuse anything else by its path."""
+    try:
+        found = tomllib.loads(read(path)) if path.endswith(".toml") else yaml.safe_load(read(path))
+    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        raise Refused(f"{path}: {error}") from None
+    if not isinstance(found, dict):
+        raise Refused(f"{path} should hold named values")
+    return found
 
 
 def projects(tree: Tree, kind: str) -> list[str]:
@@ -31,13 +45,13 @@ def closure(read: Read, folder: str) -> list[str]:
 
 
 def _workspace_dependencies(read: Read, folder: str) -> list[str]:
-    sources = tomllib.loads(read(f"{folder}/pyproject.toml")).get("tool", {}).get("uv", {}).get("sources", {})
+    sources = parse(read, f"{folder}/pyproject.toml").get("tool", {}).get("uv", {}).get("sources", {})
     return [_beside(folder, source["path"]) for source in sources.values() if "path" in source]
 
 
 def chart_closure(read: Read, folder: str) -> list[str]:
     """Return a chart's folder and those of its local library charts."""
-    dependencies = yaml.safe_load(read(f"{folder}/Chart.yaml")).get("dependencies", [])
+    dependencies = parse(read, f"{folder}/Chart.yaml").get("dependencies", [])
     local = [each["repository"] for each in dependencies if each.get("repository", "").startswith("file://")]
     return [folder, *(_beside(folder, address.removeprefix("file://")) for address in local)]
 
@@ -66,4 +80,4 @@ def _left_out(path: str, folders: Iterable[str]) -> bool:
 def digest(files: Tree) -> str:
     """Return one SHA-256 of files, their modes and names."""
     lines = "".join(f"{path}\t{blob}\n" for path, blob in sorted(files.items()))
-    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
+    return f"sha256:{hashlib.sha256(encode(lines)).hexdigest()}"

@@ -1,18 +1,19 @@
-"""Sign and verify JWTs with Ed25519 keys."""
+"""Sign and verify access tokens: JWTs (RFC 9068) with Ed25519 keys."""
 
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from chassis.auth.tokens import LEEWAY_SECONDS
+from chassis.auth.tokens import EXPIRED_LEEWAY_SECONDS, ISSUED_LEEWAY_SECONDS
 from chassis.context import Caller
 from chassis.problems import InvalidToken
 
 ALGORITHM = "EdDSA"
+TYPE = "at+jwt"
 _REQUIRED = ["iss", "aud", "sub", "sid", "iat", "exp"]
 
 
@@ -34,22 +35,35 @@ class JwtVerifier:
 
     def verify(self, token: str) -> tuple[Caller, float]:
         try:
-            key = self._keys.find(str(jwt.get_unverified_header(token).get("kid")))
-            if key is None:
-                raise InvalidToken
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[ALGORITHM],
-                issuer=self._issuer,
-                audience=self._audience,
-                leeway=LEEWAY_SECONDS,
-                options={"require": _REQUIRED, "strict_aud": True},
-            )
-        except (jwt.PyJWTError, ValueError) as failure:
+            claims = self._claims(token)
+        except (jwt.PyJWTError, ValueError, OverflowError) as failure:
             raise InvalidToken from failure
+        # Not by the library, which has one leeway for all times.
+        issued_at = claims["iat"]
+        if not (isinstance(issued_at, int | float) and issued_at <= time.time() + ISSUED_LEEWAY_SECONDS):
+            raise InvalidToken
         caller = Caller(claims["sub"], str(claims.get("preferred_username", "")), str(claims["sid"]))
-        return caller, claims["exp"] + LEEWAY_SECONDS
+        return caller, claims["exp"] + EXPIRED_LEEWAY_SECONDS
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        header = jwt.get_unverified_header(token)
+        key = self._keys.find(str(header.get("kid")))
+        if key is None or not _is_access_token(header):
+            raise InvalidToken
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            issuer=self._issuer,
+            audience=self._audience,
+            leeway=EXPIRED_LEEWAY_SECONDS,
+            options={"require": _REQUIRED, "strict_aud": True, "verify_iat": False},
+        )
+
+
+def _is_access_token(header: dict[str, Any]) -> bool:
+    """Return whether the token is of the type that RFC 9068 asks for; other JWTs of the issuer are no access tokens."""
+    return str(header.get("typ")).lower() in {TYPE, f"application/{TYPE}"}
 
 
 class JwtSigner:
@@ -63,4 +77,4 @@ class JwtSigner:
         now = int(time.time())
         subject = {"sub": caller.user_id, "preferred_username": caller.username, "sid": caller.session_id}
         claims = {**self._issued, **subject, "iat": now, "exp": now + self._ttl}
-        return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid})
+        return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid, "typ": TYPE})

@@ -13,7 +13,8 @@ from chassis.context import Caller, Services
 from chassis.problems import InvalidToken, Unauthenticated
 
 SALT = "user-auth"
-LEEWAY_SECONDS = 90  # accepted difference between the clocks of two services
+ISSUED_LEEWAY_SECONDS = 90  # by how much the issuer's clock may be ahead: a token from the future still verifies
+EXPIRED_LEEWAY_SECONDS = 5  # for how long an expired token still verifies; each second is one more for a stolen token
 _SCHEME = "Bearer "
 _LONGEST_TOKEN = 4096
 _MOST_CACHED = 10_000
@@ -50,8 +51,8 @@ class DemoTokens:
             caller = Caller(claims["sub"], claims["username"], claims["sid"])
         except (BadData, KeyError, TypeError, ValueError) as failure:
             raise InvalidToken from failure
-        expires_at = signed_at.timestamp() + self._ttl + LEEWAY_SECONDS
-        if not signed_at.timestamp() - LEEWAY_SECONDS <= time.time() < expires_at:
+        expires_at = signed_at.timestamp() + self._ttl + EXPIRED_LEEWAY_SECONDS
+        if not signed_at.timestamp() - ISSUED_LEEWAY_SECONDS <= time.time() < expires_at:
             raise InvalidToken
         return caller, expires_at
 

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
 from chassis.db import migrations
+from chassis.settings import unverified_database
+
+
+def _verified(_context: click.Context, _parameter: click.Parameter, url: str) -> str:
+    """Refuse what the service refuses in prod: these commands connect as the owner."""
+    allowed = click.BOOL.convert(os.environ.get("ALLOW_UNVERIFIED_DATABASE") or "0", None, None)
+    if os.environ.get("APP_ENV") == "prod" and not allowed:
+        for fault in unverified_database(url):
+            sys.exit(fault)
+    return url
+
 
 database_url = click.option(
-    "--database-url", envvar="DATABASE_URL", required=True, help="libpq URL; default: $DATABASE_URL."
+    "--database-url",
+    envvar="DATABASE_URL",
+    required=True,
+    callback=_verified,
+    help="libpq URL; default: $DATABASE_URL.",
 )
 
 

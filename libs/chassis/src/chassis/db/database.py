@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import psycopg
 from psycopg.abc import PQGen, QueryNoTemplate
@@ -29,8 +29,14 @@ log = logging.getLogger(__name__)
 Row: TypeAlias = Any
 """A named tuple of the selected columns."""
 
-Call: TypeAlias = tuple[QueryNoTemplate, Mapping[str, Any]]
-"""A statement and its parameters."""
+
+class Call(NamedTuple):
+    """A statement and its parameters; the calls of a batch run in the order of `rank`."""
+
+    statement: QueryNoTemplate
+    parameters: Mapping[str, Any]
+    rank: tuple[str, ...] = ()
+
 
 CONNECT_SECONDS = 2
 POOL_WAIT_SECONDS = 2
@@ -132,17 +138,20 @@ class Database:
         with self._connection() as connection:
             return connection.shared_cursor.execute(statement, parameters).fetchall()
 
-    def fetch_one_batched(self, key: Hashable, statement: QueryNoTemplate, parameters: Mapping[str, Any]) -> Row:
+    def fetch_one_batched(
+        self, key: Hashable, statement: QueryNoTemplate, parameters: Mapping[str, Any], *, rank: tuple[str, ...] = ()
+    ) -> Row:
         """Run `fetch_one` in one transaction with concurrent calls of this process that have the same key.
 
-        `key` identifies the rows that the statement locks, in their order.
+        `key` identifies the rows that the statement locks first, in their order. A batch runs its calls in the order of
+        their ranks, so that batches never deadlock over what the calls lock after those rows.
         """
-        return self._batcher.get(key, (statement, parameters))
+        return self._batcher.get(key, Call(statement, parameters, rank))
 
     def _run_batch(self, calls: Sequence[Call]) -> Sequence[Row | Exception]:
         """Run the calls in one transaction; if one of them fails it, run each call alone."""
         try:
-            return self._run_together(calls) if len(calls) > 1 else [self.fetch_one(*calls[0])]
+            return self._run_together(calls) if len(calls) > 1 else [self.fetch_one(*calls[0][:2])]
         except psycopg.errors.LockNotAvailable as failure:
             if len(calls) > 1:
                 raise Unavailable from failure
@@ -156,15 +165,16 @@ class Database:
         with self._connection() as connection:
             with connection.pipeline(), connection.transaction():
                 connection.execute(f"SET LOCAL lock_timeout = {BATCH_LOCK_WAIT_MS}")
-                cursors = [connection.execute(*call) for call in calls]
-            return [cursor.fetchone() for cursor in cursors]
+                in_order = sorted(range(len(calls)), key=lambda place: calls[place].rank)
+                cursors = {place: connection.execute(*calls[place][:2]) for place in in_order}
+            return [cursors[place].fetchone() for place in range(len(calls))]
 
     def _run_each(self, calls: Sequence[Call]) -> Sequence[Row | Exception]:
         """Run each call alone; when the database itself fails, return that failure for all remaining calls."""
         results: list[Row | Exception] = []
         for call in calls:
             try:
-                results.append(self.fetch_one(*call))
+                results.append(self.fetch_one(*call[:2]))
             except Exception as failure:
                 if not isinstance(failure, psycopg.Error) or not _concerns_one_call(failure):
                     return results + [failure] * (len(calls) - len(results))

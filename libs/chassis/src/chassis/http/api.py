@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple
 
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticKnownError
 
 from chassis.auth.service_credential import require_service
 from chassis.auth.tokens import require_user
@@ -15,6 +17,19 @@ from chassis.context import Caller, Services
 View = TypeVar("View", bound=Callable[..., Any])
 
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"  # PostgreSQL refuses NUL; no real text needs the other control characters
+
+
+_DIGITS = re.compile(r"-?[0-9]+")
+
+
+def _in_digits(value: Any) -> Any:
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise PydanticKnownError("int_parsing")
+    return value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_in_digits)]
+"""An integer of a query string, in decimal digits; Pydantic alone also reads 1_0, 1.0 and " 1"."""
 
 
 class Shape(BaseModel):
@@ -42,13 +57,18 @@ class Path(Query):
 class PageQuery(Query):
     """One page of a list: continue after the cursor in the `Link` header of the page before."""
 
-    limit: int = Field(default=100, ge=1, le=100, description="How many at most.")
+    limit: WholeNumber = Field(default=100, ge=1, le=100, description="How many at most.")
     after: str | None = Field(default=None, max_length=200, description="Opaque: taken from the `Link` header.")
 
 
 def line(longest: int, shortest: int = 0) -> StringConstraints:
     """Return the constraints of a trimmed text without control characters."""
     return StringConstraints(strip_whitespace=True, min_length=shortest, max_length=longest, pattern=PRINTABLE)
+
+
+def identifier(longest: int) -> StringConstraints:
+    """Constrain an id in a path; it is not trimmed, so that each resource has one URL."""
+    return StringConstraints(min_length=1, max_length=longest, pattern=PRINTABLE)
 
 
 class Guard(NamedTuple):
@@ -79,9 +99,12 @@ def _anybody(_services: Services, _authorization: str) -> None:
     """Accept every request."""
 
 
+ANYBODY = Guard(_anybody)
+
+
 def public(name: str, import_name: str) -> GuardedBlueprint:
     """Return a blueprint without authentication."""
-    return _blueprint(name, import_name, Guard(_anybody), None)
+    return _blueprint(name, import_name, ANYBODY, None)
 
 
 def signed_in(name: str, import_name: str) -> GuardedBlueprint:
@@ -95,16 +118,6 @@ def signed_in(name: str, import_name: str) -> GuardedBlueprint:
 def services_only(name: str, import_name: str) -> GuardedBlueprint:
     """Return a blueprint for the other services, which send the service credential."""
     return _blueprint(name, import_name, Guard(require_service), "service")
-
-
-def requires(check: Callable[[Any], None]) -> Callable[[View], View]:
-    """Call `check(services)` before the route; it raises a Problem while the service cannot serve the route."""
-
-    def mark(view: View) -> View:
-        view.requirement = check  # type: ignore[attr-defined]
-        return view
-
-    return mark
 
 
 def checks_session(view: View) -> View:

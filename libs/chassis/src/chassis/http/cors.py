@@ -1,6 +1,6 @@
 """CORS for an allow-list of origins, empty by default.
 
-No library is used because the preflight of a guarded route must be answered before the token is checked.
+No library is used because a preflight must be answered before anything else of the request is read.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ class Dispatcher:
         self._access_log = access_log
         self._cors = Cors(services.settings.cors_origins)
         self._routes = RouteTable(app)
+        self._env = services.settings.app_env
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         started, context = perf_counter(), begin_request(environ)
@@ -45,7 +46,8 @@ class Dispatcher:
         def start(status_line: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
             """Start the response with the common headers and record the request."""
             rule = route.rule if route else environ.get(FLASK_RULE, "(none)")
-            complete = [*headers, *security_headers(headers), *self._cors.headers(environ.get("HTTP_ORIGIN"))]
+            cors = self._cors.headers(environ.get("HTTP_ORIGIN"))
+            complete = [*headers, *security_headers(headers, self._env), *cors]
             complete += [*context.response_headers, (REQUEST_ID, context.request_id)]
             record = RequestRecord(method, rule, path, int(status_line[:3]), perf_counter() - started)
             self._access_log.record(record, context)
@@ -66,8 +68,6 @@ class Dispatcher:
             caller = context.caller = route.guard.authenticate(self._services, environ.get("HTTP_AUTHORIZATION", ""))
             if caller and not route.checks_session and self._services.has_ended(caller.session_id):
                 raise InvalidToken  # noqa: TRY301 - answered as every other refusal
-            if route.requirement:
-                route.requirement(self._services)
             rendered = route.respond(Request(environ, variables, self._services, context.caller))
         except Exception as failure:
             rendered = render(problem_response(to_problem(failure)), environ)
@@ -82,8 +82,8 @@ class Dispatcher:
 
 
 def _path(environ: Environ) -> str:
-    """Return the path decoded as Flask does: UTF-8, with one leading slash."""
+    """Return the path decoded as Flask does: UTF-8, with a leading slash."""
     path: str = environ["PATH_INFO"]
     if not path.isascii():
         path = path.encode("latin-1").decode(errors="replace")
-    return "/" + path.lstrip("/")
+    return path if path.startswith("/") else f"/{path}"

@@ -20,12 +20,12 @@ def encode_cursor(*parts: str | int) -> str:
 
 
 def decode_cursor(key: str, *kinds: type) -> list[Any]:
-    """Decode a cursor whose parts have these types; raise BadCursor for anything else."""
+    """Decode a cursor of `encode_cursor` whose parts have these types; raise BadCursor for anything else."""
     try:
         parts = orjson.loads(urlsafe_b64decode(key + "=" * (-len(key) % 4)))
         fits = isinstance(parts, list) and [type(part) for part in parts] == list(kinds)
     except ValueError:
         fits = False
-    if not fits or any("\x00" in part for part in parts if isinstance(part, str)):
+    if not fits or encode_cursor(*parts) != key or any("\x00" in part for part in parts if isinstance(part, str)):
         raise BadCursor
     return list(parts)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
+from chassis.addresses import parse_address
 from chassis.settings import parse_proxies
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -27,23 +28,16 @@ class TrustedProxies:
         return self._app(environ, start_response)
 
     def _client(self, sender: str, forwarded_for: str) -> str:
-        client = sender
+        client = parse_address(sender)
         for number, earlier in enumerate(reversed(forwarded_for.split(","))):
-            if not self._is_trusted(client, number) or not _is_address(earlier.strip()):
+            address = parse_address(earlier)
+            if address is None or not self._is_trusted(client, number):
                 break
-            client = earlier.strip()
-        return client
+            client = address
+        return str(client or sender)
 
-    def _is_trusted(self, hop: str, number: int) -> bool:
+    def _is_trusted(self, hop: IPv4Address | IPv6Address | None, number: int) -> bool:
         """Tell whether this hop is a trusted proxy; `number` counts hops from this server, starting at 0."""
         if isinstance(self._trusted, int):
             return number < self._trusted
-        return _is_address(hop) and any(ip_address(hop) in network for network in self._trusted)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+        return hop is not None and any(hop in network for network in self._trusted)

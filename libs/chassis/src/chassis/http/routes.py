@@ -13,9 +13,10 @@ from typing import Any, NamedTuple, NoReturn, get_type_hints
 
 from flask_openapi3 import APIBlueprint
 from pydantic import ValidationError
+from werkzeug.exceptions import NotFound
 from werkzeug.routing import Rule
 
-from chassis.http.api import Guard, GuardedBlueprint
+from chassis.http.api import ANYBODY, Guard, GuardedBlueprint
 from chassis.http.error_handlers import invalid
 from chassis.http.openapi import Api
 from chassis.http.parsing import PARSERS, Parser, Request
@@ -34,7 +35,6 @@ class Route(NamedTuple):
     view: Callable[..., JsonResponse]
     guard: Guard
     parsers: Mapping[str, Parser]
-    requirement: Callable[[Any], None] | None = None
     checks_session: bool = False
     cache: ResponseCache | None = None
 
@@ -62,6 +62,8 @@ class RouteTable:
 
     def match(self, method: str, path: str) -> tuple[Route | None, dict[str, str]]:
         """Return the route and the variable parts of the path; the route is None when no JSON route matches."""
+        if path.startswith("//"):
+            return _NOWHERE, {}
         if method == "HEAD":
             method = "GET"
         if route := self._exact.get((method, path)):
@@ -97,7 +99,7 @@ def _routes(app: Api) -> Iterator[tuple[str, Route]]:
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             yield method, route
         methods.setdefault(rule.rule, set()).update(rule.methods or ())
-        yield "OPTIONS", Route(rule.rule, _tell_methods(methods[rule.rule]), blueprint.guard, {}, checks_session=True)
+        yield "OPTIONS", Route(rule.rule, _tell_methods(methods[rule.rule]), ANYBODY, {})
 
 
 def _route(rule: Rule, view: Callable[..., JsonResponse], guard: Guard) -> Route:
@@ -109,13 +111,20 @@ def _route(rule: Rule, view: Callable[..., JsonResponse], guard: Guard) -> Route
     if is_cached(view) and guard.has_caller:
         raise UnsafeRoute(f"{rule.rule}: its responses depend on the caller and must not be cached")
     parsers = {name: PARSERS[name](model) for name, model in models.items()}
-    checks_session = getattr(view, "checks_session", False)
-    route = Route(rule.rule, view, guard, parsers, getattr(view, "requirement", None), checks_session)
+    route = Route(rule.rule, view, guard, parsers, getattr(view, "checks_session", False))
     return route._replace(cache=ResponseCache(route.call)) if is_cached(view) else route
 
 
 def _tell_methods(methods: set[str]) -> Callable[[], JsonResponse]:
     return lambda: JsonResponse(b"", headers={"Allow": ", ".join(sorted(methods))})
+
+
+def _not_found() -> NoReturn:
+    raise NotFound
+
+
+# Flask would serve //metrics as /metrics, which the rules of a proxy may refuse to strangers.
+_NOWHERE = Route("(none)", _not_found, ANYBODY, {})
 
 
 def _never_by_flask(**_variables: Any) -> NoReturn:

@@ -12,15 +12,19 @@ from flask import Flask, Response
 CSP = "Content-Security-Policy"
 # Without a Server header of the application, granian adds its own name.
 _EVERYWHERE = (("Server", ""), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
+# One year. Without includeSubDomains: other services may answer there. Browsers ignore it over http.
+_HSTS = ("Strict-Transport-Security", "max-age=31536000")
 _DEFAULTS = ((CSP, "default-src 'none'; frame-ancestors 'none'"), ("Cache-Control", "no-store"))
 
 _SCRIPTS = re.compile(r"<script>(.*?)</script>|\bonclick=\"(.*?)\"", re.DOTALL)
 
 
-def security_headers(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def security_headers(headers: Iterable[tuple[str, str]], app_env: str) -> Iterator[tuple[str, str]]:
     """Yield the security headers that are missing from these headers."""
     given = dict(headers)
     yield from _EVERYWHERE
+    if app_env != "local":
+        yield _HSTS
     for name, value in _DEFAULTS:
         if name not in given:
             yield name, value

@@ -1,26 +1,19 @@
-"""Limit the attempts of accounts and addresses, before expensive work such as hashing starts.
-
-Four limits, from narrow to wide, so that an attacker delays no other user (docs/adr/0016):
-1. An account at one address waits after failures, twice as long after each one.
-2. Untrusted clients at an address wait after many failures of untrusted clients without a success.
-3. An account with many failures from all addresses together waits, except for its trusted clients.
-4. Each address has a budget of attempts; each trusted client has a budget of its own.
-"""
+"""Limit the attempts of accounts and addresses, before expensive work such as hashing starts (docs/adr/0016)."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 from time import monotonic
 from typing import TypeVar
 
-from limits import RateLimitItem, RateLimitItemPerMinute
+from limits import RateLimitItem
 from limits.errors import StorageError
 from limits.storage import RedisStorage, Storage
 
+from chassis.addresses import parse_address
 from chassis.context import current_context
 from chassis.problems import Problem
 from chassis.rate_limit.memory import BoundedMemory
@@ -46,63 +39,72 @@ class TooManyRequests(Problem):
 class RateLimiter:
     """Apply the policy in the shared storage; while that is unavailable, in the memory of this process.
 
-    Refusing all attempts instead would be an outage; allowing all would help an attacker.
+    Refusing all attempts instead would be an outage; allowing all would help an attacker. In memory each rule has a
+    bound of its own: attempts at one route cannot displace the counts of another.
     """
 
     def __init__(self, storage_url: str, per_address: int) -> None:
-        item = RateLimitItemPerMinute(per_address)
-        self.per_address = item
-        self._spare = Policy(BoundedMemory(), item)
-        self._shared = self._spare if storage_url == "memory://" else Policy(_open(storage_url), item)
+        self._per_address = per_address
+        self._in_memory: dict[str, Policy] = {}
+        self._shared = None if storage_url == "memory://" else Policy(_open(storage_url), per_address)
         self._away_until = 0.0
 
     def admit(self, who: Attempt) -> Allowance:
-        return self._do(lambda policy: policy.admit(who))
+        return self._do(who, lambda policy: policy.admit(who))
 
-    def failed(self, who: Attempt) -> None:
-        self._do(lambda policy: policy.failed(who))
+    def succeeded(self, who: Attempt, allowance: Allowance) -> None:
+        self._do(who, lambda policy: policy.succeeded(who, allowance))
 
-    def succeeded(self, who: Attempt) -> None:
-        self._do(lambda policy: policy.succeeded(who))
+    def give_back(self, who: Attempt, allowance: Allowance) -> None:
+        self._do(who, lambda policy: policy.give_back(allowance))
 
     @contextmanager
-    def attempt(self, rule: Rule, account: str) -> Iterator[None]:
-        """Run the block as an attempt for `account` and count its outcome; raise TooManyRequests over a limit."""
+    def attempt(self, rule: Rule, account: str | None = None, device: str | None = None) -> Iterator[None]:
+        """Run the block as an attempt for `account` and count its outcome; raise TooManyRequests over a limit.
+
+        `account` and `device` become keys of the storage, and the log names the account: pass ids or digests.
+        """
         context = current_context()
-        who = Attempt(rule, _digest(rule.name, account), f"{rule.name}:{client_network(context.client_address)}")
+        who = Attempt(rule, client_network(context.client_address), account, device)
         allowance = self.admit(who)
-        context.response_headers += _headers(rule.name, self.per_address, allowance)
-        if not allowance.granted:
+        context.response_headers += _headers(rule.name, self._memory(rule).budget(rule), allowance)
+        if allowance.wait:
             THROTTLED.labels(rule.name).inc()
-            raise TooManyRequests(allowance.seconds)
+            _log("attempt_refused", who, context.client_address)
+            raise TooManyRequests(allowance.wait)
         try:
             yield
         except rule.failures:
-            self.failed(who)
+            _log("attempt_failed", who, context.client_address)
             raise
-        self.succeeded(who)
+        except BaseException:
+            self.give_back(who, allowance)
+            raise
+        self.succeeded(who, allowance)
 
-    def _do(self, deed: Callable[[Policy], T]) -> T:
-        if monotonic() < self._away_until:
-            return deed(self._spare)
+    def _do(self, who: Attempt, deed: Callable[[Policy], T]) -> T:
+        if self._shared is None or monotonic() < self._away_until:
+            return deed(self._memory(who.rule))
         try:
             return deed(self._shared)
         except StorageError as failure:
             self._away_until = monotonic() + STORAGE_PAUSE_SECONDS
             RATE_LIMIT_STORAGE_FAILURES.inc()
             log.error("rate_limit_storage_lost", extra={"failure": str(failure), "instead": "memory of this process"})  # noqa: TRY400 - the reason is enough
-            return deed(self._spare)
+            return deed(self._memory(who.rule))
+
+    def _memory(self, rule: Rule) -> Policy:
+        return self._in_memory.get(rule.name) or self._in_memory.setdefault(
+            rule.name, Policy(BoundedMemory(), self._per_address)
+        )
 
 
 def client_network(address: str) -> str:
     """Return the network that counts as one address: for IPv6 the /64, which belongs to one subscriber."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
+    parsed = parse_address(address)
+    if isinstance(parsed, IPv6Address):
         return str(ip_network((parsed, 64), strict=False))
-    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
+    return str(parsed or address)
 
 
 def _open(url: str) -> Storage:
@@ -120,14 +122,13 @@ def _open(url: str) -> Storage:
     )
 
 
-def _digest(rule: str, account: str) -> str:
-    """Return the account's key: a digest, so that the storage holds no usernames."""
-    return f"{rule}:{hashlib.sha256(account.encode()).hexdigest()[:32]}"
+def _log(event: str, who: Attempt, address: str) -> None:
+    log.info(event, extra={"rule": who.rule.name, "account": who.account, "address": address})
 
 
-def _headers(rule: str, per_address: RateLimitItem, allowance: Allowance) -> list[tuple[str, str]]:
+def _headers(rule: str, budget: RateLimitItem, allowance: Allowance) -> list[tuple[str, str]]:
     """Return the headers of draft-ietf-httpapi-ratelimit-headers."""
     return [
-        ("RateLimit-Policy", f'"{rule}";q={per_address.amount};w={per_address.get_expiry()}'),
+        ("RateLimit-Policy", f'"{rule}";q={budget.amount};w={budget.get_expiry()}'),
         ("RateLimit", f'"{rule}";r={allowance.left};t={allowance.seconds}'),
     ]

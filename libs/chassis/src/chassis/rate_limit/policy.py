@@ -1,113 +1,191 @@
-"""Allow or delay attempts by the failures counted in any storage of `limits` (docs/adr/0016)."""
+"""Allow or delay attempts by counts in any storage of `limits` (docs/adr/0016).
+
+An attempt is counted in each limit before its work starts, and the count is taken back unless the attempt fails.
+Concurrent attempts therefore cannot exceed a limit that sequential attempts keep.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from math import ceil
 from typing import NamedTuple
 
-from limits import RateLimitItem, RateLimitItemPerHour
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
 from chassis.problems import Problem
 
 MAX_DELAY_SECONDS = 900
-UNTRUSTED_MAX_DELAY_SECONDS = 10  # short, because real users wait as long after the attack has stopped
+ADDRESS_MAX_DELAY_SECONDS = 10  # short, because real users wait as long after the attack has stopped
 FAILURES_SECONDS = 3600
-TRUST_SECONDS = 30 * 86_400
 ACCOUNT_FAILURES_PER_HOUR = 30  # from all addresses together
 
 
 class Rule(NamedTuple):
     """Attempts that are counted under one name, and the Problems that count as failures.
 
-    The first `free` failures cause no delay. With `trusts_clients`, a success makes the account at this address a
-    trusted client; all others are untrusted.
+    The first `free` failures of an account from one address cause no delay. With `limits_address`, failures from one
+    address delay all accounts there; with `few`, an address may make only few attempts, failed or not.
     """
 
     name: str
-    failures: tuple[type[Problem], ...]
+    failures: tuple[type[Problem], ...] = ()
     free: int = 5
-    trusts_clients: bool = False
-
-    @property
-    def per_account(self) -> RateLimitItem:
-        return RateLimitItemPerHour(max(ACCOUNT_FAILURES_PER_HOUR, self.free))
+    limits_address: bool = False
+    few: bool = False
 
 
 class Attempt(NamedTuple):
-    """One attempt; `account` and `address` are keys of the storage."""
+    """An attempt from an address; without an account only its address counts; `device` is a trusted one."""
 
     rule: Rule
-    account: str
     address: str
+    account: str | None = None
+    device: str | None = None
 
-    @property
-    def client(self) -> str:
-        return f"{self.account}@{self.address}"
+
+class Hold(NamedTuple):
+    """A count that an attempt took, and the delay that it began."""
+
+    key: str
+    seconds: int
+    delay: str | None = None
 
 
 class Allowance(NamedTuple):
-    """Whether an attempt is allowed, and how many are left within the next `seconds`."""
+    """The seconds to wait, 0 if the attempt is allowed; and the budget of its address: `left` within `seconds`."""
 
-    granted: bool
+    wait: int
     left: int
     seconds: int
+    holds: tuple[Hold, ...] = ()
+
+
+class Window(NamedTuple):
+    """A number of attempts in each period."""
+
+    key: str
+    item: RateLimitItem
+
+    def take(self, storage: Storage) -> Hold | int:
+        """Count one attempt, or return the seconds to wait."""
+        hold = Hold(self.item.key_for(self.key), self.item.get_expiry())
+        if FixedWindowRateLimiter(storage).hit(self.item, self.key):
+            return hold
+        give_back(storage, [hold])
+        return _seconds_until(storage.get_expiry(hold.key))
+
+
+class Backoff(NamedTuple):
+    """A number of free failures; then one attempt at a time, and after each failure the wait doubles."""
+
+    key: str
+    free: int
+    max_delay: int
+
+    def take(self, storage: Storage) -> Hold | int:
+        """Count one attempt, or return the seconds to wait."""
+        failures, rounds, delay = self._keys()
+        if storage.incr(failures, FAILURES_SECONDS) < self.free:
+            return Hold(failures, FAILURES_SECONDS)
+        storage.incr(failures, FAILURES_SECONDS, -1)
+        # Of concurrent attempts one starts the delay and is allowed. Only that one counts a round, so the others do
+        # not make the next delay longer.
+        seconds = min(2 ** min(storage.get(rounds), 10), self.max_delay)
+        if storage.incr(delay, seconds) > 1:
+            return _seconds_until(storage.get_expiry(delay))
+        storage.incr(rounds, FAILURES_SECONDS)
+        return Hold(rounds, FAILURES_SECONDS, delay)
+
+    def forget(self, storage: Storage) -> None:
+        for key in self._keys():
+            storage.clear(key)
+
+    def _keys(self) -> tuple[str, str, str]:
+        """Return the keys of the free failures, of the rounds after them, and of the delay."""
+        return f"failures:{self.key}", f"rounds:{self.key}", f"delay:{self.key}"
 
 
 class Policy:
-    """Apply rules to attempts with the counters of one storage."""
+    """Apply the limits to attempts with the counts in one storage."""
 
-    def __init__(self, storage: Storage, per_address: RateLimitItem) -> None:
+    def __init__(self, storage: Storage, per_address: int) -> None:
         self._storage = storage
-        self._windows = FixedWindowRateLimiter(storage)
-        self._per_address = per_address
-        self._free_untrusted_failures = max(20, per_address.amount // 30)
+        self._per_address = RateLimitItemPerMinute(per_address)
+        self._few = min(per_address, max(20, per_address // 30))
+
+    def budget(self, rule: Rule) -> RateLimitItem:
+        """Return how many attempts an address may make."""
+        return RateLimitItemPerMinute(self._few) if rule.few else self._per_address
 
     def admit(self, attempt: Attempt) -> Allowance:
-        trusted = self._is_trusted(attempt)
-        if seconds := self._delay(attempt, trusted):
-            return Allowance(False, 0, seconds)
-        if not trusted and not self._windows.test(attempt.rule.per_account, attempt.account):
-            blocked = self._windows.get_window_stats(attempt.rule.per_account, attempt.account)
-            return Allowance(False, 0, _seconds_until(blocked.reset_time))
-        # A trusted client has a budget of its own; all others at an address share one.
-        key = attempt.client if trusted else attempt.address
-        granted = self._windows.hit(self._per_address, key)
-        budget = self._windows.get_window_stats(self._per_address, key)
-        return Allowance(granted, budget.remaining, _seconds_until(budget.reset_time))
+        """Count the attempt in each of its limits; in none of them when one refuses it."""
+        wait, holds = 0, list[Hold]()
+        for limit in self._limits(attempt):
+            taken = limit.take(self._storage)
+            if isinstance(taken, int):
+                wait = taken
+                break
+            holds.append(taken)
+        if wait:
+            give_back(self._storage, holds)
+        # The headers show the budget of the address alone, which tells nothing about an account.
+        budget = Window(_address(attempt), self.budget(attempt.rule))
+        left, seconds = self._left(budget)
+        return Allowance(wait, left, seconds, () if wait else tuple(holds[1:]))  # the budget is used up either way
 
-    def failed(self, attempt: Attempt) -> None:
-        self._count_failure(attempt.client, attempt.rule.free, MAX_DELAY_SECONDS)
-        if attempt.rule.trusts_clients and not self._is_trusted(attempt):
-            self._count_failure(attempt.address, self._free_untrusted_failures, UNTRUSTED_MAX_DELAY_SECONDS)
-        self._windows.hit(attempt.rule.per_account, attempt.account)
+    def succeeded(self, attempt: Attempt, allowance: Allowance) -> None:
+        """Take the attempt back; on a trusted device also clear its earlier failures."""
+        self.give_back(allowance)
+        if attempt.device:
+            self._client(attempt).forget(self._storage)
 
-    def succeeded(self, attempt: Attempt) -> None:
-        self._storage.clear(f"failures:{attempt.client}")
-        if attempt.rule.trusts_clients and not self._is_trusted(attempt):
-            self._storage.clear(f"failures:{attempt.address}")
-            self._storage.incr(f"trusted:{attempt.client}", TRUST_SECONDS)
+    def give_back(self, allowance: Allowance) -> None:
+        give_back(self._storage, allowance.holds)
 
-    def _is_trusted(self, attempt: Attempt) -> bool:
-        return attempt.rule.trusts_clients and bool(self._storage.get(f"trusted:{attempt.client}"))
+    def _limits(self, attempt: Attempt) -> Iterable[Window | Backoff]:
+        """Return the limits of the attempt, its budget first.
 
-    def _delay(self, attempt: Attempt, trusted: bool) -> int:
-        """Return the seconds that this attempt has to wait."""
-        untrusted = attempt.rule.trusts_clients and not trusted
-        return max(self._remaining(attempt.client), self._remaining(attempt.address) if untrusted else 0)
+        Limits whose keys a client cannot invent come first, so that a refused attempt adds no key to the storage.
+        """
+        rule, address, account = attempt.rule, _address(attempt), _account(attempt)
+        if attempt.device:
+            yield Window(f"trusted:{account}", RateLimitItemPerMinute(self._few))
+            yield self._client(attempt)
+            return
+        yield Window(address, self.budget(rule))
+        if attempt.account is None:
+            return
+        if rule.limits_address:
+            yield Backoff(address, self._few, ADDRESS_MAX_DELAY_SECONDS)
+        yield Window(account, RateLimitItemPerHour(max(ACCOUNT_FAILURES_PER_HOUR, rule.free)))
+        yield self._client(attempt)
 
-    def _remaining(self, key: str) -> int:
-        delay = f"delay:{key}"
-        return _seconds_until(self._storage.get_expiry(delay)) if self._storage.get(delay) else 0
+    def _client(self, attempt: Attempt) -> Backoff:
+        key = f"{_account(attempt)}@{attempt.device or attempt.address}"
+        return Backoff(key, attempt.rule.free, MAX_DELAY_SECONDS)
 
-    def _count_failure(self, key: str, free: int, max_delay: int) -> None:
-        """Count a failure; from the last free one on, double the delay with each."""
-        failures = self._storage.incr(f"failures:{key}", FAILURES_SECONDS)
-        if failures >= free:
-            self._storage.clear(f"delay:{key}")
-            self._storage.incr(f"delay:{key}", min(2 ** (failures - free), max_delay))
+    def _left(self, budget: Window) -> tuple[int, int]:
+        stats = FixedWindowRateLimiter(self._storage).get_window_stats(budget.item, budget.key)
+        return stats.remaining, _seconds_until(stats.reset_time)
+
+
+def give_back(storage: Storage, holds: Iterable[Hold]) -> None:
+    """Take back the counts of an attempt."""
+    for hold in holds:
+        storage.incr(hold.key, hold.seconds, -1)
+        if hold.delay:
+            storage.clear(hold.delay)
+
+
+def _address(attempt: Attempt) -> str:
+    return f"{attempt.rule.name}:{attempt.address}"
+
+
+def _account(attempt: Attempt) -> str:
+    return f"{attempt.rule.name}:{attempt.account}"
 
 
 def _seconds_until(moment: float) -> int:

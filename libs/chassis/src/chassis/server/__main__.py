@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -43,6 +44,18 @@ class ServerSettings(BaseSettings):
 
 BACKPRESSURE = 2048
 """Connections per worker: more than any load balancer keeps alive. At this number the server stops accepting."""
+
+
+def listening_address(host: str, port: int) -> str:
+    """Return the IP address of a host name or of an address in brackets; exit when nothing can listen there."""
+    try:
+        family, _, _, _, (address, *_) = min(socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM))
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as the server's own socket does
+            probe.bind((address, port))
+    except (OSError, UnicodeError) as failure:
+        sys.exit(f"HOST, PORT: cannot listen on {host!r}, port {port}: {getattr(failure, 'strerror', None) or failure}")
+    return str(address)
 
 
 def server(settings: ServerSettings) -> MPServer:
@@ -79,6 +92,7 @@ def main() -> None:
         settings = ServerSettings()
     except ValidationError as failure:
         sys.exit("\n".join(f"{'_'.join(map(str, f['loc'])).upper()}: {f['msg']}" for f in failure.errors()))
+    settings.host = listening_address(settings.host, settings.port)
     with tempfile.TemporaryDirectory(prefix="chassis-") as scratch:
         flag = Path(scratch, "shutdown")
         shutdown.prepare(flag)

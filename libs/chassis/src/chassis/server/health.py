@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from chassis.db.database import Database
 from chassis.db.pool import PoolTimeout
 from chassis.problems import Unavailable
 from chassis.server import shutdown
+from chassis.server.slots import STUCK
 from chassis.telemetry.metrics import exposition
 
 
@@ -58,8 +59,12 @@ def health(service: str, env: str, checks: dict[str, Check], details: Details = 
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
-        """Answer whether every check passes and shutdown has not begun."""
-        results = {"shutdown": "begun"} if shutdown_has_begun() else {name: check() for name, check in checks.items()}
+        """Answer whether every check passes, threads come free and shutdown has not begun."""
+        if shutdown_has_begun():
+            raise NotReady(checks={"shutdown": "begun"}, details=details())
+        results = {name: check() for name, check in checks.items()}
+        if request.environ.get(STUCK):
+            results["threads"] = "none has come free for some seconds"
         if any(result != "ok" for result in results.values()):
             raise NotReady(checks=results, details=details())
         return jsonify(status="ready", service=service, checks=results, details=details())

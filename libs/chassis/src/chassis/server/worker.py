@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import sys
@@ -20,6 +21,7 @@ METRIC_FILES = {"counter": 65_536, "gauge_livesum": 65_536, "gauge_livemin": 65_
 
 
 def load(target: str, *, slots: int) -> Application:
+    atexit.register(_end_process)
     reserve_metric_files()
     sys.path.insert(0, str(Path.cwd()))  # PYTHONSAFEPATH omits it, and each service has a module named app
     return close_connections(limit_requests(import_string(target), slots))
@@ -43,3 +45,13 @@ def reserve_metric_files() -> None:
 def _allocate(descriptor: int, size: int) -> None:
     if hasattr(os, "posix_fallocate"):  # macOS has none
         os.posix_fallocate(descriptor, 0, size)
+
+
+def _end_process() -> None:
+    """End the worker without finalizing Python.
+
+    The server does not wait for requests whose clients have left. Finalizing Python under their threads aborts the
+    process; without it they end with the process.
+    """
+    logging.shutdown()  # would run after this function
+    os._exit(0)
