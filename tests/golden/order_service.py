@@ -45,7 +45,7 @@ MORE_PAGES = [
     "/openapi/static/../../x",
     "/static/..%2F..%2Fx",
 ]
-UNKNOWN = ["/nothing", "/favicon.ico", "/%ff", "/%00", "/products/p1/x", "/orders/a/b/c"]
+UNKNOWN = ["/nothing", "//", "/favicon.ico", "/%ff", "/%00", "/%2F", "/products/p1/x", "/orders/a/b/c"]
 
 LISTS = [
     Case(shown(f"GET {path}?{query}"), "GET", f"{path}?{query}", None, caller)
