@@ -8,8 +8,28 @@ MANIFESTS := $(addsuffix /pyproject.toml,$(PROJECTS))
 UV_VERSION := 0.13.9
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
+# Fast ones first; each is a target of its own, such as make check-types.
+CHECKS := lint format types imports openapi charts compose dockerfiles workflows deps secrets audit scan
 .DEFAULT_GOAL := help
-.PHONY: help setup up reset catalog migration schema test bench bench-report bench-compare chaos e2e-containers e2e-cluster kind kind-cluster check format deps deps-check openapi tools charts charts-check golden golden-answers fork scan
+
+# Variables that the shell sets for other programs do not reach ours. How to reach a package index is kept.
+INDEX := INDEX% EXTRA_INDEX_URL DEFAULT_INDEX FIND_LINKS NO_INDEX TRUSTED_HOST INSECURE_HOST CERT CLIENT_CERT PROXY \
+	NATIVE_TLS SYSTEM_CERTS KEYRING_PROVIDER CONFIG_FILE CACHE_DIR NO_CACHE% %TIMEOUT RETRIES HTTP_% OFFLINE CONCURRENT_% LINK_MODE
+FOREIGN := PG% PYTHON% PIP_% UV_% FLASK_% VIRTUAL_ENV CDPATH GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_PREFIX
+unexport $(filter-out PYTHON $(addprefix PIP_,$(INDEX)) $(addprefix UV_,$(INDEX)),$(filter $(FOREIGN),$(.VARIABLES)))
+
+# pip and uv need a cache folder: below .cache where the home directory cannot be written to.
+ifeq ($(shell folder="$${XDG_CACHE_HOME:-$$HOME/.cache}"; mkdir -p "$$folder" 2>/dev/null && test -w "$$folder" && echo yes),)
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+endif
+
+# Scripts in .venv hold its path, and packages belong to one Python: after a move or an upgrade it is made again.
+PLACE := echo "$(CURDIR)" $$($(BIN)/python -V 2>&1 | cut -d. -f1,2)
+ifneq "$(shell cat $(READY) 2>/dev/null)" "$(shell $(PLACE))"
+.PHONY: $(READY)
+endif
+.PHONY: help setup up reset catalog migration schema test bench bench-report bench-compare chaos e2e-containers e2e-cluster
+.PHONY: kind kind-cluster check $(addprefix check-,$(CHECKS)) format deps openapi tools charts golden golden-answers fork scan
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,11 +40,12 @@ $(READY): requirements-dev.txt $(MANIFESTS)
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found: install Python 3.11 or newer, or say make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1); Python 3.11 or newer is needed (make PYTHON=...)" >&2; exit 1; }
 	@echo "Installing the locked dependencies into $(VENV) ..."
+	@test "$$(cat $@ 2>/dev/null)" = "$$($(PLACE))" || rm -rf $(VENV) .cache/checkov
 	@$(PYTHON) -m venv $(VENV) || { echo "make: could not create $(VENV): on Debian and Ubuntu install python3-venv" >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-user uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements-dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ,$(PROJECTS))
-	@touch $@
+	@$(PLACE) >$@
 
 tools: $(KUBETOOLS) ## fetch helm 3, helm 4 and kubectl into .cache/kubetools
 
@@ -35,9 +56,6 @@ $(KUBETOOLS): tools/charts/src/charts/kubetools.txt | $(READY)
 
 charts: $(READY) ## write the charts' schemas and READMEs again
 	@$(BIN)/charts generate
-
-charts-check: $(READY)
-	@$(BIN)/charts generate --check
 
 scan: $(SCANNER) ## check the manifests of production with checkov
 	@.cache/checkov/bin/checkov --config-file helm/scan/checkov.yaml --directory helm/tests/golden
@@ -58,7 +76,7 @@ fork: $(READY) $(KUBETOOLS) ## make the shop yours: make fork OWNER=your-organis
 	@$(BIN)/charts fork "$(OWNER)" "$(REPO)"
 	@$(MAKE) --no-print-directory golden
 
-up: $(READY) ## run the shop: both services on 5001 and 5002, on an embedded PostgreSQL
+up: $(READY) ## run the shop: both services on 5001 and 5002 (USER_PORT, ORDER_PORT), on an embedded PostgreSQL
 	@exec $(BIN)/localshop up
 
 reset: $(READY) ## stop the embedded PostgreSQL and delete its data
@@ -102,26 +120,41 @@ kind: kind-cluster ## run the shop in a kind cluster, on 5001 and 5002 (needs Do
 kind-cluster: $(READY) $(KUBETOOLS)
 	@PYTHONPATH=tests $(BIN)/python -m cluster.kind create
 
-check: $(READY) deps-check charts-check scan ## lint, types, import contracts, generated files, secrets, known vulnerabilities
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache
-	@tools/openapi check
-	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/lint-workflows
-	@$(BIN)/hadolint services/*/Dockerfile tests/containers/*.Dockerfile
-	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
-	@tools/secrets
-	@$(BIN)/python tools/audit.py
+check: $(READY) ## lint, types, import contracts, generated files, secrets, known vulnerabilities; all failures at the end
+	@failed=; for check in $(CHECKS); do $(MAKE) --no-print-directory check-$$check || failed="$$failed $$check"; done; \
+	test -z "$$failed" || { echo "make check: failed:$$failed (each alone: make check-NAME)" >&2; exit 1; }
 
-format: $(READY) ## format the code
-	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+check-lint: $(READY)
+	@$(BIN)/ruff check .
+check-format: $(READY)
+	@$(BIN)/ruff format --check .
+check-types: $(READY)
+	@$(BIN)/mypy
+check-imports: $(READY)
+	@$(BIN)/lint-imports --no-cache
+check-openapi: $(READY)
+	@tools/openapi check
+check-charts: $(READY)
+	@$(BIN)/charts generate --check
+check-compose: $(READY)
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+check-dockerfiles: $(READY)
+	@$(BIN)/hadolint services/*/Dockerfile tests/containers/*.Dockerfile
+check-workflows: $(READY)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/lint-workflows
+check-deps: $(READY)
+	@tools/deps check
+check-secrets: $(READY)
+	@tools/secrets
+check-audit: $(READY)
+	@$(BIN)/python tools/audit.py
+check-scan: scan
+
+format: $(READY) ## format the code, mend what ruff can mend, and show the rest
+	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format . && $(BIN)/ruff check .
 
 deps: ## resolve the dependencies again, to the newest that fit (network)
 	@tools/deps upgrade
 
 openapi: $(READY) ## write the OpenAPI documents below docs/api
 	@tools/openapi write
-
-deps-check: $(READY)
-	@tools/deps check

@@ -132,11 +132,14 @@ def test_the_gateway_leads_to_every_route_that_customers_use(repository: Path, s
     # Not exposed: probes, metrics, documentation, keys, and the feed for the other service.
     inner = ("/healthz", "/readyz", "/metrics", "/openapi", "/static", "/.well-known", "/ended-sessions")
 
-    routes = {rule.rule for rule in app.url_map.iter_rules() if not rule.rule.startswith(inner)}
+    routes = {rule.rule for rule in app.url_map.iter_rules() if not rule.rule.startswith(inner)} - {"/"}
 
     _, prefixes = rules.ways_in(shop.of_environment(repository, "prod"), service)
-    assert {route for route in routes if not any(under(route, prefix) for prefix in prefixes)} == set()
-    assert {prefix for prefix in prefixes if not any(under(route, prefix) for route in routes)} == set()
+    unreachable = {route for route in routes if not any(under(route, prefix) for prefix in prefixes)}
+    without_route = {prefix for prefix in prefixes if not any(under(route, prefix) for route in routes)}
+    where = f"expose.paths of helm/{service}/values.yaml"
+    assert not unreachable, f"add a prefix to {where}, or the route to `inner` here, for {sorted(unreachable)}"
+    assert not without_route, f"remove from {where}: {sorted(without_route)}"
 
 
 def under(route: str, prefix: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -17,15 +18,22 @@ Up = subprocess.Popen[str]
 
 
 @pytest.fixture
-def start(data: Path, ports: tuple[int, int]) -> Iterator[Callable[[], Up]]:
-    """Return a function that starts `localshop up` on the test's folder and ports."""
-    command = [sys.executable, "-m", "localshop", "--data", str(data)]
-    command += ["--user-port", str(ports[0]), "--order-port", str(ports[1]), "up"]
+def start(data: Path, ports: tuple[int, int]) -> Iterator[Callable[..., Up]]:
+    """Return what starts `localshop up` on the test's own folder and ports, with more variables where given."""
+    command = [sys.executable, "-m", "localshop", "--data", str(data), "up"]
+    own_ports = {"USER_PORT": str(ports[0]), "ORDER_PORT": str(ports[1])}
     started: list[Up] = []
 
-    def begin() -> Up:
+    def begin(**variables: str) -> Up:
         started.append(
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0)
+            subprocess.Popen(
+                command,
+                env={**os.environ, **own_ports, **variables},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                process_group=0,
+            )
         )
         return started[-1]
 
@@ -70,6 +78,31 @@ def test_ctrl_c_and_a_closed_terminal_end_a_shop_that_is_still_starting(
     assert survivors(processes, data) == []
 
 
+def test_closed_terminal_ends_a_shop_whose_make_leads_the_session(
+    data: Path, ports: tuple[int, int], tmp_path: Path
+) -> None:
+    makefile = tmp_path / "Makefile"
+    makefile.write_text(f"up:\n\t@exec {sys.executable} -m localshop --data {data} up\n")
+    variables = {"USER_PORT": str(ports[0]), "ORDER_PORT": str(ports[1])}
+    ours, theirs = pty.openpty()
+    make = subprocess.Popen(
+        ["setsid", "--ctty", "make", "-f", makefile],
+        env={**os.environ, **variables},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        said = b""
+        while b"PostgreSQL     version 18 is running" not in said:
+            said += terminal.read(1000)
+        processes = [psutil.Process(make.pid), *psutil.Process(make.pid).children(recursive=True)]
+
+    assert survivors(processes, data) == []
+    make.wait(40)
+
+
 def test_kill_9_leaves_no_process_and_the_shop_starts_again(start: Callable[[], Up], data: Path) -> None:
     # when a running shop is killed
     up = start()
@@ -92,6 +125,11 @@ def test_kill_9_leaves_no_process_and_the_shop_starts_again(start: Callable[[], 
     assert up.returncode == 0
     assert said.splitlines()[-1].split() == ["stopping", "order-service,", "user-service,", "PostgreSQL"]
     assert survivors(processes, data) == []
+
+
+def test_variables_for_other_programs_do_not_reach_the_shop(start: Callable[..., Up], ports: tuple[int, int]) -> None:
+    start_of_welcome = f"user-service   http://127.0.0.1:{ports[0]}"
+    assert read_until(start(PGSERVICE="nowhere", PGCLIENTENCODING="LATIN1", PYTHONSAFEPATH="1"), start_of_welcome)
 
 
 def test_the_shop_ends_when_a_service_does_and_says_which(start: Callable[[], Up], data: Path) -> None:

@@ -133,6 +133,7 @@ METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", 
 ADDRESS = {"street": "High Street 1", "city": "Springfield", "postal_code": "12345", "country": "DE"}
 PROBES = ["/healthz", "/readyz"]
 PAGES = [
+    "/",
     "/metrics",
     "/openapi",
     "/openapi/",

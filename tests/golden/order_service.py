@@ -37,8 +37,15 @@ ROUTES: list[tuple[str, str, str]] = [
     ("GET", "/healthz", ""),
     ("GET", "/readyz", ""),
 ]
-MORE_PAGES = ["/openapi/swagger/", "/openapi/swagger/nothing", "/openapi/static/../../x", "/static/..%2F..%2Fx"]
-UNKNOWN = ["/", "/nothing", "//", "/favicon.ico", "/%ff", "/%00", "/%2F", "/products/p1/x", "/orders/a/b/c"]
+MORE_PAGES = [
+    "//",
+    "/%2F",
+    "/openapi/swagger/",
+    "/openapi/swagger/nothing",
+    "/openapi/static/../../x",
+    "/static/..%2F..%2Fx",
+]
+UNKNOWN = ["/nothing", "//", "/favicon.ico", "/%ff", "/%00", "/%2F", "/products/p1/x", "/orders/a/b/c"]
 
 LISTS = [
     Case(shown(f"GET {path}?{query}"), "GET", f"{path}?{query}", None, caller)

@@ -533,7 +533,7 @@ GROUPS = [
         "unknown paths",
         "plain",
         no_such_paths(
-            ("/", "/nothing", "/%ff", "/%00", "/profile/nothing", "/sessions/a/b"),
+            ("/nothing", "/%ff", "/%00", "/profile/nothing", "/sessions/a/b"),
             dict.fromkeys(("GET", "HEAD", "OPTIONS", "POST", "DELETE"), ""),
         ),
     ),

@@ -32,6 +32,18 @@ def test_migrate_reports_the_revision_of_the_database(url: str) -> None:
     assert migrate(url, "--down-to", "base") == "user-service: schema is at base\n"
 
 
+def test_database_of_newer_code_stays_as_it_is_and_is_named(url: str) -> None:
+    migrate(url)
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0099'")
+
+    assert migrate(url) == f"user-service: schema is at 0099, newer than this code ({newest(MIGRATIONS)})\n"
+    back = CliRunner().invoke(cli, ["migrate", "--down-to", "-1"], env={"DATABASE_URL": url})
+    assert back.exit_code == 1
+    assert back.output.startswith("user-service: the schema is at 0099, this code knows ")
+    assert "go back with the newer code" in back.output
+
+
 def test_migrate_without_a_database_url_names_the_option() -> None:
     outcome = CliRunner().invoke(cli, ["migrate"], env={"DATABASE_URL": None})
     assert outcome.exit_code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from chassis import context
 from chassis.auth.tokens import CachingVerifier
@@ -11,6 +12,7 @@ from chassis.rate_limit.devices import TrustedDevices
 from chassis.rate_limit.limiter import RateLimiter
 from user_service.accounts.hashing import hashing_slots
 from user_service.accounts.passwords import Passwords
+from user_service.sessions import queries
 from user_service.sessions.signing import Issuer, issuer
 from user_service.settings import Settings
 
@@ -30,6 +32,7 @@ def connect(settings: Settings, database: Database) -> Services:
         settings=settings,
         database=database,
         tokens=CachingVerifier(tokens.verifier),
+        has_ended=partial(queries.has_ended, database),
         passwords=Passwords(slots=hashing_slots(settings.threads)),
         rate_limiter=RateLimiter(settings.rate_limit_storage_url, settings.rate_limit_per_address),
         devices=TrustedDevices(settings.service_credential),

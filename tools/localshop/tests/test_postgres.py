@@ -161,3 +161,13 @@ def test_older_database_without_roles_gets_its_owner(server: Postgres) -> None:
     with psycopg.connect(server.url("shop", "shop_owner")) as owner:
         owner.execute("ALTER TABLE things ADD price integer")
         owner.execute("CREATE TABLE more ()")
+
+
+def test_server_that_does_not_answer_is_told_with_the_last_refusal(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localshop.postgres.START_SECONDS", 1)
+    monkeypatch.setattr(Postgres, "url", lambda *_: "postgresql:///postgres?service=nowhere")
+
+    with pytest.raises(Trouble, match=r'does not answer: .*definition of service "nowhere" not found'):
+        server.start()

@@ -13,6 +13,7 @@ from click.testing import Result
 from localshop.preflight import claimed
 
 Localshop = Callable[..., Result]
+LAST_RESORT = "if nothing else helps, `make reset` deletes all data and starts over"
 
 
 def only_line(result: Result) -> str:
@@ -30,8 +31,22 @@ def test_a_port_in_use_is_named_with_the_program_that_holds_it(
         line = only_line(localshop("up"))
 
     assert line.startswith(f"port {ports[which]} is in use by ")
-    assert line.endswith(f" (process {os.getpid()}): stop that first")
+    variable = ("USER_PORT", "ORDER_PORT")[which]
+    assert line.endswith(f" (process {os.getpid()}): stop that, or set {variable} to another port")
     assert list(data.iterdir()) == []
+
+
+@pytest.mark.parametrize("port", ["5001", "0", "65536", "http"])
+def test_wrong_or_equal_ports_of_the_environment_are_refused(
+    localshop: Localshop, monkeypatch: pytest.MonkeyPatch, port: str
+) -> None:
+    monkeypatch.setenv("USER_PORT", port)
+    monkeypatch.setenv("ORDER_PORT", "5001")
+
+    refused = localshop("up", ports=())
+
+    assert refused.exit_code != 0
+    assert "USER_PORT" in refused.stderr
 
 
 def test_a_port_taken_on_all_addresses_is_in_use_too(localshop: Localshop, ports: tuple[int, int]) -> None:
@@ -51,9 +66,9 @@ def test_a_second_up_on_the_same_data_is_refused(localshop: Localshop, data: Pat
 @pytest.mark.parametrize(
     ("version", "complaint"),
     [
-        (b"16\n", "was made by PostgreSQL 16 and PostgreSQL 18 cannot use it"),
-        (b"\x00\xffgarbage", "is broken and PostgreSQL 18 cannot use it"),
-        (None, "is broken and PostgreSQL 18 cannot use it"),
+        (b"16\n", "was made by PostgreSQL 16 and PostgreSQL 18 cannot use it: move it away"),
+        (b"\x00\xffgarbage", "is damaged and PostgreSQL 18 cannot use it: restore it from a backup"),
+        (None, "is damaged and PostgreSQL 18 cannot use it: restore it from a backup"),
     ],
 )
 def test_a_postgres_folder_that_18_cannot_use_is_kept_and_refused(
@@ -65,7 +80,7 @@ def test_a_postgres_folder_that_18_cannot_use_is_kept_and_refused(
 
     line = only_line(localshop("up"))
 
-    assert line == f"{folder} {complaint}: `make reset` deletes it and starts over"
+    assert line == f"{folder} {complaint}; {LAST_RESORT}"
     assert folder.is_dir()
 
 
@@ -75,8 +90,9 @@ def test_incomplete_postgres_folder_is_refused_with_its_own_message(localshop: L
 
     line = only_line(localshop("up"))
 
-    assert line.startswith(f"PostgreSQL cannot start on {folder}; if nothing else helps, `make reset` deletes it")
+    assert line.startswith(f"PostgreSQL cannot start on {folder}: ")
     assert "postgresql.conf" in line
+    assert line.endswith(f"; {LAST_RESORT}")
 
 
 def test_a_postgres_folder_of_another_user_is_refused(localshop: Localshop, data: Path) -> None:
@@ -95,7 +111,7 @@ def test_a_file_in_place_of_the_data_folder_is_refused(localshop: Localshop, dat
 
     line = only_line(localshop("up"))
 
-    assert line == f"{data} cannot be the data folder (File exists): `make reset` deletes it"
+    assert line == f"{data} cannot be the data folder: File exists; move it away"
 
 
 def test_a_file_in_place_of_the_logs_is_refused(localshop: Localshop, data: Path) -> None:
@@ -105,7 +121,7 @@ def test_a_file_in_place_of_the_logs_is_refused(localshop: Localshop, data: Path
     line = only_line(localshop("up"))
 
     assert line.startswith(f"{data} cannot be used: ")
-    assert line.endswith(f"File exists: '{data / 'logs'}'; `make reset` deletes it")
+    assert line.endswith(f"File exists: '{data / 'logs'}'")
 
 
 @pytest.mark.parametrize("name", ["USER_DATABASE_URL", "ORDER_DATABASE_URL"])

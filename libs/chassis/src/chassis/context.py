@@ -54,7 +54,7 @@ def current_request_id() -> str:
 
 
 def no_session_has_ended(_session_id: str) -> bool:
-    """Return False: for a service whose SQL statements check the caller's session."""
+    """Answer for a service that does not know which sessions have ended."""
     return False
 
 
@@ -66,6 +66,7 @@ class Services:
     database: Database
     tokens: CachingVerifier
     has_ended: Callable[[str], bool] = no_session_has_ended
+    """Tell whether a session has ended; asked before every signed-in route that does not check it itself."""
 
     def close(self) -> None:
         """Stop background threads and close idle connections."""

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import psycopg
 
+from chassis.db.libpq import ignore_environment
 from chassis.text import normalised, unseen_character
 from order_service import money
 
@@ -114,8 +115,12 @@ def _rows(file: Path) -> Iterator[tuple[int, list[str], int]]:
 
 
 def write(url: str, products: list[Product], *, dry_run: bool = False, only_if_empty: bool = False) -> Result:
-    """Add and update products in one transaction; a dry run rolls it back."""
-    with psycopg.connect(url, autocommit=True) as connection, connection.transaction(force_rollback=dry_run):
+    """Add and update the products in one transaction; a dry run takes it back."""
+    ignore_environment()
+    with (
+        psycopg.connect(url, autocommit=True, client_encoding="utf8") as connection,
+        connection.transaction(force_rollback=dry_run),
+    ):
         if only_if_empty and connection.execute("SELECT 1 FROM products LIMIT 1").fetchone():
             return Result(0, 0, "The catalogue holds products already: ")
         _stage(connection, products)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chassis.context import Caller
-from chassis.http.api import signed_in
+from chassis.http.api import checks_session, signed_in
 from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_response, no_content
 from chassis.rate_limit.policy import Rule
@@ -23,6 +23,7 @@ CHANGING_EMAIL = Rule("email", failures=(EmailTaken,), limits_address=True, few=
 
 
 @own_profile.get("/profile", operation_id="show_profile", responses=responses({200: ProfileOut}, 401))
+@checks_session
 def show(services: Services, caller: Caller) -> JsonResponse:
     """Show the caller's profile."""
     return json_response(queries.read_profile(services.database, caller=caller))
@@ -33,6 +34,7 @@ def show(services: Services, caller: Caller) -> JsonResponse:
     operation_id="change_profile",
     responses=responses({200: ProfileOut}, 400, 401, WrongPassword, EmailTaken, 413, 415, 429, Busy),
 )
+@checks_session
 def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResponse:
     """Change the caller's profile; absent members stay, null clears. A new email address needs the password."""
     changes = body.model_dump(exclude_unset=True, exclude={"current_password"})
@@ -48,6 +50,7 @@ def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResp
     "/profile/password",
     responses=responses({204: None}, 400, WeakPassword, 401, WrongPassword, 413, 415, 429, Busy),
 )
+@checks_session
 def change_password(services: Services, caller: Caller, body: PasswordBody) -> JsonResponse:
     """Set a new password; all other sessions end."""
     with services.rate_limiter.attempt(CONFIRMING, caller.session_id):
@@ -62,6 +65,7 @@ def change_password(services: Services, caller: Caller, body: PasswordBody) -> J
     operation_id="delete_account",
     responses=responses({204: None}, 400, 401, WrongPassword, 413, 415, 429, Busy),
 )
+@checks_session
 def delete(services: Services, caller: Caller, body: DeletionBody) -> JsonResponse:
     """Delete the account and the personal data; the username stays reserved."""
     with services.rate_limiter.attempt(CONFIRMING, caller.session_id):
@@ -70,6 +74,7 @@ def delete(services: Services, caller: Caller, body: DeletionBody) -> JsonRespon
 
 
 @own_profile.get("/profile/export", operation_id="export_account", responses=responses({200: ExportOut}, 401))
+@checks_session
 def export(services: Services, caller: Caller) -> JsonResponse:
     """Export all data about the caller."""
     return json_response(queries.export(services.database, caller=caller))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chassis.context import Caller, current_context
-from chassis.http.api import public, services_only, signed_in
+from chassis.http.api import checks_session, public, services_only, signed_in
 from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_response, no_content
 from chassis.rate_limit.limiter import client_network
@@ -72,6 +72,7 @@ def refresh(services: Services, body: RefreshBody) -> JsonResponse:
 
 
 @own_sessions.post("/logout", responses=responses({204: None}, 401))
+@checks_session
 def logout(services: Services, caller: Caller) -> JsonResponse:
     """End this session; its token and its refresh token become invalid."""
     actions.sign_out(services.database, caller=caller)
@@ -79,12 +80,14 @@ def logout(services: Services, caller: Caller) -> JsonResponse:
 
 
 @own_sessions.get("/sessions", responses=responses({200: LiveSessionsOut}, 401))
+@checks_session
 def list_sessions(services: Services, caller: Caller) -> JsonResponse:
     """List the caller's live sessions, newest first."""
     return json_response(queries.list_sessions(services.database, caller=caller))
 
 
 @own_sessions.delete("/sessions/<session_id>", responses=responses({204: None}, 400, 401, 404))
+@checks_session
 def end_session(services: Services, caller: Caller, path: SessionPath) -> JsonResponse:
     """End one of the caller's sessions."""
     actions.end_session(services.database, caller=caller, session_id=path.session_id)
@@ -92,6 +95,7 @@ def end_session(services: Services, caller: Caller, path: SessionPath) -> JsonRe
 
 
 @own_sessions.delete("/sessions", responses=responses({204: None}, 401))
+@checks_session
 def end_other_sessions(services: Services, caller: Caller) -> JsonResponse:
     """End all of the caller's sessions except this one."""
     actions.end_others(services.database, caller=caller)

@@ -10,24 +10,30 @@ from pathlib import Path
 import click
 
 from localshop import ROOT, Trouble
+from localshop.environment import drop_foreign_variables
 from localshop.preflight import own_databases
 from localshop.shop import Shop
 from localshop.signals import until_asked_to_stop
 from localshop.welcome import welcome
 
+PORT = click.IntRange(1, 65_535)
+
 
 def say(part: str, what: str) -> None:
-    with suppress(OSError):  # the terminal may be closed; the processes must be stopped all the same
+    with suppress(OSError, UnicodeError):  # a closed or old terminal is no reason to leave processes behind
         click.echo(f"  {part:<14} {what}")
 
 
 @click.group()
 @click.option("--data", type=click.Path(path_type=Path), default=ROOT / ".data", show_default=True)
-@click.option("--user-port", default=5001, show_default=True)
-@click.option("--order-port", default=5002, show_default=True)
+@click.option("--user-port", envvar="USER_PORT", default=5001, type=PORT, show_default=True, show_envvar=True)
+@click.option("--order-port", envvar="ORDER_PORT", default=5002, type=PORT, show_default=True, show_envvar=True)
 @click.pass_context
 def cli(context: click.Context, data: Path, user_port: int, order_port: int) -> None:
     """Run the whole shop on this machine."""
+    drop_foreign_variables()
+    if user_port == order_port:
+        raise Trouble(f"USER_PORT and ORDER_PORT are both {user_port}: set one of them to another port")
     databases = own_databases(os.environ)
     context.obj = Shop(data.absolute(), user_port=user_port, order_port=order_port, databases=databases, say=say)
 
@@ -37,7 +43,7 @@ def cli(context: click.Context, data: Path, user_port: int, order_port: int) -> 
 def up(shop: Shop) -> None:
     """Run the shop until Ctrl-C."""
     with until_asked_to_stop(), shop:
-        with suppress(OSError):
+        with suppress(OSError, UnicodeError):
             click.echo(welcome(shop))
         raise shop.wait().trouble("ended by itself")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,9 +18,11 @@ from typing import Any
 import psutil
 
 from localshop import Trouble
+from localshop.environment import own
 from localshop.signals import pause
 
-LONGEST_LOOK = 64 * 1024  # only the end of a log is read, which may be large
+LONGEST_LOOK = 64 * 1024  # bytes of a log that may have grown for days
+SMALLEST_ROOM = 64 * 1024  # bytes: with less, not even the log can be written
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -42,7 +46,7 @@ class Child:
         self.name = name
         self.log = log
         self.cwd = cwd
-        self.environment = environment
+        self.environment = own(os.environ) if environment is None else environment
         self._command = command
         self._stop_signal = stop_signal
         self._process: subprocess.Popen[bytes] | None = None
@@ -74,7 +78,7 @@ class Child:
             self.kill()
         if self._process is None or self._process.returncode:
             raise self.trouble("failed")
-        return self._gist()
+        return _gist(self._lines())
 
     @property
     def running(self) -> bool:
@@ -129,17 +133,29 @@ class Child:
         """Return the process and its descendants."""
         return [psutil.Process(self.pid), *_descendants(self.pid)] if self.pid and self.running else []
 
-    def trouble(self, what: str) -> Trouble:
-        """Return an error with the last important line of the log."""
-        return Trouble(f"{self.name} {what}: {self._gist()} (more in {self.log})")
+    def trouble(self, what: str, last_resort: str = "") -> Trouble:
+        """Return an error with the line of the log that says why; a full disk has one cure alone."""
+        lines = self._lines()
+        if self._has_full_disk(lines):
+            return Trouble(f"{self.name} {what}: the disk of {self.log.parent} is full: make room, then start again")
+        return Trouble(f"{self.name} {what}: {_gist(lines)} (more in {self.log}){last_resort and '; '}{last_resort}")
 
-    def _gist(self) -> str:
-        """Return the last error line of the log since the start, or else its last line."""
+    def _has_full_disk(self, lines: list[str]) -> bool:
+        """Tell whether the log says so, or could not be written at all."""
+        reported = any(os.strerror(number) in line for line in lines for number in (errno.ENOSPC, errno.EDQUOT))
+        return reported or shutil.disk_usage(self.log.parent).free < SMALLEST_ROOM
+
+    def _lines(self) -> list[str]:
+        """Return the lines of the log since the start, without empty ones."""
         with self.log.open("rb") as log:
             log.seek(max(self._log_start, log.seek(0, os.SEEK_END) - LONGEST_LOOK))
-            lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-        complaints = [line for line in lines if any(word in line for word in ("FATAL", "PANIC", "error:"))]
-        return (complaints or lines or ["it said nothing"])[-1]
+            return [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+
+
+def _gist(lines: list[str]) -> str:
+    """Return the last line that complains, or else the last."""
+    complaints = [line for line in lines if any(word in line for word in ("FATAL", "PANIC", "error:"))]
+    return (complaints or lines or ["it said nothing"])[-1]
 
 
 def _descendants(pid: int) -> list[psutil.Process]:

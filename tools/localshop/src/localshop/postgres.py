@@ -36,8 +36,7 @@ BIN = POSTGRES_VERSIONS[VERSION].resolve()
 ACCOUNT = "pgserver"
 START_SECONDS = 120  # recovery after a crash takes long
 SOCKET_PATH_LIMIT = 100  # the kernel's is 103 to 107 characters
-START_OVER = "`make reset` deletes it and starts over"
-
+START_OVER = "if nothing else helps, `make reset` deletes all data and starts over"
 
 PRESENT = "SELECT rolname FROM pg_roles UNION ALL SELECT datname || '/' FROM pg_database"
 CREATE = sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0")
@@ -135,14 +134,15 @@ class Postgres(Child):
             return
         owner, needed = self.folder.stat().st_uid, account.pw_uid if account else os.geteuid()
         if owner != needed:
-            raise Trouble(f"{self.folder} belongs to user {owner}, not {needed}: run as before, or {START_OVER}")
+            raise Trouble(f"{self.folder} belongs to user {owner}, not {needed}: run as that user; {START_OVER}")
         try:
             version = (self.folder / "PG_VERSION").read_text(errors="replace").strip()
         except OSError:
             version = ""
         if version != str(VERSION):
-            kind = f"was made by PostgreSQL {version}" if version.isdigit() else "is broken"
-            raise Trouble(f"{self.folder} {kind} and PostgreSQL {VERSION} cannot use it: {START_OVER}")
+            kind = f"was made by PostgreSQL {version}" if version.isdigit() else "is damaged"
+            cure = "move it away" if version.isdigit() else "restore it from a backup"
+            raise Trouble(f"{self.folder} {kind} and PostgreSQL {VERSION} cannot use it: {cure}; {START_OVER}")
 
     def _create(self, account: pwd.struct_passwd | None) -> None:
         """Run initdb in a temporary folder, then rename it: an interrupted attempt must not look complete."""
@@ -156,13 +156,16 @@ class Postgres(Child):
         attempt.rename(self.folder)
 
     def _wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline, refusal = time.monotonic() + START_SECONDS, ""
         while self.running and time.monotonic() < deadline:
             try:
                 return psycopg.connect(self.url("postgres"), connect_timeout=2).close()
-            except psycopg.OperationalError:
+            except psycopg.OperationalError as failure:
+                refusal = " ".join(str(failure).split())
                 pause(0.05)
-        raise self.trouble(f"cannot start on {self.folder}; if nothing else helps, {START_OVER}")
+        if self.running:
+            raise Trouble(f"PostgreSQL on {self.folder} does not answer: {refusal} (more in {self.log})")
+        raise self.trouble(f"cannot start on {self.folder}", START_OVER)
 
 
 def account_for(folder: Path) -> pwd.struct_passwd | None:

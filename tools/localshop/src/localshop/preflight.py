@@ -26,7 +26,7 @@ def claimed(data: Path) -> Iterator[None]:
         data.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as failure:
-        raise Trouble(f"{data} cannot be the data folder ({failure.strerror}): `make reset` deletes it") from None
+        raise Trouble(f"{data} cannot be the data folder: {failure.strerror}; move it away") from None
     try:
         _lock(descriptor, data)
         yield
@@ -54,7 +54,8 @@ def erase(data: Path) -> None:
         raise Trouble(f"cannot delete {failure.filename or data}: {failure.strerror or failure}") from None
 
 
-def require_free(port: int) -> None:
+def require_free(port: int, variable: str) -> None:
+    """Raise Trouble when the port is taken; `variable` is the one that changes it."""
     with closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # old connections may still be closing
         try:
@@ -62,7 +63,9 @@ def require_free(port: int) -> None:
         except OSError as failure:
             if failure.errno != errno.EADDRINUSE:
                 raise Trouble(f"port {port} cannot be used: {failure.strerror}") from None
-            raise Trouble(f"port {port} is in use{_by_whom(port)}: stop that first") from None
+            raise Trouble(
+                f"port {port} is in use{_by_whom(port)}: stop that, or set {variable} to another port"
+            ) from None
 
 
 def _by_whom(port: int) -> str:

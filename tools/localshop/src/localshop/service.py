@@ -17,6 +17,7 @@ import psutil
 
 from localshop import ROOT
 from localshop.child import Child
+from localshop.environment import own
 from localshop.signals import pause
 
 READY_SECONDS = 60  # for slow machines under load
@@ -46,7 +47,7 @@ class Service(Child):
             (sys.executable, "-m", "chassis.server"),
             log=log,
             cwd=ROOT / "services" / name,
-            environment=os.environ | environment | fixed,
+            environment={**own(os.environ), **environment, **fixed},
         )
 
     def twin(self, port: int, *, through: str | None = None, **environment: str) -> Service:
@@ -56,7 +57,7 @@ class Service(Child):
             port=port,
             database_url=through or self.database_url,
             log=self.log,
-            environment={**(self.environment or {}), **environment},
+            environment={**self.environment, **environment},
             migrating=self._migrating,
         )
 
@@ -90,7 +91,7 @@ class Service(Child):
         """Run a command of the service; return the last line of its output."""
         name, command = f"{self.name} {arguments[0]}", self._command_line(arguments)
         different = self._migrating if arguments[0] == "migrate" else {}
-        environment = {**(self.environment or {}), **different}
+        environment = {**self.environment, **different}
         once = Child(name, command, log=self.log, cwd=self.cwd, environment=environment, stop_signal=signal.SIGKILL)
         return once.complete()
 

@@ -17,6 +17,7 @@ from localshop.preflight import claimed, erase, require_free, why_unreachable
 from localshop.service import Service
 from localshop.signals import pause
 
+PORT_VARIABLES = ("USER_PORT", "ORDER_PORT")
 DEMO_CATALOG = ROOT / "services/order-service/demo/products.csv"
 
 
@@ -86,13 +87,13 @@ class Shop:
         """Start everything, in order; when a step fails, stop what has started."""
         with ExitStack() as undo:
             undo.enter_context(claimed(self.data))
-            for service in self.services:
-                require_free(service.port)
+            for service, variable in zip(self.services, PORT_VARIABLES, strict=True):
+                require_free(service.port, variable)
             undo.callback(self._stop_parts)
             try:
                 self._start_parts()
             except (OSError, psycopg.Error) as failure:
-                raise Trouble(f"{self.data} cannot be used: {failure}; `make reset` deletes it") from failure
+                raise Trouble(f"{self.data} cannot be used: {failure}") from failure
             self._undo = undo.pop_all()
 
     def stop(self) -> None:
@@ -151,7 +152,7 @@ class Shop:
 
     def _open(self, service: Service) -> None:
         self._say(service.name, "migrating its database")
-        service.run("migrate")
+        self._say(service.name, service.run("migrate").removeprefix(f"{service.name}: "))
         if service is self.order:
             self._say("catalogue", service.run("catalog", "--if-empty", DEMO_CATALOG))
         self._say(service.name, f"starting on {service.url}")

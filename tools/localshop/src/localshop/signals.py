@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import time
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ class Stopped(BaseException):
 
 
 _asked: list[int] = []
+_terminals: list[select.poll] = []
 
 
 def pause(seconds: float) -> None:
@@ -21,7 +24,7 @@ def pause(seconds: float) -> None:
     The signal handler itself does not raise, because an exception could be lost in a fork or a destructor.
     """
     time.sleep(seconds)
-    if _asked:
+    if _asked or any(terminal.poll(0) for terminal in _terminals):
         raise Stopped
 
 
@@ -31,7 +34,18 @@ def until_asked_to_stop() -> Iterator[None]:
     signals = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup the shop must survive its terminal
         signals.append(signal.SIGHUP)
+        _watch_terminal()
     for number in signals:
         signal.signal(number, lambda number, _frame: _asked.append(number))
     with suppress(Stopped):
         yield
+
+
+def _watch_terminal() -> None:
+    """Notice a closed terminal where make leads the session: it alone gets SIGHUP then, and it waits for us."""
+    if os.getsid(0) != os.getppid():
+        return
+    with suppress(OSError):  # no terminal
+        terminal = select.poll()
+        terminal.register(os.open("/dev/tty", os.O_RDONLY), select.POLLHUP)
+        _terminals.append(terminal)

@@ -46,6 +46,9 @@ def migrate_command(service: str, scripts: Path) -> click.Command:
                 revision = migrations.upgrade(database_url, scripts, app_role=app_role)
         except migrations.BadRole as refusal:
             sys.exit(f"APP_ROLE={refusal}")
-        click.echo(f"{service}: schema is at {revision or 'base'}")
+        except migrations.NewerDatabase as refusal:
+            sys.exit(f"{service}: {refusal}")
+        newer = f", newer than this code ({known})" if (revision or "") > (known := migrations.head(scripts)) else ""
+        click.echo(f"{service}: schema is at {revision or 'base'}{newer}")
 
     return migrate

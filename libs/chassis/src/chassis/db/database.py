@@ -20,6 +20,7 @@ from psycopg.types.json import JsonbDumper
 from chassis.db import failpoints
 from chassis.db.batching import Batcher
 from chassis.db.circuit_breaker import CircuitBreaker
+from chassis.db.libpq import ignore_environment
 from chassis.db.pool import Pool, PoolTimeout
 from chassis.problems import Problem, Unavailable
 
@@ -89,6 +90,7 @@ class Database:
     def __init__(
         self, url: str, *, pool_size: int = 16, statement_timeout_ms: int = 5000, prepared_statements: bool = True
     ) -> None:
+        ignore_environment()
         self._url = url
         self._options = (
             f"{conninfo_to_dict(url).get('options') or ''} "
@@ -107,6 +109,7 @@ class Database:
                 self._url,
                 connect_timeout=CONNECT_SECONDS,
                 options=self._options,
+                client_encoding="utf8",
                 autocommit=True,
                 prepare_threshold=self._prepare_threshold,
                 row_factory=namedtuple_row,

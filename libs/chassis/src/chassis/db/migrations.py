@@ -10,7 +10,10 @@ import psycopg
 from alembic import command, context
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, create_engine, text
+
+from chassis.db.libpq import ignore_environment
 
 ADVISORY_LOCK = 0x62326320  # "b2c "
 LOCK_TIMEOUT = "5s"
@@ -30,12 +33,20 @@ class BadRole(Exception):
     """The service's role does not exist, or is the role that migrates."""
 
 
+class NewerDatabase(Exception):
+    """The database was migrated by newer code than this; the message says what to do."""
+
+
 def upgrade(url: str, scripts: Path, revision: str = "head", *, app_role: str | None = None) -> str | None:
-    """Upgrade the database to `revision` and grant `app_role` access; return its revision. Concurrent runs wait."""
+    """Upgrade the database to `revision` and let `app_role` use it; return its revision. Runners wait in turn.
+
+    A database that newer code has migrated stays as it is: after a rollback, older code goes on with it.
+    """
     with _locked(url) as connection:
         if app_role:
             _require_another(connection, app_role)
-        command.upgrade(_config(scripts, connection), revision)
+        if (_revision(connection) or "") <= head(scripts):
+            command.upgrade(_config(scripts, connection), revision)
         if app_role:
             _grant(connection, app_role)
         return _revision(connection)
@@ -44,8 +55,15 @@ def upgrade(url: str, scripts: Path, revision: str = "head", *, app_role: str | 
 def downgrade(url: str, scripts: Path, revision: str) -> str | None:
     """Downgrade the database to `revision`, for instance "-1"; return its revision, None before the first."""
     with _locked(url) as connection:
+        if (found := _revision(connection) or "") > (known := head(scripts)):
+            raise NewerDatabase(f"the schema is at {found}, this code knows {known}: go back with the newer code")
         command.downgrade(_config(scripts, connection), revision)
         return _revision(connection)
+
+
+def head(scripts: Path) -> str:
+    """Return the number of the last migration, such as "0001"."""
+    return ScriptDirectory(str(scripts)).get_current_head() or ""
 
 
 def _revision(connection: Connection) -> str | None:
@@ -69,8 +87,12 @@ def _grant(connection: Connection, app_role: str) -> None:
 
 @contextmanager
 def _locked(url: str) -> Iterator[Connection]:
+    ignore_environment()
     engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool, use_native_hstore=False
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(url, client_encoding="utf8"),
+        poolclass=NullPool,
+        use_native_hstore=False,
     )
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from annotated_types import GroupedMetadata
 from flask_openapi3 import APIBlueprint, Tag
@@ -19,6 +19,9 @@ from chassis.context import Caller, Services
 from chassis.http.openapi_document import references
 from chassis.http.pagination import LONGEST_CURSOR
 from chassis.text import normalised, unseen_character
+
+View = TypeVar("View", bound=Callable[..., Any])
+
 
 _DIGITS = re.compile(r"-?[0-9]+")
 
@@ -164,10 +167,19 @@ def public(name: str, import_name: str) -> GuardedBlueprint:
 
 
 def signed_in(name: str, import_name: str) -> GuardedBlueprint:
-    """Return a blueprint for signed-in users; the token is checked before the rest of the request is parsed."""
+    """Return a blueprint for callers with a valid token whose session goes on; both are checked before anything else.
+
+    A route with `checks_session` checks the session in its own statement.
+    """
     return _blueprint(name, import_name, Guard(require_user, has_caller=True), "bearer")
 
 
 def services_only(name: str, import_name: str) -> GuardedBlueprint:
     """Return a blueprint for the other services, which send the service credential."""
     return _blueprint(name, import_name, Guard(require_service), "service")
+
+
+def checks_session(view: View) -> View:
+    """Mark a signed-in route whose own statement refuses an ended session: no other statement checks it before."""
+    view.checks_session = True  # type: ignore[attr-defined]
+    return view

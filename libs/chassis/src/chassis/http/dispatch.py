@@ -19,6 +19,7 @@ from chassis.http.parsing import TRACKING, Environ, Request
 from chassis.http.responses import STATUS_LINES, Rendered, problem_response, render, unless_known
 from chassis.http.routes import Route, RouteTable
 from chassis.http.security_headers import security_headers
+from chassis.problems import InvalidToken
 from chassis.telemetry.access_log import REQUEST_ID, AccessLog, RequestRecord, begin_request
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -66,7 +67,9 @@ class Dispatcher:
         if query := environ["QUERY_STRING"]:
             environ["QUERY_STRING"] = TRACKING.sub("", query)
         try:
-            context.caller = route.guard.authenticate(self._services, environ.get("HTTP_AUTHORIZATION", ""))
+            caller = context.caller = route.guard.authenticate(self._services, environ.get("HTTP_AUTHORIZATION", ""))
+            if caller and not route.checks_session and self._services.has_ended(caller.session_id):
+                raise InvalidToken  # noqa: TRY301 - answered as every other refusal
             rendered = route.respond(Request(environ, variables, self._services, context.caller))
         except Exception as failure:
             rendered = render(problem_response(to_problem(failure)), environ)

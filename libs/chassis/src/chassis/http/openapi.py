@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from flask import redirect
 from flask.wrappers import Request
 from flask_openapi3 import Info, License, OpenAPI, Server
 from flask_openapi3.types import ResponseDict
@@ -100,8 +101,8 @@ class Api(OpenAPI):
 
 
 def api(service: str, title: str, version: str, port: int) -> Api:
-    """Return the app of a service, with its documentation at /openapi; `port` is that of `make up`."""
-    return Api(
+    """Return the app of a service, with its documentation at /openapi, where / leads to; `port` is that of `make up`."""
+    app = Api(
         service,
         info=Info(title=title, version=version, license=License(name="MIT", identifier="MIT")),
         servers=[
@@ -116,6 +117,8 @@ def api(service: str, title: str, version: str, port: int) -> Api:
         validation_error_model=ProblemOut,
         doc_url="/openapi.json",
     )
+    app.add_url_rule("/", "start", lambda: redirect("/openapi/"))
+    return app
 
 
 def responses(success: ResponseDict, *problems: int | type[Problem], headers: tuple[str, ...] = ()) -> Responses:

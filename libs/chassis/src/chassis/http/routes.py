@@ -35,6 +35,7 @@ class Route(NamedTuple):
     view: Callable[..., JsonResponse]
     guard: Guard
     parsers: Mapping[str, Parser]
+    checks_session: bool = False
     cache: ResponseCache | None = None
 
     def respond(self, request: Request) -> Rendered:
@@ -110,7 +111,7 @@ def _route(rule: Rule, view: Callable[..., JsonResponse], guard: Guard) -> Route
     if is_cached(view) and guard.has_caller:
         raise UnsafeRoute(f"{rule.rule}: its responses depend on the caller and must not be cached")
     parsers = {name: PARSERS[name](model) for name, model in models.items()}
-    route = Route(rule.rule, view, guard, parsers)
+    route = Route(rule.rule, view, guard, parsers, getattr(view, "checks_session", False))
     return route._replace(cache=ResponseCache(route.call)) if is_cached(view) else route
 
 

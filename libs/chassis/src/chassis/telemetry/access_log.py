@@ -14,7 +14,7 @@ from prometheus_client import Histogram
 
 from chassis.context import RequestContext, set_context
 from chassis.telemetry.logging import is_harmless_id
-from chassis.telemetry.metrics import ACCESS_LINES_DROPPED, REQUEST_SECONDS
+from chassis.telemetry.metrics import LOG_LINES_DROPPED, REQUEST_SECONDS
 
 REQUEST_ID = "X-Request-ID"
 
@@ -77,4 +77,4 @@ class AccessLog:
         try:
             os.write(1, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
         except OSError:
-            ACCESS_LINES_DROPPED.inc()
+            LOG_LINES_DROPPED.inc()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import logging.config
+import os
 import re
 from typing import Any
 
@@ -54,6 +55,24 @@ class JsonLines(OrjsonFormatter):
         return cleaned
 
 
+class StandardOutput(logging.Handler):
+    """Write lines to standard output; drop and count those that cannot be written.
+
+    Unbuffered: what a full disk leaves in Python's buffer ends the server when it starts its next worker.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            os.write(1, f"{self.format(record)}\n".encode(errors="replace"))
+        except OSError:
+            # Imported here: the metrics library must not be loaded before its files are reserved.
+            from chassis.telemetry.metrics import LOG_LINES_DROPPED
+
+            LOG_LINES_DROPPED.inc()
+        except Exception:
+            self.handleError(record)
+
+
 def configuration(service: str, env: str, level: str) -> dict[str, Any]:
     """Return the logging configuration for `dictConfig` and the server."""
     lines = {"handlers": ["stdout"], "level": level, "propagate": False}
@@ -61,7 +80,7 @@ def configuration(service: str, env: str, level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": JsonLines, "service": service, "env": env}},
-        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+        "handlers": {"stdout": {"()": StandardOutput, "formatter": "json"}},
         "root": {"handlers": ["stdout"], "level": level},
         "loggers": {"_granian": lines, "granian.access": lines},
     }

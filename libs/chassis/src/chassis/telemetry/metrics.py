@@ -29,8 +29,7 @@ THROTTLED = Counter("throttled_attempts", "Attempts refused with 429, by rule.",
 RATE_LIMIT_STORAGE_FAILURES = Counter(
     "rate_limit_storage_failures", "Times that the storage of attempts was found to be away."
 )
-
-ACCESS_LINES_DROPPED = Counter("access_lines_dropped", "Access lines that could not be written.")
+LOG_LINES_DROPPED = Counter("log_lines_dropped", "Lines of the log, access lines included, that could not be written.")
 
 
 def exposition() -> bytes:

@@ -17,6 +17,7 @@ from psycopg import sql
 
 from chassis.db import migrations
 from chassis.db.database import Database
+from chassis.db.libpq import ignore_environment
 
 SERVER_URL = "TEST_POSTGRES_URL"
 OWNER, APP = "test_owner", "test_app"
@@ -28,7 +29,8 @@ _SERVERS: list[Any] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start one server for all test processes, unless TEST_POSTGRES_URL names one."""
+    """Start one server for all test processes; TEST_POSTGRES_URL names another one to use instead."""
+    ignore_environment()
     if hasattr(config, "workerinput") or SERVER_URL in os.environ:
         return
     folder = Path(tempfile.mkdtemp(prefix="test-postgres-"))

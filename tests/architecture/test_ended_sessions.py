@@ -1,0 +1,110 @@
+"""After sign-out no signed-in route of any service answers, and nothing changes: new routes included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+import order_service
+import user_service
+from chassis.app import init_app, open_database
+from chassis.context import Caller
+from chassis.http.api import GuardedBlueprint, signed_in
+from chassis.http.openapi import Api, api
+from chassis.http.responses import JsonResponse, json_response
+from chassis.testing.http import bearer, closing
+from chassis.testing.postgres import migrated_database
+from order_service.settings import Settings as OrderSettings
+from user_service.services import connect
+from user_service.settings import Settings as UserSettings
+
+PASSWORD = "correct horse"
+# A route that checks the session in its own statement reads its body first.
+BODIES: dict[str, dict[str, str]] = {
+    "PATCH /profile": {"name": "Eve"},
+    "DELETE /profile": {"password": PASSWORD},
+    "POST /profile/password": {"current_password": PASSWORD, "new_password": "battery staple"},
+}
+new_routes = signed_in("new", __name__)
+
+
+@new_routes.get("/whoami")
+def whoami(caller: Caller) -> JsonResponse:
+    return json_response(caller._asdict())
+
+
+@pytest.fixture(scope="module")
+def user_url() -> Iterator[str]:
+    with migrated_database("ended_user", user_service.MIGRATIONS) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def user_app(user_url: str) -> Iterator[Api]:
+    with closing(user_service.create_app(UserSettings(database_url=user_url))) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def order_app() -> Iterator[Api]:
+    with (
+        migrated_database("ended_order", order_service.MIGRATIONS) as url,
+        closing(order_service.create_app(OrderSettings(database_url=url))) as app,
+    ):
+        app.services.has_ended = "s-ended".__eq__
+        yield app
+
+
+@pytest.fixture(scope="module")
+def signed_out(user_app: Api) -> dict[str, str]:
+    """Return the headers of a customer who has signed out."""
+    client, account = user_app.test_client(), {"username": "alice", "password": PASSWORD}
+    assert client.post("/register", json=account).status_code == 201
+    headers = {"Authorization": f"Bearer {client.post('/login', json=account).json['token']}"}
+    assert client.get("/profile", headers=headers).status_code == 200
+    assert client.post("/logout", headers=headers).status_code == 204
+    return headers
+
+
+def entered(app: Flask, headers: dict[str, str]) -> dict[str, int]:
+    """Call every signed-in route; return those that do not answer 401."""
+    statuses = {}
+    for rule in app.url_map.iter_rules():
+        blueprint = app.blueprints.get(rule.endpoint.rpartition(".")[0])
+        if isinstance(blueprint, GuardedBlueprint) and blueprint.guard.has_caller:
+            for method in (rule.methods or set()) - {"OPTIONS"}:
+                path, body = rule.rule.replace("<", "").replace(">", ""), BODIES.get(f"{method} {rule.rule}")
+                statuses[f"{method} {rule.rule}"] = (
+                    app.test_client().open(path, method=method, headers=headers, json=body).status_code
+                )
+    assert statuses
+    return {route: status for route, status in statuses.items() if status != 401}
+
+
+def all_rows(app: Api) -> Any:
+    return app.services.database.fetch_all(
+        "SELECT u::text AS row FROM users u UNION ALL SELECT s::text FROM sessions s"
+    )
+
+
+def test_user_service_refuses_every_signed_in_route_after_sign_out(user_app: Api, signed_out: dict[str, str]) -> None:
+    before = all_rows(user_app)
+    inside = entered(user_app, signed_out)
+    assert not inside, f"remove @checks_session, or have the statement of these routes check the session: {inside}"
+    assert all_rows(user_app) == before
+
+
+def test_order_service_refuses_every_signed_in_route_after_sign_out(order_app: Api) -> None:
+    assert entered(order_app, bearer("u-alice", "alice", "s-ended")) == {}
+
+
+def test_new_route_without_a_statement_refuses_an_ended_session(user_url: str, signed_out: dict[str, str]) -> None:
+    settings = UserSettings(database_url=user_url)
+    app = api("user-service", title="User service", version="1")
+    app.register_api(new_routes)
+    init_app(app, connect(settings, open_database(settings)), checks={})
+    with closing(app):
+        assert entered(app, signed_out) == {}

@@ -1,0 +1,153 @@
+"""The Makefile, run by make itself in a scratch folder where stubs stand in for Python and the tools."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# `python3 -m venv FOLDER` makes a folder with stubs; every call is written down with the caches and variables it got.
+STUB = """#!/bin/sh
+echo "${0##*/} $* [$(env | cut -d= -f1 | grep -E "^(PG|PYTHON.|PIP_|UV_|VIRTUAL_ENV)" | sort | xargs)]" >>"$CALLS"
+test -z "$XDG_CACHE_HOME" || echo "cache $XDG_CACHE_HOME" >>"$CALLS"
+case "$(basename "$0") $1 $2" in
+"python3 -m venv") mkdir -p "$3/bin"; for name in python uv ruff mypy lint-imports; do cp "$0" "$3/bin/$name"; done ;;
+python*-V*) echo "Python $VERSION.7" ;;
+esac
+case "$*" in $FAILING) exit 1 ;; esac
+"""
+TOOLS = {"openapi", "deps", "secrets", "lint-workflows"}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a folder with the Makefile and whatever it needs to set up."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    makefile = (ROOT / "Makefile").read_text()
+    (checkout / "Makefile").write_text(makefile)
+    (checkout / "python3").write_text(STUB)
+    (checkout / "python3").chmod(0o755)
+    (checkout / "requirements-dev.txt").touch()
+    for manifest in ROOT.glob("*/*/pyproject.toml"):
+        copy = checkout / manifest.relative_to(ROOT)
+        copy.parent.mkdir(parents=True)
+        copy.touch()
+    for tool in TOOLS:
+        (checkout / "tools" / tool).write_text(STUB)
+        (checkout / "tools" / tool).chmod(0o755)
+    return checkout
+
+
+def make(checkout: Path, *arguments: str, **variables: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """Run make; return how it went and the calls of the stubs."""
+    calls = checkout / "calls"
+    calls.unlink(missing_ok=True)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(checkout), "CALLS": str(calls), "VERSION": "3.12"}
+    done = subprocess.run(
+        ["make", "PYTHON=./python3", *arguments],
+        cwd=checkout,
+        env={**environment, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done, calls.read_text().splitlines() if calls.exists() else []
+
+
+def made_anew(calls: list[str]) -> bool:
+    return any(call.startswith("python3 -m venv .venv") for call in calls)
+
+
+def test_set_up_runs_once_and_again_after_a_dependency_changed(checkout: Path) -> None:
+    assert made_anew(make(checkout, "setup")[1])
+    assert not made_anew(make(checkout, "setup")[1])
+
+    later = (checkout / ".venv/.ready").stat().st_mtime + 5
+    os.utime(checkout / "requirements-dev.txt", (later, later))
+
+    assert made_anew(make(checkout, "setup")[1])
+
+
+@pytest.mark.parametrize("change", ["moved", "other Python"])
+def test_moved_checkout_or_other_python_gets_a_new_venv(checkout: Path, change: str) -> None:
+    make(checkout, "setup")
+    leftover = Path(".venv/bin/script-of-the-old-path")
+    (checkout / leftover).touch()
+    version = "3.12"
+    if change == "moved":
+        checkout = checkout.rename(checkout.with_name("moved, (elsewhere)"))
+    else:
+        version = "3.13"
+
+    done, calls = make(checkout, "setup", VERSION=version)
+
+    assert done.returncode == 0, done.stderr
+    assert made_anew(calls)
+    assert not (checkout / leftover).exists()
+    assert not made_anew(make(checkout, "setup", VERSION=version)[1])
+
+
+def test_variables_for_other_programs_do_not_reach_the_set_up(checkout: Path) -> None:
+    foreign = (
+        "PGSERVICE",
+        "PYTHONHOME",
+        "PYTHONPATH",
+        "PYTHONSAFEPATH",
+        "PIP_USER",
+        "PIP_TARGET",
+        "PIP_REQUIRE_HASHES",
+    )
+    foreign += ("UV_SYSTEM_PYTHON", "UV_REQUIRE_HASHES", "UV_PYTHON", "VIRTUAL_ENV")
+    index = ("PIP_CERT", "PIP_INDEX_URL", "UV_INDEX_CORP_PASSWORD", "UV_INDEX_URL")
+
+    done, calls = make(checkout, "setup", **dict.fromkeys(foreign + index, "1"))
+
+    assert done.returncode == 0, done.stderr
+    received = {call.partition("[")[2] for call in calls if "pip" in call}
+    assert received == {" ".join(index) + "]"}
+    assert any(" --no-user " in call for call in calls)  # the same, said by the user's pip.conf
+
+
+def test_set_up_without_a_writable_home_keeps_its_caches_below_cache(checkout: Path) -> None:
+    assert not any(call.startswith("cache") for call in make(checkout, "setup")[1])
+    (checkout / ".venv/.ready").unlink()
+
+    done, calls = make(checkout, "setup", HOME="/dev/null")
+
+    assert done.returncode == 0, done.stderr
+    assert f"cache {checkout}/.cache" in calls
+
+
+def test_check_runs_fast_checks_first_and_names_all_that_failed(checkout: Path) -> None:
+    make(checkout, "setup")
+    (checkout / ".cache/checkov/bin").mkdir(parents=True)
+
+    done, calls = make(checkout, "check", FAILING="format*")
+
+    assert done.returncode == 2
+    assert [call.partition(" [")[0] for call in calls if call.startswith(("ruff", "mypy", "lint-imports"))] == [
+        "ruff check .",
+        "ruff format --check .",
+        "mypy ",
+        "lint-imports --no-cache",
+    ]
+    slow_ones = [call.split()[0] for call in calls if call.split()[0] in TOOLS]
+    assert slow_ones == ["openapi", "lint-workflows", "deps", "secrets"]
+    assert "make check: failed: format " in done.stderr
+
+
+def test_format_formats_what_ruff_cannot_mend_and_then_reports_it(checkout: Path) -> None:
+    make(checkout, "setup")
+
+    done, calls = make(checkout, "format", FAILING="check .")
+
+    assert [call.partition(" [")[0] for call in calls if call.startswith("ruff")] == [
+        "ruff check --fix-only --quiet .",
+        "ruff format .",
+        "ruff check .",
+    ]
+    assert done.returncode == 2
