@@ -101,7 +101,7 @@ class Api(OpenAPI):
 
 
 def api(service: str, title: str, version: str, port: int) -> Api:
-    """Return the app of a service, with its documentation at /openapi, where / leads to; `port` is that of `make up`."""
+    """Return the app of a service; its documentation is at /openapi, where / leads to, `port` that of `make up`."""
     app = Api(
         service,
         info=Info(title=title, version=version, license=License(name="MIT", identifier="MIT")),
