@@ -50,7 +50,7 @@ class _Recorder:
     """A fake database whose methods raise the statement and the parameters of the call."""
 
     def __getattr__(self, _: str) -> Callable[..., NoReturn]:
-        def record(*arguments: Any) -> NoReturn:
+        def record(*arguments: Any, **_: Any) -> NoReturn:
             raise _Recorded(*arguments[-2:])  # a batched call has the key as its first argument
 
         return record

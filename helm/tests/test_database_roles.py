@@ -89,7 +89,7 @@ def test_the_migration_after_a_restore_gives_the_service_its_rights_back() -> No
 
 def test_the_restore_runbook_deletes_accounts_and_ends_sessions_again() -> None:
     with database_of("user_service") as url:
-        migrations.upgrade(as_role(url, "user_service_owner"), ROOT / "services/user-service/migrations")
+        migrate(url, "user-service")
         with psycopg.connect(as_role(url, "user_service"), autocommit=True) as connection:
             connection.execute("""
                 INSERT INTO users (id, username_digest, username, password_hash, name)

@@ -103,7 +103,7 @@ def test_order_service_refuses_every_signed_in_route_after_sign_out(order_app: A
 
 def test_new_route_without_a_statement_refuses_an_ended_session(user_url: str, signed_out: dict[str, str]) -> None:
     settings = UserSettings(database_url=user_url)
-    app = api("user-service", title="User service", version="1")
+    app = api("user-service", title="User service", version="1", port=5001)
     app.register_api(new_routes)
     init_app(app, connect(settings, open_database(settings)), checks={})
     with closing(app):

@@ -38,8 +38,6 @@ ROUTES: list[tuple[str, str, str]] = [
     ("GET", "/readyz", ""),
 ]
 MORE_PAGES = [
-    "//",
-    "/%2F",
     "/openapi/swagger/",
     "/openapi/swagger/nothing",
     "/openapi/static/../../x",

@@ -48,7 +48,7 @@ def test_known_and_unknown_account_get_the_same_response(client: FlaskClient, re
     assert len(answers) == 1
 
 
-def test_known_and_unknown_account_cost_the_same_calls_hashes_and_statements(
+def test_known_and_unknown_account_cost_the_same_work(
     app: Flask, db: Database, register: Callable[..., Any], count_statements: Callable[..., Any]
 ) -> None:
     hasher = RecordingHasher(time_cost=1, memory_cost=8, parallelism=1)
