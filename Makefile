@@ -6,6 +6,7 @@ READY   := $(VENV)/.ready
 PROJECTS := libs/chassis services/user-service services/order-service tools/localshop tools/b2cctl tools/charts
 MANIFESTS := $(addsuffix /pyproject.toml,$(PROJECTS))
 UV_VERSION := 0.13.9
+DELIVERY := helm tools/b2cctl tests/test_planted_defects.py
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
 # Fast ones first; each is a target of its own, such as make check-types.
@@ -28,7 +29,7 @@ PLACE := echo "$(CURDIR)" $$($(BIN)/python -V 2>&1 | cut -d. -f1,2)
 ifneq "$(shell cat $(READY) 2>/dev/null)" "$(shell $(PLACE))"
 .PHONY: $(READY)
 endif
-.PHONY: help setup up reset catalog migration schema test bench bench-report bench-compare chaos e2e-containers e2e-cluster
+.PHONY: help setup up reset catalog migration schema test test-delivery bench bench-report bench-compare chaos e2e-containers e2e-cluster
 .PHONY: kind kind-cluster check $(addprefix check-,$(CHECKS)) format deps openapi tools charts golden golden-answers fork scan
 
 help: ## list what make can do
@@ -92,8 +93,11 @@ migration: $(READY) ## start a migration: make migration SERVICE=order-service N
 schema: $(READY) ## write services/*/migrations/schema.sql again, from a database that the migrations have made
 	@UPDATE_SCHEMA=1 $(BIN)/python -m pytest -q tests/migrations/test_schema.py
 
-test: $(READY) $(KUBETOOLS) ## run the tests, on a real PostgreSQL that the set-up brings along (TESTS=... for some of them)
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
+test: $(READY) $(KUBETOOLS) ## run the shop's tests, on a real PostgreSQL that the set-up brings along (TESTS=... for others or some)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(or $(TESTS),$(addprefix --ignore=,$(DELIVERY)))
+
+test-delivery: $(READY) $(KUBETOOLS) ## run the tests of charts, GitOps, workflows and releases
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(DELIVERY)
 
 chaos: $(READY) ## inject faults into real processes, and audit orders and stock after each (20 minutes at most)
 	@$(BIN)/python -m pytest tests/chaos
