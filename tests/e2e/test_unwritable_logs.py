@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -47,6 +47,20 @@ def pipe_without_reader() -> Iterator[int]:
 
 
 @contextmanager
+def pipe_that_nobody_reads() -> Iterator[int]:
+    """Yield a pipe that is full."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    yield writer
+    os.close(reader)
+    os.close(writer)
+
+
+@contextmanager
 def running(service: Service, output: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run the service with its output and its errors going there."""
     command = (sys.executable, "-m", "chassis.server")
@@ -70,7 +84,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
         yield service
 
 
-@pytest.mark.parametrize("output", [full_device, pipe_without_reader])
+@pytest.mark.parametrize("output", [full_device, pipe_without_reader, pipe_that_nobody_reads])
 def test_order_is_answered_with_201_when_no_log_line_can_be_written(service: Service, output: object) -> None:
     with output() as descriptor, running(service, descriptor):  # type: ignore[operator]
         placed = httpx.post(

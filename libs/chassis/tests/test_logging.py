@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.telemetry.logging import configure, redact
+from chassis.telemetry.logging import StandardOutput, configure, redact
 from chassis.testing.http import bearer
 
 Lines = Callable[[], list[dict[str, Any]]]
@@ -67,3 +68,16 @@ def test_no_bearer_token_survives_redaction(token: str) -> None:
 @pytest.mark.parametrize("harmless", ["a bear", "the passage", 7, None, ["x"], {"order_id": "o-1"}])
 def test_text_without_secrets_is_logged_unchanged(harmless: Any) -> None:
     assert redact(harmless) == harmless
+
+
+def test_line_cut_short_by_a_full_disk_is_ended_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    written, room = [], iter([3, 100])
+    monkeypatch.setattr(
+        os, "write", lambda _, line: written.append(line[: (size := next(room))]) or min(size, len(line))
+    )
+    output = StandardOutput()
+
+    for event in ("first", "second"):
+        output.emit(logging.makeLogRecord({"msg": event}))
+
+    assert b"".join(written) == b"fir\nsecond\n"

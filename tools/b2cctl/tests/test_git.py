@@ -82,6 +82,14 @@ def test_replacement_object_does_not_change_history(shipped):
     assert shipped.image("stage", "user-service") == shipped.digest("a")
 
 
+def test_history_is_the_same_from_a_folder_of_the_clone(shipped):
+    inside = replace(shipped, clone=shipped.clone / "gitops")
+
+    inside.b2cctl("rollback", "stage", "user-service", "--reason", "Slow", "--direct")
+
+    assert shipped.image("stage", "user-service") == shipped.digest("a")
+
+
 def test_tag_named_main_is_not_taken_for_the_branch(shipped):
     # given somebody who may push tags, and an older state of main
     shipped.git("push", "--quiet", "origin", "HEAD~1:refs/tags/main")

@@ -81,7 +81,22 @@ def test_empty_parameters_count_as_absent(client: FlaskClient, query: str) -> No
 @pytest.mark.usefixtures("shelf")
 @pytest.mark.parametrize(
     "tracking",
-    ["utm_source=mail&utm_campaign=a%20b", "gclid=x", "fbclid=x", "msclkid=x", "srsltid=x", "_=1716", "_"],
+    [
+        "utm_source=mail&utm_campaign=a%20b",
+        "gclid=x",
+        "fbclid=x",
+        "msclkid=x",
+        "srsltid=x",
+        "gclsrc=aw",
+        "_=1716",
+        "_",
+        "UTM_SOURCE=x",
+        "utm%5Fsource=x",
+        "mkt_tok=x",
+        "_hsenc=x",
+        "ysclid=x",
+        "ScCid=x",
+    ],
 )
 def test_tracking_parameters_do_not_break_links(client: FlaskClient, tracking: str) -> None:
     answer = client.get(f"/products?{tracking}&sort=price&limit=1&{tracking}")
@@ -120,3 +135,16 @@ def test_order_reduces_the_stock_in_the_list_at_once(client: FlaskClient, place:
 def test_product_id_in_a_path_is_not_trimmed(client: FlaskClient, path: str) -> None:
     assert client.get("/products/p1").status_code == 200
     assert client.get(path).status_code in {400, 404}
+
+
+@pytest.mark.parametrize("member", ["q", "category"])
+@pytest.mark.parametrize("hidden", ["\0", "\u202e", "\n"])
+def test_spaces_around_a_text_hide_no_character(client: FlaskClient, member: str, hidden: str) -> None:
+    answer = client.get("/products", query_string={member: f"{' ' * 900}a{hidden}b"})
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("method", ["get", "Get", "head", "post"])
+def test_method_in_small_letters_is_refused_with_405(client: FlaskClient, method: str) -> None:
+    answer = client.open("/products", environ_overrides={"REQUEST_METHOD": method})
+    assert (answer.status_code, answer.json["code"]) == (405, "method_not_allowed")

@@ -23,7 +23,13 @@ FOREIGN |= {"GIT_DIFF_OPTS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_
 # History is what was committed: no replacement objects, no grafts.
 FIXED = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull, "GIT_LITERAL_PATHSPECS": "1", "LC_ALL": "C"}
 # Only plumbing commands are used, whose output no setting changes. These settings change what they do.
-SETTINGS = ("core.fsmonitor=false", "core.splitIndex=false", "i18n.commitEncoding=UTF-8", "push.pushOption=")
+SETTINGS = (
+    "advice.graftFileDeprecated=false",
+    "core.fsmonitor=false",
+    "core.splitIndex=false",
+    "i18n.commitEncoding=UTF-8",
+    "push.pushOption=",
+)
 OPTIONS = [part for setting in SETTINGS for part in ("-c", setting)]
 FETCH = ("--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no-write-fetch-head")
 PUSH = ("--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--no-recurse-submodules")
@@ -68,11 +74,19 @@ class Repository:
     def _run(self, *arguments: str, stdin: str = "", index: str | None = None) -> CompletedProcess[bytes]:
         inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
         environment = inherited | FIXED | ({"GIT_INDEX_FILE": index} if index else {})
-        command = ["git", "-C", str(self.path), *OPTIONS, *arguments]
+        command = ["git", "-C", self._top(), *OPTIONS, *arguments]
+        return run(command, input=encode(stdin), env=environment, capture_output=True, check=False)
+
+    @cache  # noqa: B019 - a process works on one clone
+    def _top(self) -> str:
+        """Return the top of the working tree, since git takes paths as relative to a folder; a bare clone has none."""
+        environment = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+        command = ["git", "-C", str(self.path), "rev-parse", "--show-toplevel"]
         try:
-            return run(command, input=encode(stdin), env=environment, capture_output=True, check=False)
+            done = run(command, env=environment, capture_output=True, check=False)
         except FileNotFoundError:
             raise Refused("git is not installed") from None
+        return str(self.path) if done.returncode else decode(done.stdout).removesuffix("\n")
 
     def _bytes(self, *arguments: str, stdin: str = "", index: str | None = None) -> bytes:
         done = self._run(*arguments, stdin=stdin, index=index)

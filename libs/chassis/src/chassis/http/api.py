@@ -79,6 +79,7 @@ class _Line(GroupedMetadata):
     def _normalised(self, value: Any) -> Any:
         if not isinstance(value, str) or (value.isascii() and value.isprintable()):
             return value
+        value = value.strip()
         if len(value) > 4 * self.longest:
             return value  # refused later; normalising it could take seconds, because the cost is quadratic
         return _seen(normalised(value))

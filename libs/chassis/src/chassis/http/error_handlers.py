@@ -61,7 +61,7 @@ def _member(fault: ErrorDetails) -> str:
 
 def _short_text(fault: ErrorDetails) -> str:
     member = _member(fault) or "body"
-    if "." not in member and (fault["type"] == "missing" or fault["input"] == []):
+    if "." not in member and (fault["type"] == "missing" or (fault["type"], fault["input"]) == ("too_short", [])):
         return f"{member} required"
     return f"{member}: {_words(fault)}"
 

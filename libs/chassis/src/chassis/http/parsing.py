@@ -19,8 +19,9 @@ LARGEST_BODY = 64 * 1024
 JSON = "application/json"
 # What advertising, mail and analytics append to links to the shop; no route reads it.
 TRACKING = re.compile(
-    r"(?:^|(?<=&))(?:_|utm_\w+|mtm_\w+|gclid|gbraid|wbraid|dclid|gad_\w+|srsltid|fbclid|msclkid|ttclid|twclid|yclid|li_fat_id"
-    r"|igshid|mc_[ce]id|_ga|_gl)(?:=[^&]*)?(?:&|$)"
+    r"(?:^|(?<=&))(?:_|utm(?:_|%5f)\w+|mtm_\w+|gclid|gclsrc|gbraid|wbraid|dclid|gad_\w+|srsltid|fbclid|msclkid|ttclid|twclid"
+    r"|ysclid|yclid|li_fat_id|igshid|mc_[ce]id|mkt_tok|_hs(?:enc|mi)|epik|sccid|_ga|_gl)(?:=[^&]*)?(?:&|$)",
+    re.IGNORECASE,
 )
 
 Environ = dict[str, Any]

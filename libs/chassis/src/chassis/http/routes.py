@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn, get_type_hints
 
 from flask_openapi3 import APIBlueprint
 from pydantic import ValidationError
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Rule
 
 from chassis.http.api import ANYBODY, Guard, GuardedBlueprint
@@ -64,6 +64,8 @@ class RouteTable:
         """Return the route and the variable parts of the path; the route is None when no JSON route matches."""
         if path.startswith("//"):
             return _NOWHERE, {}
+        if not method.isupper():
+            return _WRONG_METHOD, {}
         if method == "HEAD":
             method = "GET"
         if route := self._exact.get((method, path)):
@@ -123,8 +125,14 @@ def _not_found() -> NoReturn:
     raise NotFound
 
 
+def _method_not_allowed() -> NoReturn:
+    raise MethodNotAllowed
+
+
 # Flask would serve //metrics as /metrics, which the rules of a proxy may refuse to strangers.
 _NOWHERE = Route("(none)", _not_found, ANYBODY, {})
+# Methods are case-sensitive, but Flask would serve `get` as GET.
+_WRONG_METHOD = Route("(none)", _method_not_allowed, ANYBODY, {})
 
 
 def _never_by_flask(**_variables: Any) -> NoReturn:

@@ -6,6 +6,8 @@ import logging
 import logging.config
 import os
 import re
+import stat
+from contextlib import suppress
 from typing import Any
 
 from pythonjsonlogger.orjson import OrjsonFormatter
@@ -58,19 +60,37 @@ class JsonLines(OrjsonFormatter):
 class StandardOutput(logging.Handler):
     """Write lines to standard output; drop and count those that cannot be written.
 
-    Unbuffered: what a full disk leaves in Python's buffer ends the server when it starts its next worker.
+    Unbuffered: what a full disk leaves in Python's buffer ends the server when it starts its next worker. A pipe is
+    written to without waiting: a reader that has stopped reading must not stop the requests.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_torn = False  # a full disk has taken the beginning of a line alone
+        with suppress(OSError):
+            if stat.S_ISFIFO(os.fstat(1).st_mode):
+                os.set_blocking(1, False)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            os.write(1, f"{self.format(record)}\n".encode(errors="replace"))
-        except OSError:
+            line = f"{self.format(record)}\n".encode(errors="replace")
+        except Exception:
+            self.handleError(record)
+            return
+        if not self._write(b"\n" + line if self._is_torn else line):
             # Imported here: the metrics library must not be loaded before its files are reserved.
             from chassis.telemetry.metrics import LOG_LINES_DROPPED
 
             LOG_LINES_DROPPED.inc()
-        except Exception:
-            self.handleError(record)
+
+    def _write(self, line: bytes) -> bool:
+        """Return whether the whole line was written."""
+        try:
+            written = os.write(1, line)
+        except OSError:
+            return False
+        self._is_torn = written < len(line)
+        return not self._is_torn
 
 
 def configuration(service: str, env: str, level: str) -> dict[str, Any]:
