@@ -258,20 +258,19 @@ def test_endings_lost_by_a_restore_of_our_database_are_learned_again(
 
 @pytest.mark.parametrize("new", [1, 2, 5])
 def test_new_endings_after_a_restore_of_our_database_hide_no_lost_one(
-    client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, session_feed: SessionFeed, new: int
+    client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, new: int
 ) -> None:
     stock(p1=5)
-    other = SessionFeed(db, feed, None)
+    workers = [SessionFeed(db, feed, None), SessionFeed(db, feed, None)]
     feed.ended(session_id="s-phone")
-    session_feed.step()
     feed.ended(user_id="u-alice")
-    for worker in (session_feed, other):
+    for worker in workers:
         worker.step()
     restore_our_database(db, feed)
     assert order_with_a_name(client).status_code == 201
     for number in range(new):
         feed.ended(session_id=f"s-{number}")
-    for worker in (session_feed, other):
+    for worker in workers:
         worker.step()
     assert "Oxford" not in everything(db)
     assert actions.load_position(db).version == len(feed.endings)
