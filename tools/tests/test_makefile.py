@@ -101,7 +101,7 @@ def test_variables_for_other_programs_do_not_reach_the_set_up(checkout: Path) ->
         "PIP_TARGET",
         "PIP_REQUIRE_HASHES",
     )
-    foreign += ("UV_SYSTEM_PYTHON", "UV_REQUIRE_HASHES", "UV_PYTHON", "VIRTUAL_ENV")
+    foreign += ("UV_SYSTEM_PYTHON", "UV_REQUIRE_HASHES", "UV_PYTHON", "VIRTUAL_ENV", "PROMETHEUS_MULTIPROC_DIR")
     index = ("PIP_CERT", "PIP_INDEX_URL", "UV_INDEX_CORP_PASSWORD", "UV_INDEX_URL")
 
     done, calls = make(checkout, "setup", **dict.fromkeys(foreign + index, "1"))
