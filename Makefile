@@ -16,7 +16,7 @@ CHECKS := lint format types imports openapi charts compose dockerfiles workflows
 # Variables that the shell sets for other programs do not reach ours. How to reach a package index is kept.
 INDEX := INDEX% EXTRA_INDEX_URL DEFAULT_INDEX FIND_LINKS NO_INDEX TRUSTED_HOST INSECURE_HOST CERT CLIENT_CERT PROXY \
 	NATIVE_TLS SYSTEM_CERTS KEYRING_PROVIDER CONFIG_FILE CACHE_DIR NO_CACHE% %TIMEOUT RETRIES HTTP_% OFFLINE CONCURRENT_% LINK_MODE
-FOREIGN := PG% PYTHON% PIP_% UV_% FLASK_% VIRTUAL_ENV CDPATH GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_PREFIX
+FOREIGN := PG% PYTHON% PIP_% UV_% FLASK_% PROMETHEUS_% prometheus_% VIRTUAL_ENV CDPATH GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_PREFIX
 unexport $(filter-out PYTHON $(addprefix PIP_,$(INDEX)) $(addprefix UV_,$(INDEX)),$(filter $(FOREIGN),$(.VARIABLES)))
 
 # pip and uv need a cache folder: below .cache where the home directory cannot be written to.

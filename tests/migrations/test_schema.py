@@ -7,13 +7,15 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
+import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 
 from chassis.db import migrations
 from chassis.server.health import newest
-from chassis.testing.postgres import fresh_database
+from chassis.testing.postgres import APP, OWNER, as_role, fresh_database
 from localshop.postgres import BIN
 
 SERVICES = Path(__file__).parents[2] / "services"
@@ -64,3 +66,17 @@ def test_each_migration_goes_down_to_the_schema_it_came_from(service: str, url: 
 
 def test_readiness_and_alembic_agree_on_the_newest_revision(service: str) -> None:
     assert ScriptDirectory(str(SCRIPTS[service])).get_current_head() == newest(SCRIPTS[service])
+
+
+@pytest.mark.parametrize("schema", ["shop", "The-Shop"])
+def test_app_role_gets_its_rights_in_the_schema_of_the_search_path(service: str, url: str, schema: str) -> None:
+    option = quote(f'-c search_path="{schema}"')
+    url = f"{url}&options={option}"
+    with psycopg.connect(as_role(url, OWNER)) as connection:
+        connection.execute(f'CREATE SCHEMA "{schema}"'.encode())
+    migrations.upgrade(as_role(url, OWNER), SCRIPTS[service], app_role=APP)
+    table = {"user-service": "users", "order-service": "orders"}[service]
+    with psycopg.connect(as_role(url, APP)) as connection:
+        assert connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM alembic_version")

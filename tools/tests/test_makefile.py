@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # `python3 -m venv FOLDER` makes a folder with stubs; every call is written down with the caches and variables it got.
 STUB = """#!/bin/sh
-echo "${0##*/} $* [$(env | cut -d= -f1 | grep -E "^(PG|PYTHON.|PIP_|UV_|VIRTUAL_ENV)" | sort | xargs)]" >>"$CALLS"
+echo "${0##*/} $* [$(env | cut -d= -f1 | grep -E "^(PG|PYTHON.|PIP_|UV_|PROM|VIRTUAL)" | sort | xargs)]" >>"$CALLS"
 test -z "$XDG_CACHE_HOME" || echo "cache $XDG_CACHE_HOME" >>"$CALLS"
 case "$(basename "$0") $1 $2" in
 "python3 -m venv") mkdir -p "$3/bin"; for name in python uv ruff mypy lint-imports; do cp "$0" "$3/bin/$name"; done ;;
@@ -101,7 +101,7 @@ def test_variables_for_other_programs_do_not_reach_the_set_up(checkout: Path) ->
         "PIP_TARGET",
         "PIP_REQUIRE_HASHES",
     )
-    foreign += ("UV_SYSTEM_PYTHON", "UV_REQUIRE_HASHES", "UV_PYTHON", "VIRTUAL_ENV")
+    foreign += ("UV_SYSTEM_PYTHON", "UV_REQUIRE_HASHES", "UV_PYTHON", "VIRTUAL_ENV", "PROMETHEUS_MULTIPROC_DIR")
     index = ("PIP_CERT", "PIP_INDEX_URL", "UV_INDEX_CORP_PASSWORD", "UV_INDEX_URL")
 
     done, calls = make(checkout, "setup", **dict.fromkeys(foreign + index, "1"))

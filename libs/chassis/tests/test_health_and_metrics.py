@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import psycopg
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from chassis.server import shutdown
 from chassis.server.health import health, schema_check
 from chassis.settings import Settings
+from chassis.telemetry import metrics
 
 
 def test_readyz_fails_once_shutdown_has_begun(shutdown_flag: Path, app: Flask) -> None:
@@ -61,3 +63,16 @@ def test_requests_are_counted_by_route_template(client: FlaskClient, settings: S
     assert 'route="(none)"' in scraped
     assert "SELECT 42" not in scraped
     assert f"database_pool_size {settings.database_pool_size}.0" in scraped
+
+
+def test_scrape_bears_that_another_one_removes_a_dead_workers_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = tmp_path / f"gauge_livesum_{2**30}.db"
+    dead.touch()
+    found = [dead]
+    monkeypatch.setattr(Path, "glob", lambda *_: iter(found))
+    monkeypatch.setattr("glob.glob", lambda *_: [str(dead)])  # where prometheus_client looks
+    metrics._forget_dead_workers(tmp_path)
+    assert not dead.exists()
+    metrics._forget_dead_workers(tmp_path)

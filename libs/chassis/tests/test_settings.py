@@ -49,6 +49,17 @@ def test_outside_local_a_weak_secret_is_refused_by_name(env: str, secret: str) -
     assert STRONG not in str(refusal.value)
 
 
+@pytest.mark.parametrize("empty", ["", " , "])
+def test_empty_secret_counts_as_not_given(monkeypatch: pytest.MonkeyPatch, empty: str) -> None:
+    names = ("TOKEN_SECRETS", "SERVICE_CREDENTIAL", "CORS_ORIGINS", "TRUSTED_PROXIES")
+    for name in names:
+        monkeypatch.setenv(name, empty)
+    settings = Toy(database_url=URL)
+    assert [getattr(settings, name.lower()) for name in names] == [(LOCAL_SECRET,), (LOCAL_SECRET,), (), ()]
+    with pytest.raises(SystemExit, match=r"SERVICE_CREDENTIAL is missing.*\n  TOKEN_SECRETS is missing"):
+        Toy(app_env="dev", database_url=URL)
+
+
 @pytest.mark.parametrize("env", ["stage", "prod"])
 def test_demo_tokens_need_a_setting_in_stage_and_prod(env: str) -> None:
     strong = {"database_url": VERIFIED, "token_secrets": STRONG, "service_credential": STRONG}

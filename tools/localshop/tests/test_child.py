@@ -31,6 +31,7 @@ def test_other_failure_is_told_with_its_last_complaint(tmp_path: Path) -> None:
 
 
 def test_child_gets_no_variables_for_other_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PGSERVICE", "PYTHONPATH", "LC_TIME"):
+    for name in ("PGSERVICE", "PYTHONPATH", "PROMETHEUS_MULTIPROC_DIR", "LC_TIME"):
         monkeypatch.setenv(name, "kept")
-    assert child(tmp_path, "echo ${PGSERVICE:-none} ${PYTHONPATH:-none} $LC_TIME").complete() == "none none kept"
+    script = "echo ${PGSERVICE:-none} ${PYTHONPATH:-none} ${PROMETHEUS_MULTIPROC_DIR:-none} $LC_TIME"
+    assert child(tmp_path, script).complete() == "none none none kept"

@@ -80,6 +80,11 @@ class Settings(BaseSettings):
             message = f"is not of the form {' or '.join(cls.model_fields[names[0]].examples or ())}"
         return ": ".join(part for part in ("_".join(names).upper(), message) if part)
 
+    @field_validator("token_secrets", "service_credential")
+    @classmethod
+    def _empty_is_not_given(cls, secrets: tuple[str, ...]) -> tuple[str, ...]:
+        return secrets or (LOCAL_SECRET,)
+
     @field_validator("cors_origins")
     @classmethod
     def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:

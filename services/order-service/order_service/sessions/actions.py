@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from chassis.db.database import Database
+from chassis.db.database import Database, DeadlineConnection, Row
 from chassis.db.statement import Statement
 
 REMEMBER = Statement("""-- remember_ended_sessions
@@ -31,6 +31,8 @@ INSERT INTO session_feed (version, at) VALUES (%(version)s, %(at)s)
 ON CONFLICT (singleton) DO UPDATE SET version = excluded.version, at = excluded.at
 """)
 POSITION = "SELECT version, at FROM session_feed"
+LOCK_POSITION = f"{POSITION} FOR UPDATE"
+RESTART = "UPDATE session_feed SET version = 0, at = NULL WHERE version = %(version)s AND at = %(at)s RETURNING 1"
 ENDED = "SELECT session_id FROM ended_sessions"
 
 
@@ -44,19 +46,36 @@ class Position(NamedTuple):
 START = Position(0, None)
 
 
-def learn(db: Database, *, endings: list[dict[str, Any]]) -> Position:
-    """Store one page of the feed in one transaction; storing it again changes nothing."""
+def learn(db: Database, *, endings: list[dict[str, Any]], after: Position) -> Position | None:
+    """Store one page of the feed, read from `after` on, in one transaction; return the position at its end.
+
+    Every ending up to the stored position is stored. Return None and store nothing when the page does not continue
+    from there: a restore of the database has set the stored position back. A page that another process stored is fine.
+    """
+    page = [Position(ending["version"], ending["at"]) for ending in endings]
+    with db.transaction("learn_endings") as connection:
+        stored = _position(connection.execute(LOCK_POSITION).fetchone())
+        if stored in {after, *page[:-1]}:
+            _store(connection, endings)
+            connection.execute(ADVANCE, page[-1]._asdict())
+        elif stored != page[-1] and stored.version <= page[-1].version:
+            return None
+    return page[-1]
+
+
+def _store(connection: DeadlineConnection, endings: list[dict[str, Any]]) -> None:
     sessions = [ending for ending in endings if ending["session_id"]]
     session_ids = [ending["session_id"] for ending in sessions]
     buyer_ids = {"buyer_ids": [ending["user_id"] for ending in endings if ending["user_id"]]}
-    position = Position(endings[-1]["version"], endings[-1]["at"])
-    with db.transaction("learn_endings") as connection:
-        connection.execute(REMEMBER, {"session_ids": session_ids, "times": [ending["at"] for ending in sessions]})
-        connection.execute(FORGET)
-        connection.execute(NOTE_ERASED, buyer_ids)
-        connection.execute(ERASE, buyer_ids)
-        connection.execute(ADVANCE, position._asdict())
-    return position
+    connection.execute(REMEMBER, {"session_ids": session_ids, "times": [ending["at"] for ending in sessions]})
+    connection.execute(FORGET)
+    connection.execute(NOTE_ERASED, buyer_ids)
+    connection.execute(ERASE, buyer_ids)
+
+
+def restart(db: Database, *, refused: Position) -> None:
+    """Set the stored position to the start of the feed, unless another process has changed it since."""
+    db.fetch_one(RESTART, refused._asdict())
 
 
 def erase_late_orders(db: Database, *, after: str, limit: int) -> str:
@@ -73,7 +92,10 @@ def erase_late_orders(db: Database, *, after: str, limit: int) -> str:
 
 def load_position(db: Database) -> Position:
     """Return the stored position; any process may have stored it."""
-    row = db.fetch_one(POSITION)
+    return _position(db.fetch_one(POSITION))
+
+
+def _position(row: Row) -> Position:
     return Position(*row) if row and row.at else START
 
 

@@ -103,7 +103,8 @@ class SessionFeed:
         except LogChanged as change:
             log.warning("session_feed_log_changed", extra={"failure": str(change)})
             self._synced_at = -math.inf
-            self._catch_up(actions.START)
+            actions.restart(self._database, refused=self._position or position)
+            self._catch_up(self._load())
         self._synced_at = time.monotonic()
         SYNCED_AT.set_to_current_time()
         self._refresh_keys()
@@ -116,8 +117,9 @@ class SessionFeed:
     def _catch_up(self, position: actions.Position) -> None:
         self._position = position
         while endings := self._new_endings(position):
-            self._position = position = actions.learn(self._database, endings=endings)
+            learned = actions.learn(self._database, endings=endings, after=position)
             self._remember(ending["session_id"] for ending in endings if ending["session_id"])
+            self._position = position = learned or self._load()
 
     def _new_endings(self, position: actions.Position) -> list[dict[str, Any]]:
         """Return the endings after the position; the first one of the page is the position itself, in the same log."""
@@ -148,8 +150,8 @@ class SessionFeed:
         self._swept_at = time.monotonic()
         self._swept_to = actions.erase_late_orders(self._database, after=self._swept_to, limit=SWEEP_BUYERS)
         stored = actions.load_position(self._database)
-        if self._position and stored.version < self._position.version:
-            self._position = stored
+        if stored != self._position:
+            self._position = None
 
     def _refresh_keys(self) -> None:
         if self._keys and time.monotonic() - self._keys_at > KEYS_SECONDS:

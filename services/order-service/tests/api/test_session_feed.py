@@ -235,6 +235,12 @@ def unavailable(*_: object, **__: object) -> None:
     raise Unavailable
 
 
+def restore_our_database(db: Database, feed: Feed) -> None:
+    """Bring back the state at the feed's first entry."""
+    db.fetch_one("DELETE FROM erased_buyers RETURNING 1")
+    db.fetch_one("UPDATE session_feed SET version = 1, at = %(at)s RETURNING 1", {"at": feed.endings[0]["at"]})
+
+
 def test_endings_lost_by_a_restore_of_our_database_are_learned_again(
     client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, session_feed: SessionFeed
 ) -> None:
@@ -243,13 +249,61 @@ def test_endings_lost_by_a_restore_of_our_database_are_learned_again(
     session_feed.step()
     feed.ended(user_id="u-alice")
     session_feed.step()
-    at = feed.endings[0]["at"]
-    db.fetch_one("DELETE FROM erased_buyers RETURNING 1")
-    db.fetch_one("UPDATE session_feed SET version = 1, at = %(at)s RETURNING 1", {"at": at})
+    restore_our_database(db, feed)
     assert order_with_a_name(client).status_code == 201
     sweep(session_feed)
     session_feed.step()
     assert "Oxford" not in everything(db)
+
+
+@pytest.mark.parametrize("new", [1, 2, 5])
+def test_new_endings_after_a_restore_of_our_database_hide_no_lost_one(
+    client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, new: int
+) -> None:
+    stock(p1=5)
+    workers = [SessionFeed(db, feed, None), SessionFeed(db, feed, None)]
+    feed.ended(session_id="s-phone")
+    feed.ended(user_id="u-alice")
+    for worker in workers:
+        worker.step()
+    restore_our_database(db, feed)
+    assert order_with_a_name(client).status_code == 201
+    for number in range(new):
+        feed.ended(session_id=f"s-{number}")
+    for worker in workers:
+        worker.step()
+    assert "Oxford" not in everything(db)
+    assert actions.load_position(db).version == len(feed.endings)
+
+
+def test_worker_behind_the_stored_position_does_not_set_it_back(
+    db: Database, feed: Feed, session_feed: SessionFeed
+) -> None:
+    slower = SessionFeed(db, feed, None)
+    slower.step()
+    for number in range(7):
+        feed.ended(session_id=f"s-{number}")
+        session_feed.step()
+    with pytest.MonkeyPatch.context() as behind:
+        behind.setattr(slower, "_load", unavailable)  # reading the whole list again would be slow
+        slower.step()
+    assert all(slower.has_ended(f"s-{number}") for number in range(7))
+    assert actions.load_position(db).version == 7
+
+
+def test_position_of_another_log_in_a_restored_database_is_not_trusted(
+    client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, session_feed: SessionFeed
+) -> None:
+    stock(p1=5)
+    feed.ended(session_id="s-phone")
+    session_feed.step()
+    db.fetch_one("UPDATE session_feed SET version = 9, at = '2998-01-01T00:00:00Z' RETURNING 1")
+    order_with_a_name(client)
+    feed.ended(user_id="u-alice")
+    sweep(session_feed)
+    session_feed.step()
+    assert "Oxford" not in everything(db)
+    assert actions.load_position(db).version == 2
 
 
 def test_feed_age_is_the_time_since_the_last_successful_step(

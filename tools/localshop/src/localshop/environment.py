@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-FOREIGN = ("PG", "PYTHON", "PIP_", "UV_", "FLASK_", "VIRTUAL_ENV")
-"""Prefixes of variables that change where libpq connects, what Python imports, and how Flask reports errors."""
+FOREIGN = ("PG", "PYTHON", "PIP_", "UV_", "FLASK_", "VIRTUAL_ENV", "PROMETHEUS_", "prometheus_")
+"""Prefixes of variables that change libpq's connections, Python's imports, Flask's errors, where metrics are kept."""
 
 
 def own(environment: Mapping[str, str]) -> dict[str, str]:

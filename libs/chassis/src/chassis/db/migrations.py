@@ -22,10 +22,10 @@ STATEMENT_TIMEOUT = "60s"
 # The service's role may read and change rows. The migrating role owns the tables and `alembic_version`.
 # Default privileges cover the tables of later migrations.
 RIGHTS = """
-GRANT USAGE ON SCHEMA public TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
+GRANT USAGE ON SCHEMA {schema} TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role};
 REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role};
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role};
+ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role};
 """
 
 
@@ -81,7 +81,8 @@ def _require_another(connection: Connection, app_role: str) -> None:
 
 def _grant(connection: Connection, app_role: str) -> None:
     role = connection.dialect.identifier_preparer.quote_identifier(app_role)
-    connection.exec_driver_sql(RIGHTS.format(role=role))
+    schema = connection.execute(text("SELECT quote_ident(current_schema())")).scalar()
+    connection.exec_driver_sql(RIGHTS.format(role=role, schema=schema))
     connection.commit()
 
 
