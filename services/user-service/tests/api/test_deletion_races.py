@@ -91,7 +91,7 @@ def test_deletion_ends_a_session_that_opens_before_it_commits(
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body"),
+    "change",
     [
         ("POST", "/profile/password", CHANGE),
         ("PATCH", "/profile", {"email": "new@example.com", "current_password": "correct horse"}),
@@ -99,12 +99,13 @@ def test_deletion_ends_a_session_that_opens_before_it_commits(
     ],
 )
 def test_change_during_a_deletion_is_refused_with_401(
-    app: Flask, client: FlaskClient, alice: Headers, run: Call, deletion: Call, method: str, path: str, body: Any
+    app: Flask, alice: Headers, run: Call, deletion: Call, change: Any
 ) -> None:
     # when
     with deletion() as match:
         app.services.passwords = Mock(match=match, hash=lambda _: "another")
-        answer = client.open(path, method=method, headers=alice, json=body)
+        method, path, body = change
+        answer = app.test_client().open(path, method=method, headers=alice, json=body)
     # then
     assert (answer.status_code, answer.json["code"]) == (401, "invalid_token")
     assert run("SELECT deleted_at IS NOT NULL, username, email FROM users") == [(True, None, None)]
