@@ -155,12 +155,13 @@ def test_refused_attempt_leaves_all_counts_as_they_were() -> None:
     assert set(storage._counters) == keys
 
 
-def test_address_has_a_budget_and_each_account_one_for_its_devices(limiters: tuple[RateLimiter, RateLimiter]) -> None:
+def test_address_has_a_budget_and_each_device_one_of_its_own(limiters: tuple[RateLimiter, RateLimiter]) -> None:
     one, other = limiters
     assert fail_as_others(one, 12) == [0] * 10 + [60] * 2
     assert other.admit(BOB).wait == 60
     assert other.admit(BOB._replace(address="192.0.2.2")).wait == 0
     assert [succeed(other, ON_DEVICE) for _ in range(11)] == [0] * 10 + [60]
+    assert succeed(one, ON_DEVICE._replace(device="d-2")) == 0
 
 
 def test_what_is_left_depends_on_the_address_alone(limiters: tuple[RateLimiter, RateLimiter]) -> None:
@@ -186,6 +187,27 @@ def test_failures_on_a_trusted_device_delay_that_device_only() -> None:
     assert [fail(rate_limiter, ON_DEVICE) for _ in range(6)] == [0] * 5 + [1]
     assert rate_limiter.admit(ON_DEVICE._replace(device="d-2")).wait == 0
     assert [fail(rate_limiter, ALICE) for _ in range(6)] == [0] * 5 + [1]
+
+
+def test_ten_failures_end_the_trust_in_a_device_until_it_succeeds(clock: Callable[[float], None]) -> None:
+    rate_limiter = RateLimiter("memory://", per_address=600)
+    # given an account that is locked for strangers
+    for number in range(30):
+        fail(rate_limiter, ALICE._replace(address=f"198.51.100.{number}"))
+    # when
+    granted = [clock(900) or fail(rate_limiter, ON_DEVICE) for _ in range(10)]
+    # then
+    assert granted == [0] * 10
+    for number in range(30):
+        fail(rate_limiter, ALICE._replace(address=f"198.51.100.{number}"))
+    assert fail(rate_limiter, ON_DEVICE) > 60
+    assert rate_limiter.admit(ON_DEVICE._replace(device="d-2")).wait == 0
+    # and when the right password comes after the lock
+    clock(3600)
+    assert succeed(rate_limiter, ON_DEVICE) == 0
+    for number in range(30):
+        fail(rate_limiter, ALICE._replace(address=f"198.51.100.{number}"))
+    assert rate_limiter.admit(ON_DEVICE).wait == 0
 
 
 def waits_until_granted(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from threading import Event, Thread
 from time import sleep
@@ -8,6 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from chassis.auth.tokens import DemoTokens
 from chassis.db.database import Database
@@ -38,6 +40,20 @@ def test_username_is_trimmed_at_registration_and_sign_in(register: Call, login: 
     assert register(f"{around}alice{around}").json["username"] == "alice"
     assert register("alice").status_code == 409
     assert login(f"{around}alice{around}").status_code == 200
+
+
+@pytest.mark.parametrize("username", ["\u00a8alice", "\u3000\u00b4alice", " " * 300 + "\uff41\uff4c\uff49\uff43\uff45"])
+def test_sign_in_normalises_a_username_as_registration_does(register: Call, login: Call, username: str) -> None:
+    stored = register(username).json["username"]
+    assert stored == unicodedata.normalize("NFKC", username).strip()
+    assert login(username).status_code == login(stored).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["x" * 257, 5, True, ["x"], {"x": 1}, None])
+def test_any_other_device_token_counts_as_none(client: FlaskClient, register: Call, token: Any) -> None:
+    register("alice")
+    body = {"username": "alice", "password": "correct horse", "device_token": token}
+    assert client.post("/login", json=body).status_code == 200
 
 
 def test_password_is_not_trimmed(register: Call, login: Call) -> None:

@@ -141,6 +141,23 @@ def test_victim_signs_in_on_a_known_device_while_many_addresses_guess(register: 
     assert login_from("203.0.113.1", "alice", **device).status_code == 200
 
 
+def test_device_tokens_of_an_old_password_lock_no_device_out(
+    client: FlaskClient, register: Call, login_from: Call
+) -> None:
+    # given somebody who knew the old password has kept twelve tokens
+    register("alice")
+    tokens = [login_from(HOME).json["device_token"] for _ in range(12)]
+    own = login_from(HOME).json
+    change = {"current_password": "correct horse", "new_password": "battery staple"}
+    client.post("/profile/password", json=change, headers={"Authorization": f"Bearer {own['token']}"})
+    # when
+    guesses = [login_from(HOME, device_token=token).status_code for token in tokens * 4]
+    # then
+    assert guesses == [401] * 48
+    answer = login_from(HOME, "alice", "battery staple", device_token=own["device_token"])
+    assert answer.status_code == 200
+
+
 def test_device_token_of_another_account_is_worth_nothing(register: Call, login_from: Call) -> None:
     # given
     register("alice")

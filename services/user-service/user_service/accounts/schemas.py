@@ -14,9 +14,9 @@ LONGEST_PASSWORD = 128
 LONGEST_USERNAME = 64
 
 
-def _normalised(value: Any) -> Any:
-    # Longer text is refused later; normalising it could take seconds, because the cost is quadratic.
-    short = isinstance(value, str) and len(value) <= 4 * LONGEST_USERNAME
+def normalised(value: Any) -> Any:
+    # Longer text is refused later; normalising it could take seconds, because the cost is quadratic. Spaces are cheap.
+    short = isinstance(value, str) and len(value.strip()) <= 4 * LONGEST_USERNAME
     return rules.normalised(value) if short else value
 
 
@@ -42,7 +42,7 @@ Username = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=3, max_length=LONGEST_USERNAME),
     AfterValidator(_visible),
-    BeforeValidator(_normalised),
+    BeforeValidator(normalised),
     Field(description="Trimmed; no spaces or invisible characters. Variants in case or Unicode are the same name."),
 ]
 NewPassword = Annotated[

@@ -17,15 +17,17 @@ from user_service.accounts.rules import TAKEN, email_key, refuse_weak
 from user_service.profile import queries
 from user_service.profile.rules import WrongPassword, has_country_code, international_phone
 
+# The conditions on `users` hold for the row as a concurrent deletion left it: the statement waits for its lock.
 CHANGE = SQL("""-- change_profile
 UPDATE users SET {}
 FROM sessions live
 WHERE users.id = %(user_id)s AND live.id = %(session_id)s AND live.user_id = users.id AND live.ended_at IS NULL
+    AND users.deleted_at IS NULL
 RETURNING users.id, username, name, email, phone, shipping_address
 """)
 SET_PASSWORD = Statement("""-- set_password
 UPDATE users SET password_hash = %(password_hash)s, password_changed_at = clock_timestamp()
-WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s RETURNING id
+WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s AND deleted_at IS NULL RETURNING id
 """)
 END_OTHERS = Statement("""-- end_sessions_of_old_password
 UPDATE sessions SET ended_at = now() WHERE user_id = %(user_id)s AND id <> %(session_id)s AND ended_at IS NULL
@@ -34,7 +36,7 @@ ERASE = Statement("""-- erase_user
 UPDATE users
 SET deleted_at = now(), username = NULL, password_hash = NULL, name = NULL, email = NULL, email_key = NULL,
     phone = NULL, shipping_address = NULL
-WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s RETURNING id
+WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s AND deleted_at IS NULL RETURNING id
 """)
 END_ALL = Statement("""-- end_all_sessions
 UPDATE sessions SET ended_at = coalesce(ended_at, now()), user_agent = NULL WHERE user_id = %(user_id)s

@@ -5,16 +5,28 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, RootModel, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, RootModel, StringConstraints
 
 from chassis.http.api import Path, Query, Shape, WholeNumber, identifier
-from user_service.accounts.schemas import Password
+from user_service.accounts.schemas import LONGEST_USERNAME, Password, normalised
+
+LONGEST_DEVICE_TOKEN = 256
+
+
+def _token_or_none(value: Any) -> Any:
+    return value if isinstance(value, str) and len(value) <= LONGEST_DEVICE_TOKEN else None
 
 
 class LoginBody(Shape):
-    username: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
+    username: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=4 * LONGEST_USERNAME),
+        BeforeValidator(normalised),
+    ]
     password: Password
-    device_token: Annotated[str, StringConstraints(max_length=256)] | None = Field(
+    device_token: Annotated[
+        Annotated[str, StringConstraints(max_length=LONGEST_DEVICE_TOKEN)] | None, BeforeValidator(_token_or_none)
+    ] = Field(
         default=None, description="From this account's last sign-in on this device; any other value counts as none."
     )
 

@@ -9,10 +9,11 @@ SELECT id, username, password_hash, password_changed_at FROM users WHERE usernam
 """
 
 # FOR SHARE reads the newest row after waiting for a password change or a deletion: no session may
-# open with the old password after that change has ended all sessions.
+# open after that change or that deletion has ended all sessions.
 OPEN = Statement("""-- open_session
 WITH owner AS (
-    SELECT id FROM users WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s FOR SHARE
+    SELECT id FROM users
+    WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s AND deleted_at IS NULL FOR SHARE
 ),
 forgotten AS (
     DELETE FROM sessions USING owner WHERE user_id = owner.id AND expires_at < now()

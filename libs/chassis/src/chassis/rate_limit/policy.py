@@ -16,11 +16,13 @@ from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
 from chassis.problems import Problem
+from chassis.rate_limit.devices import TRUST_SECONDS
 
 MAX_DELAY_SECONDS = 900
 ADDRESS_MAX_DELAY_SECONDS = 10  # short, because real users wait as long after the attack has stopped
 FAILURES_SECONDS = 3600
 ACCOUNT_FAILURES_PER_HOUR = 30  # from all addresses together
+TRUSTED_FAILURES = 10  # since the last success on the device; it proves nothing about a later password
 
 
 class Rule(NamedTuple):
@@ -108,6 +110,19 @@ class Backoff(NamedTuple):
         return f"failures:{self.key}", f"rounds:{self.key}", f"delay:{self.key}"
 
 
+class Trust(NamedTuple):
+    """The failures on a device that end its trust, until its next success."""
+
+    key: str
+
+    def take(self, storage: Storage) -> Hold:
+        storage.incr(self.key, TRUST_SECONDS)
+        return Hold(self.key, TRUST_SECONDS)
+
+    def is_left(self, storage: Storage) -> bool:
+        return storage.get(self.key) < TRUSTED_FAILURES
+
+
 class Policy:
     """Apply the limits to attempts with the counts in one storage."""
 
@@ -141,20 +156,23 @@ class Policy:
         self.give_back(allowance)
         if attempt.device:
             self._client(attempt).forget(self._storage)
+            self._storage.clear(_trust(attempt).key)
 
     def give_back(self, allowance: Allowance) -> None:
         give_back(self._storage, allowance.holds)
 
-    def _limits(self, attempt: Attempt) -> Iterable[Window | Backoff]:
+    def _limits(self, attempt: Attempt) -> Iterable[Window | Backoff | Trust]:
         """Return the limits of the attempt, its budget first.
 
         Limits whose keys a client cannot invent come first, so that a refused attempt adds no key to the storage.
         """
         rule, address, account = attempt.rule, _address(attempt), _account(attempt)
-        if attempt.device:
-            yield Window(f"trusted:{account}", RateLimitItemPerMinute(self._few))
+        if attempt.device and _trust(attempt).is_left(self._storage):
+            yield Window(f"trusted:{account}@{attempt.device}", RateLimitItemPerMinute(self._few))
             yield self._client(attempt)
+            yield _trust(attempt)
             return
+        attempt = attempt._replace(device=None)
         yield Window(address, self.budget(rule))
         if attempt.account is None:
             return
@@ -186,6 +204,10 @@ def _address(attempt: Attempt) -> str:
 
 def _account(attempt: Attempt) -> str:
     return f"{attempt.rule.name}:{attempt.account}"
+
+
+def _trust(attempt: Attempt) -> Trust:
+    return Trust(f"distrust:{_account(attempt)}@{attempt.device}")
 
 
 def _seconds_until(moment: float) -> int:
