@@ -225,7 +225,7 @@ def waits_until_granted(
 
 def test_delay_doubles_with_each_failure_up_to_15_minutes(clock: Callable[[float], None]) -> None:
     rate_limiter = RateLimiter("memory://", per_address=10_000)
-    waits = waits_until_granted(rate_limiter, clock, repeat(ON_DEVICE), 17)
+    waits = waits_until_granted(rate_limiter, clock, repeat(ALICE), 17)
     assert waits == [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
 
 
