@@ -57,6 +57,8 @@ def _points() -> Iterator[tuple[str, Deed]]:
 
 POINTS = dict(_points())
 STATEMENTS = {point.partition(".")[0] for point in POINTS if not point.endswith(".committed")}
+AFTER_A_RESTORE = {"restart_session_feed"}
+"""Statements that run after a database was restored alone; no action of a customer reaches them."""
 
 
 def of(*deeds: Deed) -> list[str]:

@@ -32,7 +32,9 @@ ON CONFLICT (singleton) DO UPDATE SET version = excluded.version, at = excluded.
 """)
 POSITION = "SELECT version, at FROM session_feed"
 LOCK_POSITION = f"{POSITION} FOR UPDATE"
-RESTART = "UPDATE session_feed SET version = 0, at = NULL WHERE version = %(version)s AND at = %(at)s RETURNING 1"
+RESTART = Statement("""-- restart_session_feed
+UPDATE session_feed SET version = 0, at = NULL WHERE version = %(version)s AND at = %(at)s RETURNING 1
+""")
 ENDED = "SELECT session_id FROM ended_sessions"
 
 
