@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.telemetry.logging import StandardOutput, configure, redact
+from chassis.telemetry.logging import configure, redact
 from chassis.testing.http import bearer
 
 Lines = Callable[[], list[dict[str, Any]]]
@@ -70,14 +71,20 @@ def test_text_without_secrets_is_logged_unchanged(harmless: Any) -> None:
     assert redact(harmless) == harmless
 
 
-def test_line_cut_short_by_a_full_disk_is_ended_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    written, room = [], iter([3, 100])
-    monkeypatch.setattr(
-        os, "write", lambda _, line: written.append(line[: (size := next(room))]) or min(size, len(line))
-    )
-    output = StandardOutput()
+def test_line_cut_short_by_a_full_disk_is_ended_before_the_next(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bytes] = []
+    room = iter([3, 10_000])
 
-    for event in ("first", "second"):
-        output.emit(logging.makeLogRecord({"msg": event}))
+    def write(_: int, line: bytes) -> int:
+        written.append(line[: next(room)])
+        return len(written[-1])
 
-    assert b"".join(written) == b"fir\nsecond\n"
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(os, "write", write)
+        client.get("/me")
+        logging.getLogger("toy").warning("there is room again")
+
+    torn, whole, end = b"".join(written).split(b"\n")
+    assert (torn, json.loads(whole)["event"], end) == (b'{"l', "there is room again", b"")

@@ -4,20 +4,20 @@ import unicodedata
 
 import pytest
 
-from chassis.text import normalised, unseen_character
+from chassis.text import invisible_character, normalised
 
-UNSEEN = "\x00\x07\x1f\x7f\x85\x9b\xad\u061c\u200b\u200e\u200f"
-UNSEEN += "\u2028\u2029\u202a\u202e\u2060\u2066\u2069\u3164\ufeff\ufff9\U000e0041"
+INVISIBLE = "\x00\x07\x1f\x7f\x85\x9b\xad\u061c\u200b\u200e\u200f"
+INVISIBLE += "\u2028\u2029\u202a\u202e\u2060\u2066\u2069\u3164\ufeff\ufff9\U000e0041"
 
 
-@pytest.mark.parametrize("character", UNSEEN, ids=lambda character: f"U+{ord(character):04X}")
+@pytest.mark.parametrize("character", INVISIBLE, ids=lambda character: f"U+{ord(character):04X}")
 def test_character_that_cannot_be_seen_is_found(character: str) -> None:
-    assert unseen_character(f"Anna{character}Lee") == f"U+{ord(character):04X}"
+    assert invisible_character(f"Anna{character}Lee") == f"U+{ord(character):04X}"
 
 
 @pytest.mark.parametrize("text", ["Anna\u200dLee", "Anna\u200cLee", "\u200dAnna", "\u0639\u200c", "\U0001f600\u200d"])
 def test_joiner_that_joins_nothing_is_found(text: str) -> None:
-    assert unseen_character(text) in {"U+200C", "U+200D"}
+    assert invisible_character(text) in {"U+200C", "U+200D"}
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_joiner_that_joins_nothing_is_found(text: str) -> None:
     ],
 )
 def test_text_that_people_write_passes(text: str) -> None:
-    assert unseen_character(normalised(text)) is None
+    assert invisible_character(normalised(text)) is None
 
 
 def test_equal_texts_are_equal_once_normalised() -> None:

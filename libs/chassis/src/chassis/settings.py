@@ -114,9 +114,9 @@ class Settings(BaseSettings):
         if self.app_env in {"stage", "prod"} and self.token_kind == "demo" and not self.allow_demo_tokens:
             yield f"TOKEN_KIND=demo is refused in {self.app_env}: set TOKEN_KIND=jwt (ALLOW_DEMO_TOKENS=1 lets it pass)"
         if self.app_env == "prod":
-            yield from self._readable_on_the_way()
+            yield from self._insecure_connections()
 
-    def _readable_on_the_way(self) -> Iterator[str]:
+    def _insecure_connections(self) -> Iterator[str]:
         for origin in self.cors_origins:
             if origin.startswith("http:"):
                 yield f"CORS_ORIGINS: {origin} is refused in prod: serve the page by https and name its https origin"

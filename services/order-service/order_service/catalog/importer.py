@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import psycopg
 
 from chassis.db.libpq import ignore_environment
-from chassis.text import normalised, unseen_character
+from chassis.text import invisible_character, normalised
 from order_service import money
 
 COLUMNS = ["id", "name", "description", "category", "price", "currency", "stock"]
@@ -85,8 +85,8 @@ def parse(row: list[str]) -> Product:
     _require(0 < len(name) <= LONGEST_NAME, f"name must have 1 to {LONGEST_NAME} characters")
     _require(len(description) <= LONGEST_DESCRIPTION, f"description has more than {LONGEST_DESCRIPTION} characters")
     _require(0 < len(category) <= LONGEST_CATEGORY, f"category must have 1 to {LONGEST_CATEGORY} characters")
-    unseen = unseen_character(name + description + category)
-    _require(not unseen, f"the text contains {unseen}, a control or invisible character: leave it out")
+    invisible = invisible_character(name + description + category)
+    _require(not invisible, f"the text contains {invisible}, a control or invisible character: leave it out")
     _require(_CURRENCY.fullmatch(currency), f"currency {currency!r} is not a code such as EUR")
     _require(_STOCK.fullmatch(stock) and int(stock) <= LARGEST_STOCK, f"stock {stock!r} is not 0 to {LARGEST_STOCK}")
     return Product(identifier, name, description, category, money.parse(price), currency, int(stock))

@@ -25,9 +25,7 @@ GUARD = (".github/workflows/guard.yml", "refs/heads/main")
 def _requires_guard_of_main(found: Any) -> bool:
     """Recognise the guard as a required workflow, which a change cannot replace by its own."""
     required = [each for rule in found if rule["type"] == "workflows" for each in rule["parameters"]["workflows"]]
-    return any(
-        (each["path"], each.get("ref")) == (".github/workflows/guard.yml", "refs/heads/main") for each in required
-    )
+    return any((each["path"], each.get("ref")) == GUARD for each in required)
 
 
 def _only_reads(found: Any) -> bool:

@@ -40,7 +40,7 @@ class Refused(click.ClickException):
 
 
 class Declined(Refused):
-    """Say that a rule of the remote forbids a push, however often it is tried."""
+    """A rule of the remote repository forbids the push, so trying again cannot help."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +72,19 @@ class Repository:
     path: Path
 
     def _run(self, *arguments: str, stdin: str = "", index: str | None = None) -> CompletedProcess[bytes]:
-        inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-        environment = inherited | FIXED | ({"GIT_INDEX_FILE": index} if index else {})
         command = ["git", "-C", self._top(), *OPTIONS, *arguments]
+        environment = _inherited() | FIXED | ({"GIT_INDEX_FILE": index} if index else {})
         return run(command, input=encode(stdin), env=environment, capture_output=True, check=False)
 
     @cache  # noqa: B019 - a process works on one clone
     def _top(self) -> str:
-        """Return the top of the working tree, since git takes paths as relative to a folder; a bare clone has none."""
-        environment = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+        """Return the top folder of the working tree, because git reads paths relative to where it runs.
+
+        A bare clone has no working tree: return its own folder.
+        """
         command = ["git", "-C", str(self.path), "rev-parse", "--show-toplevel"]
         try:
-            done = run(command, env=environment, capture_output=True, check=False)
+            done = run(command, env=_inherited(), capture_output=True, check=False)
         except FileNotFoundError:
             raise Refused("git is not installed") from None
         return str(self.path) if done.returncode else decode(done.stdout).removesuffix("\n")
@@ -193,6 +194,10 @@ class Repository:
             # Jitter, so that colliding writers do not collide again.
             time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.05 * 2**attempt)))  # noqa: S311
         raise Refused(f"{ATTEMPTS} pushes were rejected: run the job again")
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in FOREIGN}
 
 
 def _said(done: CompletedProcess[bytes]) -> str:

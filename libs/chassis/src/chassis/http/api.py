@@ -18,7 +18,7 @@ from chassis.auth.tokens import require_user
 from chassis.context import Caller, Services
 from chassis.http.openapi_document import references
 from chassis.http.pagination import LONGEST_CURSOR
-from chassis.text import normalised, unseen_character
+from chassis.text import invisible_character, normalised
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -82,7 +82,7 @@ class _Line(GroupedMetadata):
         value = value.strip()
         if len(value) > 4 * self.longest:
             return value  # refused later; normalising it could take seconds, because the cost is quadratic
-        return _seen(normalised(value))
+        return _visible(normalised(value))
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,13 @@ class _Identifier(GroupedMetadata):
 
     def __iter__(self) -> Iterator[Any]:
         yield StringConstraints(min_length=1, max_length=self.longest)
-        yield AfterValidator(_seen)
+        yield AfterValidator(_visible)
 
 
-def _seen(text: str) -> str:
-    if not (text.isascii() and text.isprintable()) and (unseen := unseen_character(text)):
+def _visible(text: str) -> str:
+    if not (text.isascii() and text.isprintable()) and (found := invisible_character(text)):
         message = "contains {character}, a control or invisible character: leave it out"
-        raise PydanticCustomError("invisible_character", message, {"character": unseen})
+        raise PydanticCustomError("invisible_character", message, {"character": found})
     return text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from datetime import UTC, datetime
 from functools import cache
@@ -13,8 +12,8 @@ import orjson
 from prometheus_client import Histogram
 
 from chassis.context import RequestContext, set_context
-from chassis.telemetry.logging import is_harmless_id
-from chassis.telemetry.metrics import LOG_LINES_DROPPED, REQUEST_SECONDS
+from chassis.telemetry.logging import STDOUT, is_harmless_id
+from chassis.telemetry.metrics import REQUEST_SECONDS
 
 REQUEST_ID = "X-Request-ID"
 
@@ -74,7 +73,4 @@ class AccessLog:
             "time": datetime.now(UTC),
             "request_id": context.request_id,
         }
-        try:
-            os.write(1, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-        except OSError:
-            LOG_LINES_DROPPED.inc()
+        STDOUT.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

@@ -57,40 +57,52 @@ class JsonLines(OrjsonFormatter):
         return cleaned
 
 
-class StandardOutput(logging.Handler):
+class StandardOutput:
     """Write lines to standard output; drop and count those that cannot be written.
 
-    Unbuffered: what a full disk leaves in Python's buffer ends the server when it starts its next worker. A pipe is
-    written to without waiting: a reader that has stopped reading must not stop the requests.
+    Unbuffered: what a full disk leaves in Python's buffer ends the server when it starts its next worker.
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self._is_torn = False  # a full disk has taken the beginning of a line alone
-        with suppress(OSError):
-            if stat.S_ISFIFO(os.fstat(1).st_mode):
-                os.set_blocking(1, False)
+        self._is_torn = False  # a full disk took only the beginning of the last line
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def write(self, line: bytes) -> None:
+        """Write a line, which ends with a line break."""
+        if self._is_torn:
+            line = b"\n" + line
         try:
-            line = f"{self.format(record)}\n".encode(errors="replace")
-        except Exception:
-            self.handleError(record)
-            return
-        if not self._write(b"\n" + line if self._is_torn else line):
+            written = os.write(1, line)
+        except OSError:
+            written = 0
+        else:
+            self._is_torn = written < len(line)
+        if written < len(line):
             # Imported here: the metrics library must not be loaded before its files are reserved.
             from chassis.telemetry.metrics import LOG_LINES_DROPPED
 
             LOG_LINES_DROPPED.inc()
 
-    def _write(self, line: bytes) -> bool:
-        """Return whether the whole line was written."""
+    @staticmethod
+    def never_wait() -> None:
+        """Let no write to a pipe wait: a reader that has stopped reading must not stop the requests."""
+        with suppress(OSError):
+            if stat.S_ISFIFO(os.fstat(1).st_mode):
+                os.set_blocking(1, False)
+
+
+STDOUT = StandardOutput()
+
+
+class StdoutHandler(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        STDOUT.never_wait()
+
+    def emit(self, record: logging.LogRecord) -> None:
         try:
-            written = os.write(1, line)
-        except OSError:
-            return False
-        self._is_torn = written < len(line)
-        return not self._is_torn
+            STDOUT.write(f"{self.format(record)}\n".encode(errors="replace"))
+        except Exception:
+            self.handleError(record)
 
 
 def configuration(service: str, env: str, level: str) -> dict[str, Any]:
@@ -100,7 +112,7 @@ def configuration(service: str, env: str, level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": JsonLines, "service": service, "env": env}},
-        "handlers": {"stdout": {"()": StandardOutput, "formatter": "json"}},
+        "handlers": {"stdout": {"()": StdoutHandler, "formatter": "json"}},
         "root": {"handlers": ["stdout"], "level": level},
         "loggers": {"_granian": lines, "granian.access": lines},
     }
