@@ -13,22 +13,15 @@ from typing import Any
 
 import pytest
 import schemathesis
-from argon2 import PasswordHasher
+import service_apps
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-import order_service
-import user_service
 from chassis.rate_limit.limiter import RateLimiter
-from chassis.testing.http import bearer, closing
-from chassis.testing.postgres import migrated_database
-from order_service.catalog import importer
+from chassis.testing.http import bearer
 from order_service.catalog.importer import Product
-from order_service.settings import Settings as OrderSettings
-from user_service.accounts.passwords import Passwords
-from user_service.settings import Settings as UserSettings
 
 DOCUMENTS = Path(__file__).parents[2] / "docs" / "api"
 THOROUGH = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
@@ -66,19 +59,14 @@ def attack(app: Flask, operation: tuple[str, str], mode: GenerationMode, caller:
 
 @pytest.fixture(scope="module")
 def order_app() -> Iterator[Flask]:
-    with migrated_database("order_openapi", order_service.MIGRATIONS) as url:
-        importer.write(url, [Product(f"p{n}", f"Product {n}", "", "Things", 100, "EUR", 10**6) for n in range(5)])
-        with closing(order_service.create_app(OrderSettings(database_url=url))) as app:
-            yield app
+    products = [Product(f"p{n}", f"Product {n}", "", "Things", 100, "EUR", 10**6) for n in range(5)]
+    with service_apps.order_app("order_openapi", products) as app:
+        yield app
 
 
 @pytest.fixture(scope="module")
 def user_app() -> Iterator[Flask]:
-    with (
-        migrated_database("user_openapi", user_service.MIGRATIONS) as url,
-        closing(user_service.create_app(UserSettings(database_url=url))) as app,
-    ):
-        app.services.passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    with service_apps.user_app("user_openapi") as app:
         yield app
 
 

@@ -6,20 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import service_apps
 from flask import Flask
 
-import order_service
-import user_service
 from chassis.app import init_app, open_database
 from chassis.context import Caller
 from chassis.http.api import GuardedBlueprint, signed_in
 from chassis.http.openapi import Api, api
 from chassis.http.responses import JsonResponse, json_response
 from chassis.testing.http import bearer, closing
-from chassis.testing.postgres import migrated_database
-from order_service.settings import Settings as OrderSettings
 from user_service.services import connect
-from user_service.settings import Settings as UserSettings
 
 PASSWORD = "correct horse"
 # A route that checks the session in its own statement reads its body first.
@@ -37,23 +33,14 @@ def whoami(caller: Caller) -> JsonResponse:
 
 
 @pytest.fixture(scope="module")
-def user_url() -> Iterator[str]:
-    with migrated_database("ended_user", user_service.MIGRATIONS) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def user_app(user_url: str) -> Iterator[Api]:
-    with closing(user_service.create_app(UserSettings(database_url=user_url))) as app:
+def user_app() -> Iterator[Api]:
+    with service_apps.user_app("ended_user") as app:
         yield app
 
 
 @pytest.fixture(scope="module")
 def order_app() -> Iterator[Api]:
-    with (
-        migrated_database("ended_order", order_service.MIGRATIONS) as url,
-        closing(order_service.create_app(OrderSettings(database_url=url))) as app,
-    ):
+    with service_apps.order_app("ended_order") as app:
         app.services.has_ended = "s-ended".__eq__
         yield app
 
@@ -101,8 +88,8 @@ def test_order_service_refuses_every_signed_in_route_after_sign_out(order_app: A
     assert entered(order_app, bearer("u-alice", "alice", "s-ended")) == {}
 
 
-def test_new_route_without_a_statement_refuses_an_ended_session(user_url: str, signed_out: dict[str, str]) -> None:
-    settings = UserSettings(database_url=user_url)
+def test_new_route_without_a_statement_refuses_an_ended_session(user_app: Api, signed_out: dict[str, str]) -> None:
+    settings = user_app.services.settings
     app = api("user-service", title="User service", version="1", port=5001)
     app.register_api(new_routes)
     init_app(app, connect(settings, open_database(settings)), checks={})

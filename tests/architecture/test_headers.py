@@ -9,17 +9,14 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+import service_apps
 from flask import Flask
 from flask.testing import FlaskClient
 
 import order_service
-import user_service
 from chassis.testing.http import closing
-from chassis.testing.postgres import migrated_database
-from order_service.catalog import importer
 from order_service.catalog.importer import Product
 from order_service.settings import Settings as OrderSettings
-from user_service.settings import Settings as UserSettings
 
 SHOP = "https://shop.example"
 OTHER = "https://shop.example.evil.example"
@@ -30,18 +27,14 @@ GRANT = "Access-Control-Allow-Origin"
 
 @pytest.fixture(scope="module")
 def order_app() -> Iterator[Flask]:
-    with migrated_database("headers_order", order_service.MIGRATIONS) as url:
-        importer.write(url, [Product("p1", "Mouse", "", "Things", 100, "EUR", 5)])
-        with closing(order_service.create_app(OrderSettings(database_url=url, cors_origins=(SHOP,)))) as app:
-            yield app
+    mouse = Product("p1", "Mouse", "", "Things", 100, "EUR", 5)
+    with service_apps.order_app("headers_order", [mouse], cors_origins=(SHOP,)) as app:
+        yield app
 
 
 @pytest.fixture(scope="module")
 def user_app() -> Iterator[Flask]:
-    with (
-        migrated_database("headers_user", user_service.MIGRATIONS) as url,
-        closing(user_service.create_app(UserSettings(database_url=url, cors_origins=(SHOP,)))) as app,
-    ):
+    with service_apps.user_app("headers_user", cors_origins=(SHOP,)) as app:
         yield app
 
 

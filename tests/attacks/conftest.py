@@ -6,20 +6,15 @@ from itertools import count
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
+import service_apps
 from flask import Flask
 
-import order_service
-import user_service
 from chassis.db.database import Database
+from chassis.http.openapi import Api
 from chassis.rate_limit.limiter import RateLimiter
-from chassis.testing.http import closing
-from chassis.testing.postgres import empty, migrated_database, operating
+from chassis.testing.postgres import empty, operating
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
-from order_service.settings import Settings as OrderSettings
-from user_service.accounts.passwords import Passwords
-from user_service.settings import Settings as UserSettings
 
 from .documents import Operation
 
@@ -28,48 +23,32 @@ PASSWORD = "violet-harbour-42"
 STOCK = 1000
 
 
-@pytest.fixture(scope="session")
-def quick() -> Passwords:
-    """Return passwords with cheap hashing."""
-    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-
-
 @pytest.fixture(scope="module")
-def user_database() -> Iterator[str]:
-    with migrated_database("attacked_users", user_service.MIGRATIONS) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def user_app(user_database: str, quick: Passwords) -> Iterator[Flask]:
-    with closing(user_service.create_app(UserSettings(database_url=user_database, database_pool_size=20))) as app:
-        app.services.passwords = quick
+def user_app() -> Iterator[Api]:
+    with service_apps.user_app("attacked_users", database_pool_size=20) as app:
         yield app
 
 
 @pytest.fixture(scope="module")
-def order_database() -> Iterator[str]:
-    with migrated_database("attacked_orders", order_service.MIGRATIONS) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def order_app(order_database: str) -> Iterator[Flask]:
-    with closing(order_service.create_app(OrderSettings(database_url=order_database))) as app:
+def order_app() -> Iterator[Api]:
+    with service_apps.order_app("attacked_orders") as app:
         yield app
 
 
 @pytest.fixture(scope="module")
-def operators(user_database: str, order_database: str) -> Iterator[tuple[Database, Database]]:
+def order_database(order_app: Api) -> str:
+    return order_app.services.settings.database_url
+
+
+@pytest.fixture(scope="module")
+def operators(user_app: Api, order_database: str) -> Iterator[tuple[Database, Database]]:
     """Return both databases connected as their owners."""
-    with operating(user_database) as users, operating(order_database) as orders:
+    with operating(user_app.services.settings.database_url) as users, operating(order_database) as orders:
         yield users, orders
 
 
 @pytest.fixture
-def apps(
-    user_app: Flask, order_app: Flask, order_database: str, operators: tuple[Database, Database]
-) -> dict[str, Flask]:
+def apps(user_app: Api, order_app: Api, order_database: str, operators: tuple[Database, Database]) -> dict[str, Flask]:
     """Return both apps with one product, no customer and no counted attempt."""
     user_app.services.rate_limiter = RateLimiter("memory://", per_address=600)  # type: ignore[attr-defined]
     for database in operators:
