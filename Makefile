@@ -6,6 +6,8 @@ READY   := $(VENV)/.ready
 PROJECTS := libs/chassis services/user-service services/order-service tools/localshop tools/b2cctl tools/charts
 MANIFESTS := $(addsuffix /pyproject.toml,$(PROJECTS))
 UV_VERSION := 0.13.9
+# What make test and make test-delivery run; a folder of pyproject.toml's testpaths is in one of them.
+SHOP := libs services bench tools/localshop tools/tests tests --ignore=tests/test_planted_defects.py
 DELIVERY := helm tools/b2cctl tests/test_planted_defects.py
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
@@ -94,7 +96,7 @@ schema: $(READY) ## write services/*/migrations/schema.sql again, from a databas
 	@UPDATE_SCHEMA=1 $(BIN)/python -m pytest -q tests/migrations/test_schema.py
 
 test: $(READY) $(KUBETOOLS) ## run the shop's tests, on a real PostgreSQL that the set-up brings along (TESTS=... for others or some)
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(or $(TESTS),$(addprefix --ignore=,$(DELIVERY)))
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(or $(TESTS),$(SHOP))
 
 test-delivery: $(READY) $(KUBETOOLS) ## run the tests of charts, GitOps, workflows and releases
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(DELIVERY)

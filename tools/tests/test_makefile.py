@@ -151,3 +151,28 @@ def test_format_formats_what_ruff_cannot_mend_and_then_reports_it(checkout: Path
         "ruff check .",
     ]
     assert done.returncode == 2
+
+
+def files_of(target: str) -> set[Path]:
+    """Return the test files that a target gives to pytest."""
+    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True)
+    arguments = (
+        next(line for line in done.stdout.splitlines() if "pytest -n auto" in line).split("worksteal")[1].split()
+    )
+    ignored = {ROOT / each.removeprefix("--ignore=") for each in arguments if each.startswith("--ignore=")}
+    found = [ROOT / each for each in arguments if not each.startswith("-")]
+    return {file for path in found for file in ([path] if path.is_file() else files_below(path))} - ignored
+
+
+def files_below(folder: Path) -> set[Path]:
+    """Return the test files that need no target of their own."""
+    apart = {ROOT / "tests" / name for name in ("chaos", "cluster", "containers")}
+    return {file for file in folder.rglob("test_*.py") if not apart & set(file.parents) and ".venv" not in file.parts}
+
+
+def test_every_test_file_is_run_by_one_of_the_test_targets() -> None:
+    shop, delivery = files_of("test"), files_of("test-delivery")
+    assert shop & delivery == set()
+    assert shop | delivery == set().union(
+        *(files_below(ROOT / name) for name in ("libs", "services", "tools", "bench", "helm", "tests"))
+    )
