@@ -28,12 +28,12 @@ class Budget(NamedTuple):
 
 
 BUDGETS = {
-    "list of products": Budget("GET", "/products?limit=20", "200 OK", 1, 58),
-    "list of products, from memory": Budget("GET", "/products?limit=20", "200 OK", 0, 21),
-    "product": Budget("GET", "/products/p1", "200 OK", 1, 40),
-    "order": Budget("GET", "/orders/{order_id}", "200 OK", 1, 44),
-    "own orders": Budget("GET", "/orders?limit=20", "200 OK", 1, 46),
-    "placing an order": Budget("POST", "/create_order", "201 CREATED", 1, 69),
+    "list of products": Budget("GET", "/products?limit=20", "200 OK", 1, 56),
+    "list of products, from memory": Budget("GET", "/products?limit=20", "200 OK", 0, 19),
+    "product": Budget("GET", "/products/p1", "200 OK", 1, 38),
+    "order": Budget("GET", "/orders/{order_id}", "200 OK", 1, 42),
+    "own orders": Budget("GET", "/orders?limit=20", "200 OK", 1, 44),
+    "placing an order": Budget("POST", "/create_order", "201 CREATED", 1, 66),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import sha256
 
 from flask import Flask, Response
@@ -19,15 +19,11 @@ _DEFAULTS = ((CSP, "default-src 'none'; frame-ancestors 'none'"), ("Cache-Contro
 _SCRIPTS = re.compile(r"<script>(.*?)</script>|\bonclick=\"(.*?)\"", re.DOTALL)
 
 
-def security_headers(headers: Iterable[tuple[str, str]], app_env: str) -> Iterator[tuple[str, str]]:
-    """Yield the security headers that are missing from these headers."""
+def security_headers(headers: Iterable[tuple[str, str]], app_env: str) -> list[tuple[str, str]]:
+    """Return the security headers that are missing from these headers."""
     given = dict(headers)
-    yield from _EVERYWHERE
-    if app_env != "local":
-        yield _HSTS
-    for name, value in _DEFAULTS:
-        if name not in given:
-            yield name, value
+    missing = [header for header in _DEFAULTS if header[0] not in given]
+    return [*_EVERYWHERE, *missing] if app_env == "local" else [*_EVERYWHERE, _HSTS, *missing]
 
 
 def protect_pages(app: Flask) -> None:
