@@ -14,7 +14,7 @@ from flask import Flask
 from chassis.db.database import Database
 from chassis.testing.budgets import effort
 
-PROFILE_CALLS = 44
+PROFILE_CALLS = 40
 SIGN_IN = {"username": "alice", "password": "correct horse"}
 STATEMENTS = {
     ("GET", "/profile"): 1,
