@@ -7,7 +7,9 @@ from pathlib import Path
 from chassis.app import init_app, open_database
 from chassis.http.openapi import Api, api
 from chassis.server.health import schema_check
+from order_service.catalog.pages import catalog_pages
 from order_service.catalog.routes import catalog
+from order_service.orders.pages import basket_pages, order_pages
 from order_service.orders.routes import orders
 from order_service.services import connect
 from order_service.settings import Settings
@@ -20,9 +22,12 @@ def create_app(settings: Settings) -> Api:
     app = api("order-service", title="Order service", version="1.0.0", port=5002)
     for blueprint in (catalog, orders):
         app.register_api(blueprint)
+    for pages in (catalog_pages, basket_pages, order_pages):
+        app.register_blueprint(pages)
     database = open_database(settings)
     services = connect(settings, database)
-    init_app(app, services, checks={"database": schema_check(database, MIGRATIONS)}, details=services.details)
+    checks = {"database": schema_check(database, MIGRATIONS)}
+    init_app(app, services, prefix="/shop", checks=checks, details=services.details)
     if services.feed:
         services.feed.start()
     return app

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from typing import cast
+
+from flask import current_app
 
 from chassis import context
 from chassis.auth.jwks import RemoteKeys
 from chassis.auth.jwt import JwtVerifier
 from chassis.auth.tokens import CachingVerifier, DemoTokens
-from chassis.context import no_session_has_ended
+from chassis.context import no_session_has_ended, sign_in_is_available
 from chassis.db.database import Database
 from chassis.service_client import ServiceClient
 from order_service.sessions.session_feed import SessionFeed
@@ -23,6 +26,7 @@ class Services(context.Services):
     settings: Settings
     feed: SessionFeed | None
     keys: RemoteKeys | None
+    user_service: ServiceClient | None
 
     def close(self) -> None:
         if self.feed:
@@ -35,6 +39,11 @@ class Services(context.Services):
             return {}
         age = self.feed.age_seconds
         return {"session_feed_age_seconds": round(age, 1) if isfinite(age) else None}
+
+
+def current_services() -> Services:
+    """Return the services of the app that serves this request, for pages."""
+    return cast("Services", current_app.services)  # type: ignore[attr-defined]
 
 
 def connect(settings: Settings, database: Database) -> Services:
@@ -54,6 +63,8 @@ def connect(settings: Settings, database: Database) -> Services:
         database=database,
         tokens=CachingVerifier(verifier),
         has_ended=feed.has_ended if feed else no_session_has_ended,
+        sign_in_available=feed.is_in_contact if feed else sign_in_is_available,
         feed=feed,
         keys=keys,
+        user_service=client,
     )

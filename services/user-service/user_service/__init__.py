@@ -8,9 +8,12 @@ from chassis.app import init_app, open_database
 from chassis.http.openapi import Api, api
 from chassis.server.health import schema_check
 from user_service.accounts.routes import registration
+from user_service.profile.pages import profile_pages
 from user_service.profile.routes import own_profile
 from user_service.services import connect
+from user_service.sessions.pages import device_pages, session_pages
 from user_service.sessions.routes import for_services, own_sessions, sign_in
+from user_service.sessions.sign_up_pages import sign_up_pages
 from user_service.settings import Settings
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -21,6 +24,9 @@ def create_app(settings: Settings) -> Api:
     app = api("user-service", title="User service", version="1.0.0", port=5001)
     for blueprint in (registration, sign_in, own_sessions, own_profile, for_services):
         app.register_api(blueprint)
+    for pages in (session_pages, sign_up_pages, device_pages, profile_pages):
+        app.register_blueprint(pages)
     database = open_database(settings)
-    init_app(app, connect(settings, database), checks={"database": schema_check(database, MIGRATIONS)})
+    checks = {"database": schema_check(database, MIGRATIONS)}
+    init_app(app, connect(settings, database), prefix="/account", checks=checks)
     return app

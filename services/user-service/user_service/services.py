@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
+
+from flask import current_app
 
 from chassis import context
 from chassis.auth.tokens import CachingVerifier
@@ -24,6 +27,11 @@ class Services(context.Services):
     rate_limiter: RateLimiter
     devices: TrustedDevices
     issuer: Issuer
+
+
+def current_services() -> Services:
+    """Return the services of the app that serves this request, for pages."""
+    return cast("Services", current_app.services)  # type: ignore[attr-defined]
 
 
 def connect(settings: Settings, database: Database) -> Services:

@@ -13,6 +13,7 @@ from chassis.http.error_handlers import handle_errors
 from chassis.http.openapi import Api
 from chassis.http.proxies import TrustedProxies
 from chassis.http.security_headers import protect_pages
+from chassis.pages.setup import init_pages
 from chassis.server.health import Check, Details, health
 from chassis.settings import Settings
 from chassis.telemetry import logging
@@ -29,8 +30,13 @@ def open_database(settings: Settings) -> Database:
     )
 
 
-def init_app(app: Api, services: Services, *, checks: Mapping[str, Check], details: Details = dict) -> None:
-    """Set up logging, health routes, error handlers and the dispatcher; call it after all blueprints are registered."""
+def init_app(
+    app: Api, services: Services, *, prefix: str, checks: Mapping[str, Check], details: Details = dict
+) -> None:
+    """Set up logging, health routes, error handlers, pages and the dispatcher; call it after registering blueprints.
+
+    `prefix` is the path below which the service's pages are.
+    """
     settings = services.settings
     logging.configure(settings.service, settings.app_env, settings.log_level)
     if settings.token_kind == "demo" and settings.app_env in {"stage", "prod"}:
@@ -40,6 +46,7 @@ def init_app(app: Api, services: Services, *, checks: Mapping[str, Check], detai
     app.services = services
     app.register_blueprint(health(settings.service, settings.app_env, dict(checks), details))
     handle_errors(app)
+    init_pages(app, services, prefix)
     protect_pages(app)
     app.after_request(_note_rule)
     access_log = AccessLog(settings.service, settings.app_env, settings.log_level)

@@ -53,6 +53,11 @@ def current_request_id() -> str:
     return current_context().request_id
 
 
+def sign_in_is_available() -> bool:
+    """Answer for a service that signs visitors in itself."""
+    return True
+
+
 def no_session_has_ended(_session_id: str) -> bool:
     """Answer for a service that does not know which sessions have ended."""
     return False
@@ -67,6 +72,8 @@ class Services:
     tokens: CachingVerifier
     has_ended: Callable[[str], bool] = no_session_has_ended
     """Tell whether a session has ended; asked before every signed-in route that does not check it itself."""
+    sign_in_available: Callable[[], bool] = sign_in_is_available
+    """Tell whether pages may redirect a visitor to the pages that sign in."""
 
     def close(self) -> None:
         """Stop background threads and close idle connections."""

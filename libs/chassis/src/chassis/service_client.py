@@ -32,12 +32,13 @@ class ServiceClient:
         self._credential = credential
         self._pool = PoolManager(timeout=_TIMEOUT, retries=_RETRIES)
 
-    def get(self, path: str, **query: str | int) -> dict[str, Any]:
+    def get(self, path: str, token: str | None = None, **query: str | int) -> dict[str, Any]:
+        """Return the JSON object at `path`, asked for with the service credential, or with the token of a user."""
         url, fields = f"{self._url}{path}", {name: str(value) for name, value in query.items()}
         try:
             # No redirects: the credential must reach this address only, and only its responses are trusted.
             answer = self._pool.request(
-                "GET", url, fields=fields, headers=self._headers(), redirect=False, preload_content=False
+                "GET", url, fields=fields, headers=self._headers(token), redirect=False, preload_content=False
             )
             body = orjson.loads(_read(answer))
         except (HTTPError, orjson.JSONDecodeError) as failure:
@@ -46,11 +47,11 @@ class ServiceClient:
             raise ServiceCallFailed(f"{url}: {answer.status}")
         return body
 
-    def _headers(self) -> dict[str, str]:
+    def _headers(self, token: str | None) -> dict[str, str]:
         context = current_context()
         passed_on = {"X-Request-ID": context.request_id, "traceparent": context.traceparent}
         known = {name: value for name, value in passed_on.items() if value}
-        return {"Authorization": f"Bearer {self._credential}", **known}
+        return {"Authorization": f"Bearer {token or self._credential}", **known}
 
 
 def _read(answer: BaseHTTPResponse) -> bytes:

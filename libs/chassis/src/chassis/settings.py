@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     service_credential: CommaSeparated = (LOCAL_SECRET,)
     cors_origins: CommaSeparated = ()
     trusted_proxies: CommaSeparated = ()
+    sibling_port: int | None = Field(
+        default=None, ge=1, le=65535, description="of the other service's pages; without it both share host and port"
+    )
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -98,6 +101,11 @@ class Settings(BaseSettings):
     def _known_proxies(cls, trusted: tuple[str, ...]) -> tuple[str, ...]:
         parse_proxies(trusted)
         return trusted
+
+    @property
+    def https(self) -> bool:
+        """Tell whether browsers reach the pages by https: everywhere but on the machine of a developer."""
+        return self.app_env != "local"
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -66,6 +66,16 @@ def get_product(db: Database, *, product_id: str) -> str:
     return str(row.document)
 
 
+def get_products(db: Database, *, product_ids: Sequence[str]) -> list[str]:
+    """Return the documents of those products that exist, in no order."""
+    return [row.document for row in db.fetch_all(SOME, {"ids": list(product_ids)})]
+
+
+def count_categories(db: Database) -> list[dict[str, Any]]:
+    """Return the categories with the number of their products, by name."""
+    return [{"name": row.category, "products": row.products} for row in db.fetch_all(CATEGORIES)]
+
+
 @cache
 def _page(order: SortOrder, *, searched: bool, filtered: bool, continued: bool) -> str:
     conditions = {
@@ -81,3 +91,5 @@ def _page(order: SortOrder, *, searched: bool, filtered: bool, continued: bool) 
 
 
 ONE = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = %(id)s"
+SOME = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = ANY (%(ids)s)"
+CATEGORIES = "SELECT category, count(*) AS products FROM products GROUP BY category ORDER BY lower(category), category"

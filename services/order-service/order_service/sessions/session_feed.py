@@ -80,6 +80,10 @@ class SessionFeed:
         """The seconds since the feed was last read to its end, or the start; infinite after a change of its log."""
         return time.monotonic() - self._synced_at
 
+    def is_in_contact(self) -> bool:
+        """Tell whether the last step reached user-service."""
+        return self._reachable
+
     def start(self) -> None:
         self._thread.start()
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from chassis.context import Caller, current_context
+from chassis.context import Caller
 from chassis.http.api import checks_session, public, services_only, signed_in
 from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_response, no_content
-from chassis.rate_limit.limiter import client_network
-from chassis.rate_limit.policy import Rule
 from user_service.accounts.hashing import Busy
-from user_service.accounts.rules import account_key
 from user_service.services import Services
-from user_service.sessions import actions, queries
-from user_service.sessions.refresh_tokens import Client
+from user_service.sessions import actions, limited, queries
 from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
 from user_service.sessions.schemas import (
     FeedOut,
@@ -31,27 +27,11 @@ sign_in = public("sign-in", __name__)
 own_sessions = signed_in("sessions", __name__)
 for_services = services_only("for services", __name__)
 
-SIGNING_IN = Rule("login", failures=(InvalidCredentials,), limits_address=True)
-REFRESHING = Rule("refresh")  # nobody guesses a refresh token, and a count for each would let anybody fill the storage
-LONGEST_USER_AGENT = 200
-
-
 @sign_in.post("/login", responses=responses({200: SignedInOut}, 400, InvalidCredentials, 413, 415, 429, Busy))
 def login(services: Services, body: LoginBody) -> JsonResponse:
     """Sign in with username and password."""
-    account = account_key(body.username)
-    device = services.devices.recognise(account, body.device_token)
-    with services.rate_limiter.attempt(SIGNING_IN, account, device):
-        opened = actions.sign_in(
-            services.database,
-            services.passwords,
-            username=body.username,
-            password=body.password,
-            user_agent=_user_agent(),
-            lifetime=services.issuer.session,
-        )
-    device_token = services.devices.issue(account, device)
-    return json_response(_tokens(services.issuer, opened) | {"device_token": device_token})
+    signed_in = limited.sign_in(services, body)
+    return json_response(_tokens(services.issuer, signed_in.opened) | {"device_token": signed_in.device_token})
 
 
 @sign_in.post(
@@ -61,14 +41,7 @@ def login(services: Services, body: LoginBody) -> JsonResponse:
 )
 def refresh(services: Services, body: RefreshBody) -> JsonResponse:
     """Exchange a refresh token for a new token and a new refresh token."""
-    with services.rate_limiter.attempt(REFRESHING):
-        opened = actions.refresh(
-            services.database,
-            refresh_token=body.refresh_token,
-            client=_client(),
-            lifetime=services.issuer.session,
-        )
-    return json_response(_tokens(services.issuer, opened))
+    return json_response(_tokens(services.issuer, limited.refresh(services, body.refresh_token)))
 
 
 @own_sessions.post("/logout", responses=responses({204: None}, 401))
@@ -123,14 +96,3 @@ def _tokens(issuer: Issuer, opened: actions.Opened) -> dict[str, str | int]:
         "expires_in": issuer.token_seconds,
         "refresh_token": opened.refresh_token,
     }
-
-
-def _user_agent() -> str | None:
-    """Return the User-Agent header, shortened and without unprintable characters."""
-    sent = current_context().user_agent[:LONGEST_USER_AGENT]
-    return "".join(filter(str.isprintable, sent)) or None
-
-
-def _client() -> Client:
-    context = current_context()
-    return Client(context.user_agent, client_network(context.client_address))

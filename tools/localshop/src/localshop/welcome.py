@@ -17,11 +17,11 @@ def welcome(shop: Shop) -> str:
     return f"""
 The shop is open. Ctrl-C stops it; its data stays in {shop.data}
 
-  user-service   {user}   docs: {user}/openapi/
-  order-service  {order}   docs: {order}/openapi/
-  logs           {shop.data / "logs"}
+  shop      {order}/shop
+  API       {order}/openapi/ (order-service), {user}/openapi/ (user-service)
+  logs      {shop.data / "logs"}
 
-Try it from another terminal: register, then sign in and look around, then order
+Open the shop in a browser, or try the API from another terminal: register, then sign in and look around, then order
 
   {_post(f"{user}/register", ACCOUNT)}
 

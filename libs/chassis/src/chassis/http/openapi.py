@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from flask import redirect
 from flask.wrappers import Request
 from flask_openapi3 import Info, License, OpenAPI, Server
 from flask_openapi3.types import ResponseDict
@@ -101,7 +100,7 @@ class Api(OpenAPI):
 
 
 def api(service: str, title: str, version: str, port: int) -> Api:
-    """Return the app of a service; its documentation is at /openapi, where / leads to, `port` that of `make up`."""
+    """Return the app of a service; its documentation is at /openapi, `port` that of `make up`."""
     app = Api(
         service,
         info=Info(title=title, version=version, license=License(name="MIT", identifier="MIT")),
@@ -117,7 +116,6 @@ def api(service: str, title: str, version: str, port: int) -> Api:
         validation_error_model=ProblemOut,
         doc_url="/openapi.json",
     )
-    app.add_url_rule("/", "start", lambda: redirect("/openapi/"))
     return app
 
 

@@ -16,7 +16,7 @@ from chassis.http.responses import Rendered
 
 FRESH_SECONDS = 0.05
 MOST_ENTRIES = 100  # more than a database can render within FRESH_SECONDS
-LONGEST_QUERY = 1000  # longer ones are served, but they would fill the memory
+LONGEST_KEY = 1000  # longer ones are served, but they would fill the memory
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 
 
 def cached(view: View) -> View:
-    """Mark a public route as cached by query string."""
+    """Mark a public route or page as cached by its URL."""
     view.is_cached = True  # type: ignore[attr-defined]
     return view
 
@@ -36,28 +36,36 @@ def is_cached(view: Callable[..., object]) -> bool:
     return getattr(view, "is_cached", False)
 
 
-class ResponseCache:
-    """Cache one route's responses by query string, the only part of the request that `render` may read."""
+def query_string(request: Request) -> str:
+    return str(request.environ["QUERY_STRING"])
 
-    def __init__(self, render: Callable[[Request], Rendered]) -> None:
+
+class ResponseCache:
+    """Cache responses by `key`, the only part of the request that `render` may read."""
+
+    def __init__(
+        self, render: Callable[[Request], Rendered], key: Callable[[Request], str] = query_string
+    ) -> None:
         self._render = render
+        self._key = key
         self._entries: dict[str, Entry] = {}
         self._batcher: Batcher[Request, Rendered] = Batcher(self._refresh)
 
     def get(self, request: Request) -> Rendered:
         """Return the cached response, or render it once for all waiting requests; raise what rendering raises."""
-        return self._fresh(request) or self._batcher.get(request.environ["QUERY_STRING"], request)
+        key = self._key(request)
+        return self._fresh(key) or self._batcher.get(key, request)
 
     def clear(self) -> None:
         self._entries.clear()
 
-    def _fresh(self, request: Request) -> Rendered | None:
-        entry = self._entries.get(request.environ["QUERY_STRING"])
+    def _fresh(self, key: str) -> Rendered | None:
+        entry = self._entries.get(key)
         return entry.rendered if entry and entry.stale_at >= monotonic() else None
 
     def _refresh(self, waiting: Sequence[Request]) -> list[Rendered | Exception]:
         """Render one response for all requests; render a Problem per request, because it holds the request id."""
-        return [self._fresh(request) or self._try(request) for request in waiting]
+        return [self._fresh(self._key(request)) or self._try(request) for request in waiting]
 
     def _try(self, request: Request) -> Rendered | Exception:
         stale_at = monotonic() + FRESH_SECONDS  # set before reading, so that no write stays invisible for longer
@@ -65,12 +73,12 @@ class ResponseCache:
             rendered = self._render(request)
         except Exception as failure:
             return failure
-        self._keep(request.environ["QUERY_STRING"], Entry(rendered, stale_at))
+        self._keep(self._key(request), Entry(rendered, stale_at))
         return rendered
 
-    def _keep(self, query: str, entry: Entry) -> None:
-        if len(query) > LONGEST_QUERY:
+    def _keep(self, key: str, entry: Entry) -> None:
+        if len(key) > LONGEST_KEY:
             return
         if len(self._entries) >= MOST_ENTRIES:
             self._entries.clear()
-        self._entries[query] = entry
+        self._entries[key] = entry

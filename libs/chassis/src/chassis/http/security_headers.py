@@ -11,10 +11,14 @@ from flask import Flask, Response
 
 CSP = "Content-Security-Policy"
 # Without a Server header of the application, granian adds its own name.
-_EVERYWHERE = (("Server", ""), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
+_EVERYWHERE = (("Server", ""), ("X-Content-Type-Options", "nosniff"))
 # One year. Without includeSubDomains: other services may answer there. Browsers ignore it over http.
 _HSTS = ("Strict-Transport-Security", "max-age=31536000")
-_DEFAULTS = ((CSP, "default-src 'none'; frame-ancestors 'none'"), ("Cache-Control", "no-store"))
+_DEFAULTS = (
+    ("Referrer-Policy", "no-referrer"),
+    (CSP, "default-src 'none'; frame-ancestors 'none'"),
+    ("Cache-Control", "no-store"),
+)
 
 _SCRIPTS = re.compile(r"<script>(.*?)</script>|\bonclick=\"(.*?)\"", re.DOTALL)
 
@@ -31,7 +35,7 @@ def protect_pages(app: Flask) -> None:
 
     @app.after_request
     def allow_own_scripts(response: Response) -> Response:
-        if response.mimetype == "text/html":
+        if response.mimetype == "text/html" and CSP not in response.headers:
             response.headers[CSP] = _policy(response.get_data(as_text=True))
         return response
 

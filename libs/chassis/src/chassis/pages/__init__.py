@@ -1,0 +1,1 @@
+"""HTML pages: session cookies, forgery protection, layout, error pages."""

@@ -1,0 +1,52 @@
+"""The stylesheet, script and logo of the pages, served from memory; a URL names a version and may be kept for ever."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from mimetypes import guess_type
+from typing import NamedTuple
+
+from flask import Flask, Response, abort, request
+
+from chassis.pages.brand import BRAND, LOGO
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+class Asset(NamedTuple):
+    body: bytes
+    content_type: str
+    version: str
+
+
+def _asset(name: str, text: str) -> Asset:
+    body = text.encode()
+    content_type = guess_type(name)[0] or "application/octet-stream"
+    return Asset(body, content_type, hashlib.sha256(body).hexdigest()[:12])
+
+
+def _load() -> dict[str, Asset]:
+    folder = files("chassis.pages") / "assets"
+    texts = {entry.name: entry.read_text("utf-8") for entry in folder.iterdir()}
+    texts["shop.css"] = f"{BRAND.stylesheet}\n{texts['shop.css']}"
+    texts["icon.svg"] = LOGO.replace("currentColor", BRAND.colours.accent)
+    return {name: _asset(name, text) for name, text in texts.items()}
+
+
+ASSETS = _load()
+
+
+def serve_assets(app: Flask, prefix: str) -> None:
+    """Serve the assets below `prefix`, and give templates `asset(name)`, the URL of one."""
+
+    @app.get(f"{prefix}/assets/<name>", endpoint="assets")
+    def serve(name: str) -> Response:
+        asset = ASSETS.get(name) or abort(404)
+        response = Response(asset.body, content_type=f"{asset.content_type}; charset=utf-8")
+        current = request.args.get("v") == asset.version
+        response.headers["Cache-Control"] = _FOR_EVER if current else "no-cache"
+        return response
+
+    urls = {name: f"{prefix}/assets/{name}?v={asset.version}" for name, asset in ASSETS.items()}
+    app.jinja_env.globals["asset"] = urls.__getitem__

@@ -1,0 +1,46 @@
+"""The visitor's basket: a cookie of product ids, quantities and the prices that were shown."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from flask import Response
+
+from chassis.pages.cookies import BASKET
+from chassis.settings import Settings
+
+MOST_LINES = 50  # as many as one order takes
+_KEPT_SECONDS = 30 * 86_400
+_LONGEST = 3500  # browsers refuse a cookie of more than 4096 bytes
+_LINE = re.compile(r"([A-Za-z0-9._-]{1,100}):([0-9]{1,3}):([0-9]{1,12})")
+
+
+class Line(NamedTuple):
+    """One product in the basket; `price` is what the visitor saw, in hundredths."""
+
+    product_id: str
+    qty: int
+    price: int
+
+
+class BasketFull(Exception):
+    """A cookie holds no more products."""
+
+
+def read_basket(settings: Settings) -> list[Line]:
+    """Return the lines of the basket; those that are not ours are left out."""
+    found = map(_LINE.fullmatch, (BASKET.read(settings) or "").split("|"))
+    lines = {match[1]: Line(match[1], int(match[2]), int(match[3])) for match in found if match and int(match[2])}
+    return list(lines.values())
+
+
+def write_basket(response: Response, settings: Settings, lines: list[Line]) -> None:
+    """Store the basket; raise BasketFull."""
+    text = "|".join(f"{line.product_id}:{line.qty}:{line.price}" for line in lines)
+    if len(text) > _LONGEST or len(lines) > MOST_LINES:
+        raise BasketFull
+    if lines:
+        BASKET.set(response, settings, text, _KEPT_SECONDS)
+    else:
+        BASKET.delete(response, settings)

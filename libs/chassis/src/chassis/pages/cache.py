@@ -1,0 +1,78 @@
+"""Serve public pages from memory to visitors without cookies of the shop; pass all other requests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+from chassis.context import Services
+from chassis.http.dispatch import FLASK_RULE
+from chassis.http.parsing import TRACKING, Environ, Request
+from chassis.http.response_cache import ResponseCache, is_cached
+from chassis.http.responses import STATUS_LINES, Rendered
+
+_OK = 200
+_OWN_COOKIES = ("shop-", "__Host-", "__Secure-")
+
+
+class NotKept(Exception):
+    """The page is no success; it is shown to this visitor alone."""
+
+    def __init__(self, rendered: Rendered) -> None:
+        self.rendered = rendered
+
+
+class PageCache:
+    """WSGI middleware before Flask; views marked with `cached` are rendered once for all visitors without cookies."""
+
+    def __init__(self, app: Flask, services: Services) -> None:
+        self._flask = app.wsgi_app
+        self._urls = app.url_map.bind("")
+        self._cached = {endpoint for endpoint, view in app.view_functions.items() if is_cached(view)}
+        self._services = services
+        self._cache = ResponseCache(self._render, key=_key)
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        if not self._is_cached(environ):
+            return self._flask(environ, start_response)
+        environ["QUERY_STRING"] = TRACKING.sub("", environ["QUERY_STRING"])
+        try:
+            rendered = self._cache.get(Request(environ, {}, self._services, None))
+        except NotKept as failure:
+            rendered = failure.rendered
+        start_response(STATUS_LINES[rendered.status], rendered.headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [rendered.body]
+
+    def _is_cached(self, environ: Environ) -> bool:
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or _has_own_cookie(environ.get("HTTP_COOKIE", "")):
+            return False
+        try:
+            rule, _ = self._urls.match(environ["PATH_INFO"], "GET", return_rule=True)
+        except (HTTPException, RequestRedirect):
+            return False
+        environ[FLASK_RULE] = rule.rule
+        return rule.endpoint in self._cached
+
+    def _render(self, request: Request) -> Rendered:
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+        parts = self._flask({**request.environ, "REQUEST_METHOD": "GET"}, lambda *call: started.append(call[:2]))
+        body = b"".join(parts)
+        status_line, headers = started[0]
+        rendered = Rendered(int(status_line[:3]), headers, body, None)
+        if rendered.status != _OK:
+            raise NotKept(rendered)
+        return rendered
+
+
+def _key(request: Request) -> str:
+    """Return host, path and query: with `make up`, links name the host."""
+    environ = request.environ
+    return f"{environ.get('HTTP_HOST', '')}{environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+
+
+def _has_own_cookie(cookies: str) -> bool:
+    return any(name in cookies for name in _OWN_COOKIES)

@@ -1,0 +1,51 @@
+"""Show Problems as pages in the shop's own look."""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from chassis.context import current_request_id
+from chassis.pages.responses import page
+from chassis.problems import Problem
+
+_TITLES = {
+    400: "That did not work",
+    403: "That is not allowed",
+    404: "We cannot find that page",
+    405: "That did not work",
+    413: "That was too much at once",
+    429: "Too many attempts",
+    503: "We will be back in a moment",
+}
+_TEXTS = {
+    404: "It may have moved, or it was never there.",
+    405: "Go back and use the buttons of the page.",
+    500: "This is our fault. Nothing was ordered or changed. Please try again.",
+}
+
+
+def wants_page() -> bool:
+    """Tell whether the client asks for HTML by name, as browsers do; programs send */* or ask for JSON."""
+    return "text/html" in request.headers.get("Accept", "") and request.accept_mimetypes.best == "text/html"
+
+
+def error_page(problem: Problem) -> Response:
+    title = _TITLES.get(problem.status, "Something went wrong")
+    text = _TEXTS.get(problem.status) or sentence(problem.error)
+    response = page(
+        "pages/error.html",
+        problem.status,
+        title=title,
+        text=text,
+        retries=problem.status == 503 and request.method == "GET",  # noqa: PLR2004 - a status
+        request_id=current_request_id(),
+    )
+    for name, value in problem.headers:
+        if name != "WWW-Authenticate":
+            response.headers[name] = value
+    return response
+
+
+def sentence(text: str) -> str:
+    """Return a Problem's short text as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

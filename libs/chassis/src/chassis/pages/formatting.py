@@ -1,0 +1,44 @@
+"""Write prices and times as the brand's locale does."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache, lru_cache
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, get_timezone
+from babel.numbers import format_currency
+
+from chassis.http.postal import COUNTRIES
+from chassis.pages.brand import BRAND
+
+LOCALE = Locale.parse(BRAND.locale)
+_ZONE = get_timezone(BRAND.time_zone)
+
+
+@lru_cache(maxsize=10_000)
+def price(amount: float, currency: str) -> str:
+    return str(format_currency(amount, currency, locale=LOCALE))
+
+
+def date(at: datetime | str) -> str:
+    return str(format_date(_local(at), "long", locale=LOCALE))
+
+
+def time(at: datetime | str) -> str:
+    return str(format_datetime(_local(at), "d MMMM y, HH:mm", locale=LOCALE))
+
+
+def _local(at: datetime | str) -> datetime:
+    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return moment.astimezone(_ZONE)
+
+
+def country_name(code: str) -> str:
+    return str(LOCALE.territories.get(code, code))
+
+
+@cache
+def countries() -> list[tuple[str, str]]:
+    """Return code and name of every country, by name."""
+    return sorted(((code, country_name(code)) for code in COUNTRIES), key=lambda country: country[1])

@@ -1,0 +1,65 @@
+"""Validate forms with the schemas of the API; keep what was typed and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from chassis.pages.errors import sentence
+from chassis.problems import Problem
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Form(Generic[Model]):
+    """A form as it was sent: `values` as typed, `errors` by field, and `model` when nothing is wrong.
+
+    The error of the field "" is about the form as a whole.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = values
+        self.errors: dict[str, str] = {}
+        self.model: Model | None = None
+
+    def refuse(self, text: str, field: str = "") -> None:
+        """Note what is wrong with a field; a text in small letters continues the field's name."""
+        name = field.replace("_", " ").capitalize()
+        self.errors.setdefault(field, sentence(f"{name} {text}" if name and text[:1].islower() else text))
+
+    def refuse_with(self, problem: Problem, field: str = "") -> None:
+        """Note what a Problem says, beside the fields that it names."""
+        for fault in problem.members.get("errors") or [{"member": field, "message": problem.error}]:
+            self.refuse(fault["message"], fault["member"].rpartition(".")[2])
+
+
+def typed(names: Iterable[str]) -> dict[str, str]:
+    """Return these fields of the request's form, trimmed."""
+    return {name: request.form.get(name, "").strip() for name in names}
+
+
+def read_form(model: type[Model], values: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> Form[Model]:
+    """Return the form; a blank field counts as left out. `given` is validated instead of `values`."""
+    form: Form[Model] = Form(values)
+    try:
+        filled = {name: value for name, value in values.items() if value != ""} if given is None else given
+        form.model = model.model_validate(filled)
+    except ValidationError as failure:
+        for fault in failure.errors(include_url=False):
+            form.refuse(_words(fault), str(fault["loc"][-1]) if fault["loc"] else "")
+    return form
+
+
+def _words(fault: ErrorDetails) -> str:
+    limits = fault.get("ctx", {})
+    if fault["type"] == "missing" or (fault["type"] == "string_too_short" and limits["min_length"] == 1):
+        return "is missing"
+    if fault["type"] == "string_too_short":
+        return f"needs at least {limits['min_length']} characters"
+    if fault["type"] == "string_too_long":
+        return f"may have at most {limits['max_length']} characters"
+    return fault["msg"]

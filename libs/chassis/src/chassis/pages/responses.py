@@ -1,0 +1,32 @@
+"""Render templates to responses with the headers that pages need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, current_app, render_template
+
+from chassis.http.security_headers import CSP
+from chassis.pages.urls import sibling_origin
+from chassis.settings import Settings
+
+PUBLIC = "no-cache"
+PRIVATE = "no-store"
+
+
+def page(template: str, status: int = 200, *, cache_control: str = PRIVATE, **variables: Any) -> Response:
+    """Return the page; without `cache_control`, no cache keeps it."""
+    response = Response(render_template(template, **variables), status, content_type="text/html; charset=utf-8")
+    response.headers["Cache-Control"] = cache_control
+    response.headers["Vary"] = "Cookie"
+    response.headers["Referrer-Policy"] = "same-origin"  # with no-referrer, forms would have the Origin `null`
+    response.headers[CSP] = _policy(current_app.services.settings)  # type: ignore[attr-defined]
+    return response
+
+
+def _policy(settings: Settings) -> str:
+    forms = f"'self' {sibling_origin()}" if settings.sibling_port else "'self'"  # a renewal redirects forms
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        f"form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
+    )

@@ -1,0 +1,61 @@
+"""Prepare a service's app for pages."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, redirect
+
+from chassis.context import Services
+from chassis.http.error_handlers import to_problem
+from chassis.http.openapi import Api
+from chassis.http.response_cache import is_cached
+from chassis.http.responses import problem_response
+from chassis.pages import formatting
+from chassis.pages.assets import serve_assets
+from chassis.pages.basket import read_basket
+from chassis.pages.blueprint import Pages
+from chassis.pages.brand import BRAND, LOGO
+from chassis.pages.cache import PageCache
+from chassis.pages.errors import error_page, sentence, wants_page
+from chassis.pages.urls import page_url
+from chassis.pages.visitors import seems_signed_in
+
+
+class UnsafePage(Exception):
+    """A page is declared unsafely; the message says what to change."""
+
+
+def init_pages(app: Api, services: Services, prefix: str) -> None:
+    """Set up templates, assets, error pages and the page cache; call it after all blueprints are registered."""
+    _refuse_unsafe(app)
+    app.register_blueprint(Blueprint("pages", __name__, template_folder="templates"))
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters |= {"date": formatting.date, "sentence": sentence, "time": formatting.time}
+    app.jinja_env.globals |= {
+        "basket_count": lambda: sum(line.qty for line in read_basket(services.settings)),
+        "brand": BRAND,
+        "countries": formatting.countries,
+        "country_name": formatting.country_name,
+        "logo": LOGO,
+        "page_url": page_url,
+        "price": formatting.price,
+        "seems_signed_in": seems_signed_in,
+    }
+    serve_assets(app, prefix)
+    app.add_url_rule("/", "start", lambda: redirect(prefix))
+    app.errorhandler(Exception)(_show)
+    app.wsgi_app = PageCache(app, services)  # type: ignore[method-assign]
+
+
+def _show(failure: Exception) -> Response:
+    problem = to_problem(failure)
+    if wants_page():
+        return error_page(problem)
+    answer = problem_response(problem)
+    return Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
+
+
+def _refuse_unsafe(app: Api) -> None:
+    for endpoint, view in app.view_functions.items():
+        blueprint = app.blueprints.get(endpoint.rpartition(".")[0])
+        if is_cached(view) and isinstance(blueprint, Pages) and blueprint.needs_caller:
+            raise UnsafePage(f"{endpoint}: its page depends on the caller and must not be cached")

@@ -1,0 +1,60 @@
+"""Tell who asks for a page, from the token's cookie; lead visitors to sign in where a page needs it."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import Response, current_app, g, redirect, request
+
+from chassis.context import Caller, Services, current_context
+from chassis.pages.cookies import ACCOUNT_PATH, RENEWED, TOKEN
+from chassis.pages.forgery import READS
+from chassis.pages.urls import current_path, with_next
+from chassis.problems import InvalidToken, Unauthenticated, Unavailable
+
+RENEW, SIGN_IN = f"{ACCOUNT_PATH}/renew", f"{ACCOUNT_PATH}/sign-in"
+
+
+class SignInUnavailable(Unavailable):
+    code, error = "sign_in_unavailable", "signing in is not possible at the moment; your basket is kept"
+
+
+def seems_signed_in() -> bool:
+    """Tell whether the visitor has a token, valid or not: enough for a link to the account."""
+    return TOKEN.read(_services().settings) is not None
+
+
+def require_caller() -> None:
+    """Set the caller of this request; raise Unauthenticated or InvalidToken."""
+    services = _services()
+    token = TOKEN.read(services.settings)
+    if not token:
+        raise Unauthenticated
+    caller = services.tokens.caller(token)
+    view = current_app.view_functions[request.endpoint or ""]
+    if not getattr(view, "checks_session", False) and services.has_ended(caller.session_id):
+        raise InvalidToken
+    g.caller = current_context().caller = caller
+
+
+def caller() -> Caller:
+    return cast("Caller", g.caller)
+
+
+def to_sign_in(refused: Unauthenticated) -> Response:
+    """Redirect to the page that renews the token, or to the one that asks for the password; both lead back here.
+
+    Renewing keeps the method and the body, so that a form arrives although its token has expired.
+    """
+    services = _services()
+    if not services.sign_in_available():
+        raise SignInUnavailable from refused
+    if not seems_signed_in():
+        return cast("Response", redirect(with_next(SIGN_IN, current_path()), 303))
+    if RENEWED.read(services.settings):
+        raise SignInUnavailable from refused  # our clock and the issuer's differ; asking again would never end
+    return cast("Response", redirect(with_next(RENEW, current_path()), 307 if request.method not in READS else 303))
+
+
+def _services() -> Services:
+    return cast("Services", current_app.services)  # type: ignore[attr-defined]

@@ -1,0 +1,73 @@
+"""Compare the visitor's basket with the catalogue as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from chassis.db.database import Database
+from chassis.pages.basket import Line
+from order_service.catalog import queries
+
+
+class BasketLine(NamedTuple):
+    """A product in the basket; `seen` is the price in hundredths that the visitor last saw."""
+
+    product: dict[str, Any]
+    qty: int
+    seen: int
+
+    @property
+    def price(self) -> int:
+        return hundredths(self.product["price"])
+
+    @property
+    def is_short(self) -> bool:
+        return bool(self.product["available"] < self.qty)
+
+    @property
+    def total(self) -> float:
+        return self.price * self.qty / 100
+
+
+class Basket(NamedTuple):
+    """What is in the basket, and how many of its products are no longer sold."""
+
+    lines: list[BasketLine]
+    gone: int = 0
+
+    @property
+    def currency(self) -> str:
+        return str(self.lines[0].product["currency"]) if self.lines else ""
+
+    @property
+    def is_mixed(self) -> bool:
+        return len({line.product["currency"] for line in self.lines}) > 1
+
+    @property
+    def total(self) -> int:
+        """The sum in hundredths."""
+        return sum(line.price * line.qty for line in self.lines)
+
+    @property
+    def can_be_ordered(self) -> bool:
+        return bool(self.lines) and not self.is_mixed and not any(line.is_short for line in self.lines)
+
+    def cookie_lines(self) -> list[Line]:
+        return [Line(line.product["id"], line.qty, line.price) for line in self.lines]
+
+
+def look_up(db: Database, lines: Sequence[Line]) -> Basket:
+    """Return the basket at today's prices and stock."""
+    documents = queries.get_products(db, product_ids=[line.product_id for line in lines]) if lines else []
+    products = {product["id"]: product for product in map(orjson.loads, documents)}
+    found = [
+        BasketLine(products[line.product_id], line.qty, line.price) for line in lines if line.product_id in products
+    ]
+    return Basket(found, len(lines) - len(found))
+
+
+def hundredths(price: float) -> int:
+    return round(price * 100)

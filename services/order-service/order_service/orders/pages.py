@@ -1,0 +1,213 @@
+"""Pages of the basket, the checkout and the caller's own orders."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Any, Literal
+
+import orjson
+from flask import Response, redirect, request
+from pydantic import Field
+from werkzeug.wrappers import Response as AnyResponse
+
+from chassis.http.api import Query, WholeNumber, identifier
+from chassis.http.postal import Address
+from chassis.pages.basket import BasketFull, Line, read_basket, write_basket
+from chassis.pages.blueprint import public_pages, signed_in_pages
+from chassis.pages.cookies import TOKEN
+from chassis.pages.forms import Form, read_form
+from chassis.pages.responses import page
+from chassis.pages.visitors import caller
+from chassis.problems import Conflict, Problem
+from chassis.service_client import ServiceCallFailed
+from order_service.catalog import pictures
+from order_service.catalog.queries import get_product
+from order_service.orders import actions, queries, rules
+from order_service.orders.basket import Basket, hundredths, look_up
+from order_service.orders.rules import LARGEST_QTY
+from order_service.services import current_services
+
+basket_pages = public_pages("basket pages", __name__, "/shop")
+order_pages = signed_in_pages("order pages", __name__, "/shop")
+
+BASKET, CHECKOUT, ORDERS = "/shop/basket", "/shop/checkout", "/shop/orders"
+PAGE_SIZE = 20
+
+
+class BasketChange(Query):
+    product_id: Annotated[str, identifier(100)] = ""
+    qty: WholeNumber = Field(default=1, ge=0, le=LARGEST_QTY)
+    do: Literal["add", "set", "remove", "tidy"] = "set"
+
+
+@basket_pages.get("/basket")
+def show_basket() -> Response:
+    """Show the basket at today's prices, with what changed since the visitor saw it."""
+    return basket_page(look_up(current_services().database, read_basket(current_services().settings)))
+
+
+def basket_page(basket: Basket, status: int = 200, problem: str = "") -> Response:
+    added = request.args.get("added")
+    name = next((line.product["name"] for line in basket.lines if line.product["id"] == added), None)
+    return page("orders/basket.html", status, basket=basket, added=name, problem=problem, picture=pictures.url)
+
+
+@basket_pages.post("/basket")
+def change_basket() -> AnyResponse:
+    """Add a product to the basket, set its quantity, remove it, or remove all that are no longer sold."""
+    change = BasketChange.model_validate(request.form.to_dict())
+    services = current_services()
+    before = read_basket(services.settings)
+    lines = look_up(services.database, before).cookie_lines() if change.do == "tidy" else _changed(before, change)
+    response = redirect(f"{BASKET}?added={change.product_id}" if change.do == "add" else BASKET, 303)
+    try:
+        write_basket(response, services.settings, lines)
+    except BasketFull:
+        full = "Your basket is full. Order what is in it first, or remove something."
+        return basket_page(look_up(services.database, before), 409, full)
+    return response
+
+
+def _changed(before: list[Line], change: BasketChange) -> list[Line]:
+    """Return the lines of the basket after the change; what is added or set gets the price of today."""
+    lines = {line.product_id: line for line in before}
+    already = lines.pop(change.product_id, None)
+    if change.do == "remove" or not change.qty:
+        return list(lines.values())
+    product = orjson.loads(get_product(current_services().database, product_id=change.product_id))
+    more = already.qty if already and change.do == "add" else 0
+    lines[change.product_id] = Line(change.product_id, min(change.qty + more, LARGEST_QTY), hundredths(product["price"]))
+    return list(lines.values())
+
+
+@order_pages.get("/checkout")
+def checkout() -> AnyResponse:
+    """Ask where to send the basket."""
+    services = current_services()
+    basket = look_up(services.database, read_basket(services.settings))
+    if not basket.can_be_ordered or basket.gone:
+        return redirect(BASKET, 303)
+    return checkout_page(basket, Form({"to": "saved", "country": "", "key": secrets.token_urlsafe(16)}))
+
+
+def checkout_page(basket: Basket, form: Form[Address], status: int = 200, problem: str = "") -> Response:
+    return page(
+        "orders/checkout.html", status, basket=basket, form=form, problem=problem, saved=saved_address()
+    )
+
+
+def saved_address() -> dict[str, Any] | None:
+    """Return the address of the caller's profile, which user-service keeps; None when it cannot be had now."""
+    services = current_services()
+    if services.user_service is None or not services.sign_in_available():
+        return None
+    try:
+        profile = services.user_service.get("/profile", token=TOKEN.read(services.settings))
+    except ServiceCallFailed:
+        return None
+    address: dict[str, Any] | None = profile.get("shipping_address")
+    return address
+
+
+@order_pages.post("/checkout")
+def order() -> AnyResponse:
+    """Place the order for what the page showed; anything else is shown again first."""
+    services = current_services()
+    basket = look_up(services.database, read_basket(services.settings))
+    if not basket.can_be_ordered or basket.gone:
+        return redirect(BASKET, 303)
+    form = address_form()
+    if form.model is None:
+        return checkout_page(basket, form, 400)
+    if str(basket.total) != request.form.get("total"):
+        return checkout_page(basket, form, 409, "Prices or your basket have changed. Please look at the total again.")
+    try:
+        placed = actions.place_order(
+            services.database,
+            buyer=caller(),
+            basket={line.product["id"]: line.qty for line in basket.lines},
+            ship_to=form.model.model_dump(),
+            idempotency_key=request.form.get("key", "")[:255] or None,
+        )
+    except (Conflict, rules.UnknownProduct, rules.KeyReused) as refused:
+        return after_refusal(refused)
+    response = redirect(f"{ORDERS}/{placed.order_id}?done=placed", 303)
+    write_basket(response, services.settings, [])
+    return response
+
+
+def address_form() -> Form[Address]:
+    """Return the address of this order: the saved one, or the one that was typed."""
+    names = (*Address.model_fields, "to", "key")
+    typed = {name: request.form.get(name, "").strip() for name in names}
+    if typed["to"] == "saved" and (address := saved_address()):
+        form = read_form(Address, address)
+        form.values = typed
+        return form
+    form = read_form(Address, {name: typed[name] for name in Address.model_fields})
+    form.values = typed
+    return form
+
+
+def after_refusal(refused: Problem) -> Response:
+    """Show the basket as it is now, with the reason why it could not be ordered."""
+    services = current_services()
+    basket = look_up(services.database, read_basket(services.settings))
+    texts = {
+        rules.OutOfStock.code: "Somebody else was faster: not everything in your basket is still there.",
+        rules.KeyReused.code: "This order was sent before. Look at your orders before you send it again.",
+        rules.StillInFlight.code: "Your order is still being worked on. Look at your orders in a moment.",
+    }
+    return basket_page(basket, refused.status, texts.get(refused.code, "Your basket has changed."))
+
+
+@order_pages.get("/orders")
+def list_orders() -> Response:
+    """List the caller's orders, newest first."""
+    documents, next_cursor = queries.list_orders(
+        current_services().database,
+        buyer_id=caller().user_id,
+        status=None,
+        limit=PAGE_SIZE,
+        after=request.args.get("after"),
+    )
+    orders = [*map(orjson.loads, documents)]
+    return page("orders/orders.html", orders=orders, next_cursor=next_cursor, continued=bool(request.args.get("after")))
+
+
+@order_pages.get("/orders/<order_id>")
+def show_order(order_id: str) -> Response:
+    """Show one order."""
+    return page("orders/order.html", order=_order(order_id), done=request.args.get("done"), may_cancel=rules.CANCELLABLE)
+
+
+@order_pages.get("/orders/<order_id>/cancel")
+def ask_to_cancel(order_id: str) -> Response:
+    """Ask whether to cancel the order."""
+    return page("orders/cancel.html", order=_order(order_id))
+
+
+@order_pages.post("/orders/<order_id>/cancel")
+def cancel_order(order_id: str) -> AnyResponse:
+    """Cancel the order."""
+    try:
+        actions.cancel_order(current_services().database, buyer_id=caller().user_id, order_id=order_id)
+    except rules.NotCancellable:
+        return redirect(f"{ORDERS}/{order_id}", 303)
+    return redirect(f"{ORDERS}/{order_id}?done=cancelled", 303)
+
+
+@order_pages.get("/data/orders.json")
+def download() -> Response:
+    """Download what order-service knows about the caller."""
+    document = queries.export(current_services().database, buyer_id=caller().user_id)
+    response = Response(document, content_type="application/json")
+    response.headers["Content-Disposition"] = 'attachment; filename="orders.json"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _order(order_id: str) -> dict[str, Any]:
+    document = queries.get_order(current_services().database, buyer_id=caller().user_id, order_id=order_id)
+    order: dict[str, Any] = orjson.loads(document)
+    return order

@@ -1,0 +1,43 @@
+"""Change or delete the caller's account within the rate limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chassis.context import Caller
+from chassis.rate_limit.policy import Rule
+from user_service.accounts.rules import EmailTaken
+from user_service.profile import actions
+from user_service.profile.rules import WrongPassword
+from user_service.profile.schemas import DeletionBody, PasswordBody, ProfileChanges
+from user_service.services import Services
+
+# Counted by session: a thief of a token must not lock out the owner, who can sign in again.
+CONFIRMING = Rule("password", failures=(WrongPassword,))
+# Counted by user, because new sessions are free: a change tells which addresses are taken.
+CHANGING_EMAIL = Rule("email", failures=(EmailTaken,), limits_address=True, few=True)
+
+
+def change_profile(services: Services, caller: Caller, body: ProfileChanges) -> dict[str, Any]:
+    """Change the caller's profile and return it; a new email address needs the password."""
+    changes = body.model_dump(exclude_unset=True, exclude={"current_password"})
+    if body.current_password is None:
+        return actions.change_profile(services.database, caller=caller, changes=changes)
+    with services.rate_limiter.attempt(CONFIRMING, caller.session_id):
+        actions.confirm(services.database, services.passwords, caller=caller, password=body.current_password)
+    with services.rate_limiter.attempt(CHANGING_EMAIL, caller.user_id):
+        return actions.change_profile(services.database, caller=caller, changes=changes)
+
+
+def change_password(services: Services, caller: Caller, body: PasswordBody) -> None:
+    """Set a new password and end the caller's other sessions."""
+    with services.rate_limiter.attempt(CONFIRMING, caller.session_id):
+        actions.change_password(
+            services.database, services.passwords, caller=caller, current=body.current_password, new=body.new_password
+        )
+
+
+def delete_account(services: Services, caller: Caller, body: DeletionBody) -> None:
+    """Erase the caller's personal data and end all sessions."""
+    with services.rate_limiter.attempt(CONFIRMING, caller.session_id):
+        actions.delete_account(services.database, services.passwords, caller=caller, password=body.password)

@@ -1,0 +1,167 @@
+"""Pages of the caller's own account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from flask import Response, request
+
+from chassis.http.api import checks_session
+from chassis.http.postal import Address
+from chassis.pages.blueprint import signed_in_pages
+from chassis.pages.cookies import DEVICE
+from chassis.pages.forms import Form, read_form, typed
+from chassis.pages.responses import page
+from chassis.pages.visitors import SIGN_IN, caller
+from chassis.problems import Problem
+from user_service.accounts.rules import EmailTaken, WeakPassword
+from user_service.profile import limited, queries
+from user_service.profile.rules import InvalidPhone, WrongPassword
+from user_service.profile.schemas import DeletionBody, PasswordBody, ProfileChanges
+from user_service.services import current_services
+from user_service.sessions.cookies import forget_session
+from user_service.sessions.pages import HOME, REFUSALS, to
+
+profile_pages = signed_in_pages("profile pages", __name__, "/account")
+
+_FIELDS = {
+    EmailTaken.code: ("email", "There is another account with this email address."),
+    WrongPassword.code: ("current_password", "This is not your password."),
+}
+
+
+def read_profile() -> dict[str, Any]:
+    return queries.read_profile(current_services().database, caller=caller())
+
+
+@profile_pages.get("")
+@checks_session
+def show_profile() -> Response:
+    """Show name, email and phone in a form."""
+    profile = read_profile()
+    return page("profile/profile.html", form=Form(profile), username=profile["username"], done=request.args.get("done"))
+
+
+@profile_pages.post("")
+@checks_session
+def change_profile() -> Response:
+    """Change name, email and phone."""
+    profile = read_profile()
+    fields = typed(["name", "email", "phone"]) | {"current_password": request.form.get("current_password", "")}
+    changes = {name: fields[name] or None for name in ("name", "phone")}
+    if fields["email"] != (profile["email"] or ""):
+        changes |= {"email": fields["email"] or None, "current_password": fields["current_password"] or None}
+    form = read_form(ProfileChanges, fields, changes)
+    return _saved(form, HOME) or page("profile/profile.html", 400, form=form, username=profile["username"])
+
+
+@profile_pages.get("/address")
+@checks_session
+def show_address() -> Response:
+    """Show the shipping address in a form."""
+    address = read_profile()["shipping_address"]
+    return page("profile/address.html", form=Form(address or {}), saved=address, done=request.args.get("done"))
+
+
+@profile_pages.post("/address")
+@checks_session
+def change_address() -> Response:
+    """Save the shipping address, or remove it."""
+    fields = typed(Address.model_fields)
+    if request.form.get("do") == "remove":
+        form = read_form(ProfileChanges, {}, {"shipping_address": None})
+    else:
+        given = {name: value for name, value in fields.items() if value}
+        form = read_form(ProfileChanges, fields, {"shipping_address": given})
+    return _saved(form, f"{HOME}/address") or page("profile/address.html", 400, form=form, saved=None)
+
+
+def _saved(form: Form[ProfileChanges], url: str) -> Response | None:
+    """Save the changes and lead to `url`; return None when the form must be shown again."""
+    if form.model is None:
+        return None
+    try:
+        limited.change_profile(current_services(), caller(), form.model)
+    except Problem as refused:
+        _note(form, refused)
+        return None
+    return to(f"{url}?done=saved")
+
+
+def _note(form: Form[Any], refused: Problem) -> None:
+    """Note a Problem beside its field; raise what no field is to blame for."""
+    if refused.code in _FIELDS:
+        field, text = _FIELDS[refused.code]
+        form.refuse(text, field)
+    elif isinstance(refused, InvalidPhone):
+        form.refuse_with(refused)
+    elif isinstance(refused, WeakPassword):
+        form.refuse(f"The {refused.error}. Please choose another.", "new_password")
+    elif refused.code in REFUSALS:
+        form.refuse(REFUSALS[refused.code])
+    else:
+        raise refused
+
+
+@profile_pages.get("/password")
+def ask_for_passwords() -> Response:
+    """Ask for the old and the new password."""
+    return page("profile/password.html", form=Form({}), done=request.args.get("done"))
+
+
+@profile_pages.post("/password")
+@checks_session
+def change_password() -> Response:
+    """Set a new password; all other devices are signed out."""
+    fields = {name: request.form.get(name, "") for name in PasswordBody.model_fields}
+    form = read_form(PasswordBody, fields)
+    if form.model:
+        try:
+            limited.change_password(current_services(), caller(), form.model)
+            return to(f"{HOME}/password?done=saved")
+        except Problem as refused:
+            _note(form, refused)
+    return page("profile/password.html", 400, form=form)
+
+
+@profile_pages.get("/data")
+def show_data() -> Response:
+    """Offer the caller's data for download, and the deletion of the account."""
+    return page("profile/data.html")
+
+
+@profile_pages.get("/data/account.json")
+@checks_session
+def download() -> Response:
+    """Download what user-service knows about the caller."""
+    document = orjson.dumps(queries.export(current_services().database, caller=caller()), option=orjson.OPT_INDENT_2)
+    response = Response(document, content_type="application/json")
+    response.headers["Content-Disposition"] = 'attachment; filename="account.json"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@profile_pages.get("/delete")
+def ask_to_delete() -> Response:
+    """Ask for the password before the account is deleted."""
+    return page("profile/delete.html", form=Form({}))
+
+
+@profile_pages.post("/delete")
+@checks_session
+def delete() -> Response:
+    """Delete the account and forget its cookies."""
+    form = read_form(DeletionBody, {"password": request.form.get("current_password", "")})
+    services = current_services()
+    if form.model:
+        try:
+            limited.delete_account(services, caller(), form.model)
+        except Problem as refused:
+            _note(form, refused)
+        else:
+            response = to(f"{SIGN_IN}?done=deleted")
+            forget_session(response, services)
+            DEVICE.delete(response, services.settings)
+            return response
+    return page("profile/delete.html", 400, form=form)

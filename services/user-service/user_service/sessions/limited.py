@@ -1,0 +1,58 @@
+"""Sign in and refresh within the rate limits."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chassis.context import current_context
+from chassis.rate_limit.limiter import client_network
+from chassis.rate_limit.policy import Rule
+from user_service.accounts.rules import account_key
+from user_service.services import Services
+from user_service.sessions import actions
+from user_service.sessions.refresh_tokens import Client
+from user_service.sessions.rules import InvalidCredentials
+from user_service.sessions.schemas import LoginBody
+
+SIGNING_IN = Rule("login", failures=(InvalidCredentials,), limits_address=True)
+REFRESHING = Rule("refresh")  # nobody guesses a refresh token, and a count for each would let anybody fill the storage
+LONGEST_USER_AGENT = 200
+
+
+class SignedIn(NamedTuple):
+    """A new session, and the token that lets this device's next sign-in pass those who guess the password."""
+
+    opened: actions.Opened
+    device_token: str
+
+
+def sign_in(services: Services, body: LoginBody) -> SignedIn:
+    """Open a session; raise InvalidCredentials or TooManyRequests."""
+    account = account_key(body.username)
+    device = services.devices.recognise(account, body.device_token)
+    with services.rate_limiter.attempt(SIGNING_IN, account, device):
+        opened = actions.sign_in(
+            services.database,
+            services.passwords,
+            username=body.username,
+            password=body.password,
+            user_agent=_user_agent(),
+            lifetime=services.issuer.session,
+        )
+    return SignedIn(opened, services.devices.issue(account, device))
+
+
+def refresh(services: Services, refresh_token: str) -> actions.Opened:
+    """Exchange a refresh token for the next one; raise InvalidRefreshToken or TooManyRequests."""
+    context = current_context()
+    client = Client(context.user_agent, client_network(context.client_address))
+    with services.rate_limiter.attempt(REFRESHING):
+        return actions.refresh(
+            services.database, refresh_token=refresh_token, client=client, lifetime=services.issuer.session
+        )
+
+
+def _user_agent() -> str | None:
+    """Return the User-Agent header, shortened and without unprintable characters."""
+    sent = current_context().user_agent[:LONGEST_USER_AGENT]
+    return "".join(filter(str.isprintable, sent)) or None

@@ -1,0 +1,140 @@
+"""Pages that sign in and out, renew tokens, and list the caller's devices."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import Response, redirect, request
+
+from chassis.http.api import checks_session
+from chassis.pages.blueprint import public_pages, signed_in_pages
+from chassis.pages.cookies import DEVICE, REFRESH
+from chassis.pages.forms import Form, read_form, typed
+from chassis.pages.responses import page
+from chassis.pages.urls import page_url, safe_next, with_next
+from chassis.pages.visitors import SIGN_IN, caller
+from chassis.problems import Problem, TooManyRequests
+from user_service.accounts.hashing import Busy
+from user_service.services import current_services
+from user_service.sessions import actions, limited, queries
+from user_service.sessions.cookies import forget_session, note_renewal, store_device, store_session
+from user_service.sessions.devices import device_name
+from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
+from user_service.sessions.schemas import LoginBody
+
+session_pages = public_pages("session pages", __name__, "/account")
+device_pages = signed_in_pages("device pages", __name__, "/account")
+
+device_pages.add_app_template_filter(device_name, "device")
+
+HOME = "/account"
+_NOTICES = {
+    "deleted": "Your account is deleted.",
+    "signed-out": "You are signed out.",
+}
+REFUSALS = {
+    InvalidCredentials.code: "That username and password do not fit together.",
+    TooManyRequests.code: "Too many attempts. Please wait a moment, then try again.",
+    Busy.code: "Too many people are signing in right now. Please try again.",
+}
+
+
+def following() -> str:
+    """Return the page that the visitor came from, on whichever service it is."""
+    return safe_next(request.args.get("next"), HOME)
+
+
+@session_pages.get("/sign-in")
+def ask_to_sign_in() -> Response:
+    """Ask for username and password."""
+    return sign_in_page(Form({}))
+
+
+def sign_in_page(form: Form[LoginBody], status: int = 200) -> Response:
+    notice = _NOTICES.get(request.args.get("done", ""))
+    return page("sessions/sign-in.html", status, form=form, notice=notice, following=following())
+
+
+@session_pages.post("/sign-in")
+def sign_in() -> Response:
+    """Open a session and store it in cookies."""
+    services = current_services()
+    fields = typed(["username"]) | {"password": request.form.get("password", "")}
+    device = {"device_token": DEVICE.read(services.settings)}
+    form = read_form(LoginBody, fields, fields | device)
+    if form.model is None:
+        return sign_in_page(form, 400)
+    try:
+        signed_in = limited.sign_in(services, form.model)
+    except Problem as refused:
+        return refused_form(form, refused)
+    response = to(page_url(following()))
+    store_session(response, services, signed_in.opened)
+    store_device(response, services, signed_in.device_token)
+    return response
+
+
+def refused_form(form: Form[LoginBody], refused: Problem) -> Response:
+    if refused.code not in REFUSALS:
+        raise refused
+    form.refuse(REFUSALS[refused.code])
+    return sign_in_page(form, refused.status)
+
+
+@session_pages.get("/renew")
+@session_pages.post("/renew")
+def renew() -> Response:
+    """Exchange the refresh token and lead back, with the method and body that came; or ask to sign in."""
+    services, refresh_token = current_services(), REFRESH.read(current_services().settings)
+    try:
+        if not refresh_token:
+            raise InvalidRefreshToken  # noqa: TRY301 - a session without its cookie is over
+        opened = limited.refresh(services, refresh_token)
+    except InvalidRefreshToken:
+        response = to(with_next(SIGN_IN, following()))
+        forget_session(response, services)
+        return response
+    response = to(page_url(following()), 307)
+    store_session(response, services, opened)
+    note_renewal(response, services)
+    return response
+
+
+@device_pages.get("/devices")
+@checks_session
+def list_devices() -> Response:
+    """List the caller's devices, which are the live sessions."""
+    sessions = queries.list_sessions(current_services().database, caller=caller())
+    return page("sessions/devices.html", sessions=sessions, done=request.args.get("done"))
+
+
+@device_pages.post("/devices")
+@checks_session
+def end_devices() -> Response:
+    """Sign one other device out, or all others."""
+    db, session_id = current_services().database, request.form.get("session_id", "")
+    if session_id:
+        actions.end_session(db, caller=caller(), session_id=session_id)
+    else:
+        actions.end_others(db, caller=caller())
+    return to(f"{HOME}/devices?done=ended")
+
+
+@device_pages.get("/sign-out")
+def ask_to_sign_out() -> Response:
+    """Ask whether to sign out."""
+    return page("sessions/sign-out.html")
+
+
+@device_pages.post("/sign-out")
+@checks_session
+def sign_out() -> Response:
+    """End this session and forget its cookies."""
+    actions.sign_out(current_services().database, caller=caller())
+    response = to(f"{SIGN_IN}?done=signed-out")
+    forget_session(response, current_services())
+    return response
+
+
+def to(url: str, status: int = 303) -> Response:
+    return cast("Response", redirect(url, status))

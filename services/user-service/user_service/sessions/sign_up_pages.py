@@ -1,0 +1,67 @@
+"""The page that opens an account and signs in."""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from chassis.pages.blueprint import public_pages
+from chassis.pages.forms import Form, read_form, typed
+from chassis.pages.responses import page
+from chassis.pages.urls import page_url
+from chassis.problems import Problem
+from user_service.accounts import limited as accounts
+from user_service.accounts import rules
+from user_service.accounts.schemas import RegisterBody
+from user_service.services import current_services
+from user_service.sessions import limited
+from user_service.sessions.cookies import store_device, store_session
+from user_service.sessions.pages import REFUSALS, following, to
+from user_service.sessions.schemas import LoginBody
+
+sign_up_pages = public_pages("sign-up pages", __name__, "/account")
+
+_FIELDS = {
+    rules.UsernameTaken.code: ("username", "This username is taken. Please choose another."),
+    rules.EmailTaken.code: ("email", "There is an account with this email address already."),
+}
+
+
+@sign_up_pages.get("/sign-up")
+def ask_to_sign_up() -> Response:
+    """Ask for a username and a password."""
+    return sign_up_page(Form({}))
+
+
+def sign_up_page(form: Form[RegisterBody], status: int = 200) -> Response:
+    return page("sessions/sign-up.html", status, form=form, following=following())
+
+
+@sign_up_pages.post("/sign-up")
+def sign_up() -> Response:
+    """Open an account, and a session in it."""
+    services = current_services()
+    form = read_form(RegisterBody, typed(["username", "name", "email"]) | {"password": request.form.get("password", "")})
+    if form.model is None:
+        return sign_up_page(form, 400)
+    try:
+        accounts.register(services, form.model)
+    except Problem as refused:
+        return refused_form(form, refused)
+    signed_in = limited.sign_in(services, LoginBody(username=form.model.username, password=form.model.password))
+    response = to(page_url(following()))
+    store_session(response, services, signed_in.opened)
+    store_device(response, services, signed_in.device_token)
+    return response
+
+
+def refused_form(form: Form[RegisterBody], refused: Problem) -> Response:
+    if refused.code in _FIELDS:
+        field, text = _FIELDS[refused.code]
+        form.refuse(text, field)
+    elif isinstance(refused, rules.WeakPassword):
+        form.refuse(f"The {refused.error}. Please choose another.", "password")
+    elif refused.code in REFUSALS:
+        form.refuse(REFUSALS[refused.code])
+    else:
+        raise refused
+    return sign_up_page(form, refused.status)
