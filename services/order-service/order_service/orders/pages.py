@@ -6,9 +6,8 @@ import secrets
 from typing import Annotated, Any, Literal
 
 import orjson
-from flask import Response, redirect, request
+from flask import Response, request
 from pydantic import Field
-from werkzeug.wrappers import Response as AnyResponse
 
 from chassis.http.api import Query, WholeNumber, identifier
 from chassis.http.postal import Address
@@ -16,7 +15,7 @@ from chassis.pages.basket import BasketFull, Line, read_basket, write_basket
 from chassis.pages.blueprint import public_pages, signed_in_pages
 from chassis.pages.cookies import TOKEN
 from chassis.pages.forms import Form, read_form
-from chassis.pages.responses import page
+from chassis.pages.responses import go_to, page
 from chassis.pages.visitors import caller
 from chassis.problems import Conflict, Problem
 from chassis.service_client import ServiceCallFailed
@@ -53,13 +52,13 @@ def basket_page(basket: Basket, status: int = 200, problem: str = "") -> Respons
 
 
 @basket_pages.post("/basket")
-def change_basket() -> AnyResponse:
+def change_basket() -> Response:
     """Add a product to the basket, set its quantity, remove it, or remove all that are no longer sold."""
     change = BasketChange.model_validate(request.form.to_dict())
     services = current_services()
     before = read_basket(services.settings)
     lines = look_up(services.database, before).cookie_lines() if change.do == "tidy" else _changed(before, change)
-    response = redirect(f"{BASKET}?added={change.product_id}" if change.do == "add" else BASKET, 303)
+    response = go_to(f"{BASKET}?added={change.product_id}" if change.do == "add" else BASKET)
     try:
         write_basket(response, services.settings, lines)
     except BasketFull:
@@ -76,24 +75,24 @@ def _changed(before: list[Line], change: BasketChange) -> list[Line]:
         return list(lines.values())
     product = orjson.loads(get_product(current_services().database, product_id=change.product_id))
     more = already.qty if already and change.do == "add" else 0
-    lines[change.product_id] = Line(change.product_id, min(change.qty + more, LARGEST_QTY), hundredths(product["price"]))
+    lines[change.product_id] = Line(
+        change.product_id, min(change.qty + more, LARGEST_QTY), hundredths(product["price"])
+    )
     return list(lines.values())
 
 
 @order_pages.get("/checkout")
-def checkout() -> AnyResponse:
+def checkout() -> Response:
     """Ask where to send the basket."""
     services = current_services()
     basket = look_up(services.database, read_basket(services.settings))
     if not basket.can_be_ordered or basket.gone:
-        return redirect(BASKET, 303)
+        return go_to(BASKET)
     return checkout_page(basket, Form({"to": "saved", "country": "", "key": secrets.token_urlsafe(16)}))
 
 
 def checkout_page(basket: Basket, form: Form[Address], status: int = 200, problem: str = "") -> Response:
-    return page(
-        "orders/checkout.html", status, basket=basket, form=form, problem=problem, saved=saved_address()
-    )
+    return page("orders/checkout.html", status, basket=basket, form=form, problem=problem, saved=saved_address())
 
 
 def saved_address() -> dict[str, Any] | None:
@@ -110,12 +109,12 @@ def saved_address() -> dict[str, Any] | None:
 
 
 @order_pages.post("/checkout")
-def order() -> AnyResponse:
+def order() -> Response:
     """Place the order for what the page showed; anything else is shown again first."""
     services = current_services()
     basket = look_up(services.database, read_basket(services.settings))
     if not basket.can_be_ordered or basket.gone:
-        return redirect(BASKET, 303)
+        return go_to(BASKET)
     form = address_form()
     if form.model is None:
         return checkout_page(basket, form, 400)
@@ -131,7 +130,7 @@ def order() -> AnyResponse:
         )
     except (Conflict, rules.UnknownProduct, rules.KeyReused) as refused:
         return after_refusal(refused)
-    response = redirect(f"{ORDERS}/{placed.order_id}?done=placed", 303)
+    response = go_to(f"{ORDERS}/{placed.order_id}?done=placed")
     write_basket(response, services.settings, [])
     return response
 
@@ -178,7 +177,9 @@ def list_orders() -> Response:
 @order_pages.get("/orders/<order_id>")
 def show_order(order_id: str) -> Response:
     """Show one order."""
-    return page("orders/order.html", order=_order(order_id), done=request.args.get("done"), may_cancel=rules.CANCELLABLE)
+    return page(
+        "orders/order.html", order=_order(order_id), done=request.args.get("done"), may_cancel=rules.CANCELLABLE
+    )
 
 
 @order_pages.get("/orders/<order_id>/cancel")
@@ -188,13 +189,13 @@ def ask_to_cancel(order_id: str) -> Response:
 
 
 @order_pages.post("/orders/<order_id>/cancel")
-def cancel_order(order_id: str) -> AnyResponse:
+def cancel_order(order_id: str) -> Response:
     """Cancel the order."""
     try:
         actions.cancel_order(current_services().database, buyer_id=caller().user_id, order_id=order_id)
     except rules.NotCancellable:
-        return redirect(f"{ORDERS}/{order_id}", 303)
-    return redirect(f"{ORDERS}/{order_id}?done=cancelled", 303)
+        return go_to(f"{ORDERS}/{order_id}")
+    return go_to(f"{ORDERS}/{order_id}?done=cancelled")
 
 
 @order_pages.get("/data/orders.json")

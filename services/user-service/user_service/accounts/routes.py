@@ -12,6 +12,7 @@ from user_service.services import Services
 
 registration = public("registration", __name__)
 
+
 @registration.post(
     "/register",
     responses=responses(

@@ -12,7 +12,7 @@ from chassis.http.postal import Address
 from chassis.pages.blueprint import signed_in_pages
 from chassis.pages.cookies import DEVICE
 from chassis.pages.forms import Form, read_form, typed
-from chassis.pages.responses import page
+from chassis.pages.responses import go_to, page
 from chassis.pages.visitors import SIGN_IN, caller
 from chassis.problems import Problem
 from user_service.accounts.rules import EmailTaken, WeakPassword
@@ -21,7 +21,7 @@ from user_service.profile.rules import InvalidPhone, WrongPassword
 from user_service.profile.schemas import DeletionBody, PasswordBody, ProfileChanges
 from user_service.services import current_services
 from user_service.sessions.cookies import forget_session
-from user_service.sessions.pages import HOME, REFUSALS, to
+from user_service.sessions.pages import HOME, REFUSALS
 
 profile_pages = signed_in_pages("profile pages", __name__, "/account")
 
@@ -86,7 +86,7 @@ def _saved(form: Form[ProfileChanges], url: str) -> Response | None:
     except Problem as refused:
         _note(form, refused)
         return None
-    return to(f"{url}?done=saved")
+    return go_to(f"{url}?done=saved")
 
 
 def _note(form: Form[Any], refused: Problem) -> None:
@@ -119,7 +119,7 @@ def change_password() -> Response:
     if form.model:
         try:
             limited.change_password(current_services(), caller(), form.model)
-            return to(f"{HOME}/password?done=saved")
+            return go_to(f"{HOME}/password?done=saved")
         except Problem as refused:
             _note(form, refused)
     return page("profile/password.html", 400, form=form)
@@ -160,7 +160,7 @@ def delete() -> Response:
         except Problem as refused:
             _note(form, refused)
         else:
-            response = to(f"{SIGN_IN}?done=deleted")
+            response = go_to(f"{SIGN_IN}?done=deleted")
             forget_session(response, services)
             DEVICE.delete(response, services.settings)
             return response

@@ -15,6 +15,7 @@ from user_service.services import Services
 
 own_profile = signed_in("profile", __name__)
 
+
 @own_profile.get("/profile", operation_id="show_profile", responses=responses({200: ProfileOut}, 401))
 @checks_session
 def show(services: Services, caller: Caller) -> JsonResponse:

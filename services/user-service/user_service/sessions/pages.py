@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from flask import Response, redirect, request
+from flask import Response, request
 
 from chassis.http.api import checks_session
 from chassis.pages.blueprint import public_pages, signed_in_pages
 from chassis.pages.cookies import DEVICE, REFRESH
 from chassis.pages.forms import Form, read_form, typed
-from chassis.pages.responses import page
+from chassis.pages.responses import go_to, page
 from chassis.pages.urls import page_url, safe_next, with_next
 from chassis.pages.visitors import SIGN_IN, caller
 from chassis.problems import Problem, TooManyRequests
@@ -68,7 +66,7 @@ def sign_in() -> Response:
         signed_in = limited.sign_in(services, form.model)
     except Problem as refused:
         return refused_form(form, refused)
-    response = to(page_url(following()))
+    response = go_to(page_url(following()))
     store_session(response, services, signed_in.opened)
     store_device(response, services, signed_in.device_token)
     return response
@@ -91,10 +89,10 @@ def renew() -> Response:
             raise InvalidRefreshToken  # noqa: TRY301 - a session without its cookie is over
         opened = limited.refresh(services, refresh_token)
     except InvalidRefreshToken:
-        response = to(with_next(SIGN_IN, following()))
+        response = go_to(with_next(SIGN_IN, following()))
         forget_session(response, services)
         return response
-    response = to(page_url(following()), 307)
+    response = go_to(page_url(following()), 307)
     store_session(response, services, opened)
     note_renewal(response, services)
     return response
@@ -117,7 +115,7 @@ def end_devices() -> Response:
         actions.end_session(db, caller=caller(), session_id=session_id)
     else:
         actions.end_others(db, caller=caller())
-    return to(f"{HOME}/devices?done=ended")
+    return go_to(f"{HOME}/devices?done=ended")
 
 
 @device_pages.get("/sign-out")
@@ -131,10 +129,6 @@ def ask_to_sign_out() -> Response:
 def sign_out() -> Response:
     """End this session and forget its cookies."""
     actions.sign_out(current_services().database, caller=caller())
-    response = to(f"{SIGN_IN}?done=signed-out")
+    response = go_to(f"{SIGN_IN}?done=signed-out")
     forget_session(response, current_services())
     return response
-
-
-def to(url: str, status: int = 303) -> Response:
-    return cast("Response", redirect(url, status))

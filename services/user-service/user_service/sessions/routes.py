@@ -27,6 +27,7 @@ sign_in = public("sign-in", __name__)
 own_sessions = signed_in("sessions", __name__)
 for_services = services_only("for services", __name__)
 
+
 @sign_in.post("/login", responses=responses({200: SignedInOut}, 400, InvalidCredentials, 413, 415, 429, Busy))
 def login(services: Services, body: LoginBody) -> JsonResponse:
     """Sign in with username and password."""

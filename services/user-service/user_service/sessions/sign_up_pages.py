@@ -6,7 +6,7 @@ from flask import Response, request
 
 from chassis.pages.blueprint import public_pages
 from chassis.pages.forms import Form, read_form, typed
-from chassis.pages.responses import page
+from chassis.pages.responses import go_to, page
 from chassis.pages.urls import page_url
 from chassis.problems import Problem
 from user_service.accounts import limited as accounts
@@ -15,7 +15,7 @@ from user_service.accounts.schemas import RegisterBody
 from user_service.services import current_services
 from user_service.sessions import limited
 from user_service.sessions.cookies import store_device, store_session
-from user_service.sessions.pages import REFUSALS, following, to
+from user_service.sessions.pages import REFUSALS, following
 from user_service.sessions.schemas import LoginBody
 
 sign_up_pages = public_pages("sign-up pages", __name__, "/account")
@@ -40,7 +40,9 @@ def sign_up_page(form: Form[RegisterBody], status: int = 200) -> Response:
 def sign_up() -> Response:
     """Open an account, and a session in it."""
     services = current_services()
-    form = read_form(RegisterBody, typed(["username", "name", "email"]) | {"password": request.form.get("password", "")})
+    form = read_form(
+        RegisterBody, typed(["username", "name", "email"]) | {"password": request.form.get("password", "")}
+    )
     if form.model is None:
         return sign_up_page(form, 400)
     try:
@@ -48,7 +50,7 @@ def sign_up() -> Response:
     except Problem as refused:
         return refused_form(form, refused)
     signed_in = limited.sign_in(services, LoginBody(username=form.model.username, password=form.model.password))
-    response = to(page_url(following()))
+    response = go_to(page_url(following()))
     store_session(response, services, signed_in.opened)
     store_device(response, services, signed_in.device_token)
     return response

@@ -101,7 +101,7 @@ class Api(OpenAPI):
 
 def api(service: str, title: str, version: str, port: int) -> Api:
     """Return the app of a service; its documentation is at /openapi, `port` that of `make up`."""
-    app = Api(
+    return Api(
         service,
         info=Info(title=title, version=version, license=License(name="MIT", identifier="MIT")),
         servers=[
@@ -116,7 +116,6 @@ def api(service: str, title: str, version: str, port: int) -> Api:
         validation_error_model=ProblemOut,
         doc_url="/openapi.json",
     )
-    return app
 
 
 def responses(success: ResponseDict, *problems: int | type[Problem], headers: tuple[str, ...] = ()) -> Responses:

@@ -43,9 +43,7 @@ def query_string(request: Request) -> str:
 class ResponseCache:
     """Cache responses by `key`, the only part of the request that `render` may read."""
 
-    def __init__(
-        self, render: Callable[[Request], Rendered], key: Callable[[Request], str] = query_string
-    ) -> None:
+    def __init__(self, render: Callable[[Request], Rendered], key: Callable[[Request], str] = query_string) -> None:
         self._render = render
         self._key = key
         self._entries: dict[str, Entry] = {}

@@ -7,9 +7,10 @@ from importlib.resources import files
 from mimetypes import guess_type
 from typing import NamedTuple
 
-from flask import Flask, Response, abort, request
+from flask import Blueprint, Flask, Response, request
 
 from chassis.pages.brand import BRAND, LOGO
+from chassis.problems import NotFound
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -37,16 +38,20 @@ def _load() -> dict[str, Asset]:
 ASSETS = _load()
 
 
+def serve(name: str) -> Response:
+    """Serve an asset."""
+    asset = ASSETS.get(name)
+    if asset is None:
+        raise NotFound
+    response = Response(asset.body, content_type=f"{asset.content_type}; charset=utf-8")
+    response.headers["Cache-Control"] = _FOR_EVER if request.args.get("v") == asset.version else "no-cache"
+    return response
+
+
 def serve_assets(app: Flask, prefix: str) -> None:
     """Serve the assets below `prefix`, and give templates `asset(name)`, the URL of one."""
-
-    @app.get(f"{prefix}/assets/<name>", endpoint="assets")
-    def serve(name: str) -> Response:
-        asset = ASSETS.get(name) or abort(404)
-        response = Response(asset.body, content_type=f"{asset.content_type}; charset=utf-8")
-        current = request.args.get("v") == asset.version
-        response.headers["Cache-Control"] = _FOR_EVER if current else "no-cache"
-        return response
-
+    layout = Blueprint("layout", __name__, url_prefix=prefix, template_folder="templates")
+    layout.add_url_rule("/assets/<name>", view_func=serve)
+    app.register_blueprint(layout)
     urls = {name: f"{prefix}/assets/{name}?v={asset.version}" for name, asset in ASSETS.items()}
     app.jinja_env.globals["asset"] = urls.__getitem__

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
+from werkzeug.test import run_wsgi_app
 
 from chassis.context import Services
 from chassis.http.dispatch import FLASK_RULE
@@ -58,11 +59,9 @@ class PageCache:
         return rule.endpoint in self._cached
 
     def _render(self, request: Request) -> Rendered:
-        started: list[tuple[str, list[tuple[str, str]]]] = []
-        parts = self._flask({**request.environ, "REQUEST_METHOD": "GET"}, lambda *call: started.append(call[:2]))
-        body = b"".join(parts)
-        status_line, headers = started[0]
-        rendered = Rendered(int(status_line[:3]), headers, body, None)
+        environ = {**request.environ, "REQUEST_METHOD": "GET"}
+        parts, status_line, headers = run_wsgi_app(self._flask, environ, buffered=True)
+        rendered = Rendered(int(status_line[:3]), list(headers), b"".join(parts), None)
         if rendered.status != _OK:
             raise NotKept(rendered)
         return rendered

@@ -6,7 +6,7 @@ from flask import Response, request
 
 from chassis.context import current_request_id
 from chassis.pages.responses import page
-from chassis.problems import Problem
+from chassis.problems import MEDIA_TYPE, Problem
 
 _TITLES = {
     400: "That did not work",
@@ -26,7 +26,7 @@ _TEXTS = {
 
 def wants_page() -> bool:
     """Tell whether the client asks for HTML by name, as browsers do; programs send */* or ask for JSON."""
-    return "text/html" in request.headers.get("Accept", "") and request.accept_mimetypes.best == "text/html"
+    return request.accept_mimetypes.best_match([MEDIA_TYPE, "text/html"]) == "text/html"
 
 
 def error_page(problem: Problem) -> Response:

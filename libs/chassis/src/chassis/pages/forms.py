@@ -12,6 +12,8 @@ from pydantic_core import ErrorDetails
 from chassis.pages.errors import sentence
 from chassis.problems import Problem
 
+_VERBS = frozenset({"contains", "has", "is", "may", "must", "needs"})
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -27,9 +29,10 @@ class Form(Generic[Model]):
         self.model: Model | None = None
 
     def refuse(self, text: str, field: str = "") -> None:
-        """Note what is wrong with a field; a text in small letters continues the field's name."""
+        """Note what is wrong with a field; a text that begins with a verb, such as "is missing", follows its name."""
         name = field.replace("_", " ").capitalize()
-        self.errors.setdefault(field, sentence(f"{name} {text}" if name and text[:1].islower() else text))
+        follows = name and text.split(" ", 1)[0] in _VERBS
+        self.errors.setdefault(field, sentence(f"{name} {text}" if follows else text))
 
     def refuse_with(self, problem: Problem, field: str = "") -> None:
         """Note what a Problem says, beside the fields that it names."""

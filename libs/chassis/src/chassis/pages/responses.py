@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from flask import Response, current_app, render_template
+from flask import Response, current_app, redirect, render_template
 
 from chassis.http.security_headers import CSP
 from chassis.pages.urls import sibling_origin
@@ -22,6 +22,11 @@ def page(template: str, status: int = 200, *, cache_control: str = PRIVATE, **va
     response.headers["Referrer-Policy"] = "same-origin"  # with no-referrer, forms would have the Origin `null`
     response.headers[CSP] = _policy(current_app.services.settings)  # type: ignore[attr-defined]
     return response
+
+
+def go_to(url: str, status: int = 303) -> Response:
+    """Return a redirect; with 303 the browser asks for the page, with 307 it sends the same request there."""
+    return cast("Response", redirect(url, status))
 
 
 def _policy(settings: Settings) -> str:

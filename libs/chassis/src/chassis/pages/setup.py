@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, redirect
+from flask import Response, redirect
+from pydantic import ValidationError
 
 from chassis.context import Services
-from chassis.http.error_handlers import to_problem
+from chassis.http.error_handlers import invalid, to_problem
 from chassis.http.openapi import Api
 from chassis.http.response_cache import is_cached
 from chassis.http.responses import problem_response
@@ -27,7 +28,6 @@ class UnsafePage(Exception):
 def init_pages(app: Api, services: Services, prefix: str) -> None:
     """Set up templates, assets, error pages and the page cache; call it after all blueprints are registered."""
     _refuse_unsafe(app)
-    app.register_blueprint(Blueprint("pages", __name__, template_folder="templates"))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"date": formatting.date, "sentence": sentence, "time": formatting.time}
     app.jinja_env.globals |= {
@@ -47,7 +47,7 @@ def init_pages(app: Api, services: Services, prefix: str) -> None:
 
 
 def _show(failure: Exception) -> Response:
-    problem = to_problem(failure)
+    problem = to_problem(invalid(failure) if isinstance(failure, ValidationError) else failure)
     if wants_page():
         return error_page(problem)
     answer = problem_response(problem)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import cast
 
-from flask import Response, current_app, g, redirect, request
+from flask import Response, current_app, g, request
 
 from chassis.context import Caller, Services, current_context
 from chassis.pages.cookies import ACCOUNT_PATH, RENEWED, TOKEN
-from chassis.pages.forgery import READS
+from chassis.pages.responses import go_to
 from chassis.pages.urls import current_path, with_next
 from chassis.problems import InvalidToken, Unauthenticated, Unavailable
 
@@ -50,10 +50,10 @@ def to_sign_in(refused: Unauthenticated) -> Response:
     if not services.sign_in_available():
         raise SignInUnavailable from refused
     if not seems_signed_in():
-        return cast("Response", redirect(with_next(SIGN_IN, current_path()), 303))
+        return go_to(with_next(SIGN_IN, current_path()))
     if RENEWED.read(services.settings):
         raise SignInUnavailable from refused  # our clock and the issuer's differ; asking again would never end
-    return cast("Response", redirect(with_next(RENEW, current_path()), 307 if request.method not in READS else 303))
+    return go_to(with_next(RENEW, current_path()), 307)
 
 
 def _services() -> Services:
