@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache, lru_cache
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, get_timezone
+from babel.dates import format_date, format_time, get_timezone
 from babel.numbers import format_currency
 
 from chassis.http.postal import COUNTRIES
@@ -26,7 +26,7 @@ def date(at: datetime | str) -> str:
 
 
 def time(at: datetime | str) -> str:
-    return str(format_datetime(_local(at), "d MMMM y, HH:mm", locale=LOCALE))
+    return f"{date(at)}, {format_time(_local(at), 'short', locale=LOCALE)}"
 
 
 def _local(at: datetime | str) -> datetime:
