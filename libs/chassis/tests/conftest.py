@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from flask import Flask
+from flask import Blueprint, Flask
 from flask.testing import FlaskClient
 from flask_openapi3 import APIBlueprint
 
@@ -87,17 +87,18 @@ Start = Callable[..., Api]
 
 @pytest.fixture
 def start(settings: ToySettings) -> Iterator[Start]:
-    """Start a service of these blueprints."""
+    """Start a service of these blueprints, with changed settings."""
     with ExitStack() as stack:
 
-        def start(*blueprints: APIBlueprint) -> Api:
+        def start(*blueprints: Blueprint, **changed: Any) -> Api:
             app = api("toy-service", "Toy", "1", port=5000)
             for blueprint in blueprints:
-                app.register_api(blueprint)
+                (app.register_api if isinstance(blueprint, APIBlueprint) else app.register_blueprint)(blueprint)
             tokens = CachingVerifier(DemoTokens(settings.token_secrets, settings.token_ttl_seconds))
-            services = Services(settings=settings, database=open_database(settings), tokens=tokens)
+            own = settings.model_copy(update=changed)
+            services = Services(settings=own, database=open_database(settings), tokens=tokens)
             stack.callback(services.database.close)
-            init_app(app, services, checks={})
+            init_app(app, services, prefix="/toy", checks={})
             return app
 
         yield start

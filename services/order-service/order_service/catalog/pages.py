@@ -62,8 +62,8 @@ def product(product_id: str) -> Response:
     return page("catalog/product.html", cache_control=PUBLIC, product=found, few=FEW, picture=pictures.url)
 
 
-@catalog_pages.get("/pictures/<drawing>-<int:hue>.svg")
-def picture(drawing: str, hue: int) -> Response:
+@catalog_pages.get("/pictures/<drawing>-<hue>.svg")
+def picture(drawing: str, hue: str) -> Response:
     """Draw the picture of a product."""
     response = Response(pictures.draw(drawing, hue), content_type="image/svg+xml; charset=utf-8")
     response.headers["Cache-Control"] = "public, max-age=86400"

@@ -13,6 +13,7 @@ from chassis.problems import NotFound
 _FOLDER = files("order_service.catalog") / "drawings"
 DRAWINGS = {entry.name.removesuffix(".svg"): entry.read_text("utf-8") for entry in _FOLDER.iterdir()}
 _DEGREES = 15  # between two tints
+HUES = [str(hue) for hue in range(0, 360, _DEGREES)]
 _OTHER = "other"
 
 # fmt: off
@@ -67,7 +68,7 @@ _WORDS = [(re.compile(rf"\b{re.escape(word)}", re.IGNORECASE), drawing) for word
 
 def url(product: dict[str, Any]) -> str:
     """Return the URL of the product's picture."""
-    hue = zlib.crc32(product["id"].encode()) % (360 // _DEGREES) * _DEGREES
+    hue = HUES[zlib.crc32(product["id"].encode()) % len(HUES)]
     return f"/shop/pictures/{choose(product['name'], product['category'])}-{hue}.svg"
 
 
@@ -78,8 +79,8 @@ def choose(name: str, category: str) -> str:
     return by_word or BY_CATEGORY.get(category.lower(), _OTHER)
 
 
-def draw(drawing: str, hue: int) -> str:
+def draw(drawing: str, hue: str) -> str:
     """Return the SVG document; raise NotFound for a drawing or hue that no URL has."""
-    if drawing not in DRAWINGS or hue not in range(0, 360, _DEGREES):
+    if drawing not in DRAWINGS or hue not in HUES:
         raise NotFound
-    return DRAWINGS[drawing].replace("HUE", str(hue))
+    return DRAWINGS[drawing].replace("HUE", hue)

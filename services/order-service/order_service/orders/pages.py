@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 import orjson
 from flask import Response, request
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from chassis.http.api import Query, WholeNumber, identifier
 from chassis.http.postal import Address
@@ -24,6 +25,7 @@ from order_service.catalog.queries import get_product
 from order_service.orders import actions, queries, rules
 from order_service.orders.basket import Basket, hundredths, look_up
 from order_service.orders.rules import LARGEST_QTY
+from order_service.orders.schemas import OrderQuery, PlaceHeaders
 from order_service.services import current_services
 
 basket_pages = public_pages("basket pages", __name__, "/shop")
@@ -58,7 +60,7 @@ def change_basket() -> Response:
     services = current_services()
     before = read_basket(services.settings)
     lines = look_up(services.database, before).cookie_lines() if change.do == "tidy" else _changed(before, change)
-    response = go_to(f"{BASKET}?added={change.product_id}" if change.do == "add" else BASKET)
+    response = go_to(f"{BASKET}?{urlencode({'added': change.product_id})}" if change.do == "add" else BASKET)
     try:
         write_basket(response, services.settings, lines)
     except BasketFull:
@@ -104,8 +106,15 @@ def saved_address() -> dict[str, Any] | None:
         profile = services.user_service.get("/profile", token=TOKEN.read(services.settings))
     except ServiceCallFailed:
         return None
-    address: dict[str, Any] | None = profile.get("shipping_address")
-    return address
+    return _address(profile.get("shipping_address"))
+
+
+def _address(stored: object) -> dict[str, Any] | None:
+    """Return the address; None for what is none, whatever user-service says."""
+    try:
+        return Address.model_validate(stored).model_dump()
+    except ValidationError:
+        return None
 
 
 @order_pages.post("/checkout")
@@ -126,7 +135,7 @@ def order() -> Response:
             buyer=caller(),
             basket={line.product["id"]: line.qty for line in basket.lines},
             ship_to=form.model.model_dump(),
-            idempotency_key=request.form.get("key", "")[:255] or None,
+            idempotency_key=idempotency_key(),
         )
     except (Conflict, rules.UnknownProduct, rules.KeyReused) as refused:
         return after_refusal(refused)
@@ -148,6 +157,10 @@ def address_form() -> Form[Address]:
     return form
 
 
+def idempotency_key() -> str | None:
+    return PlaceHeaders.model_validate({"Idempotency-Key": request.form.get("key") or None}).idempotency_key
+
+
 def after_refusal(refused: Problem) -> Response:
     """Show the basket as it is now, with the reason why it could not be ordered."""
     services = current_services()
@@ -163,15 +176,12 @@ def after_refusal(refused: Problem) -> Response:
 @order_pages.get("/orders")
 def list_orders() -> Response:
     """List the caller's orders, newest first."""
+    query = OrderQuery(limit=PAGE_SIZE, after=request.args.get("after") or None)
     documents, next_cursor = queries.list_orders(
-        current_services().database,
-        buyer_id=caller().user_id,
-        status=None,
-        limit=PAGE_SIZE,
-        after=request.args.get("after"),
+        current_services().database, buyer_id=caller().user_id, **query.model_dump()
     )
     orders = [*map(orjson.loads, documents)]
-    return page("orders/orders.html", orders=orders, next_cursor=next_cursor, continued=bool(request.args.get("after")))
+    return page("orders/orders.html", orders=orders, next_cursor=next_cursor, continued=query.after is not None)
 
 
 @order_pages.get("/orders/<order_id>")

@@ -18,7 +18,7 @@ from user_service.sessions import actions, limited, queries
 from user_service.sessions.cookies import forget_session, note_renewal, store_device, store_session
 from user_service.sessions.devices import device_name
 from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
-from user_service.sessions.schemas import LoginBody
+from user_service.sessions.schemas import LoginBody, SessionPath
 
 session_pages = public_pages("session pages", __name__, "/account")
 device_pages = signed_in_pages("device pages", __name__, "/account")
@@ -29,6 +29,7 @@ HOME = "/account"
 _NOTICES = {
     "deleted": "Your account is deleted.",
     "signed-out": "You are signed out.",
+    "signed-up": "Your account is open. Please sign in.",
 }
 REFUSALS = {
     InvalidCredentials.code: "That username and password do not fit together.",
@@ -110,8 +111,9 @@ def list_devices() -> Response:
 @checks_session
 def end_devices() -> Response:
     """Sign one other device out, or all others."""
-    db, session_id = current_services().database, request.form.get("session_id", "")
-    if session_id:
+    db, chosen = current_services().database, request.form.get("session_id")
+    if chosen:
+        session_id = SessionPath(session_id=chosen).session_id
         actions.end_session(db, caller=caller(), session_id=session_id)
     else:
         actions.end_others(db, caller=caller())

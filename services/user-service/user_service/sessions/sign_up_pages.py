@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from flask import Response, request
 
 from chassis.pages.blueprint import public_pages
 from chassis.pages.forms import Form, read_form, typed
 from chassis.pages.responses import go_to, page
 from chassis.pages.urls import page_url
-from chassis.problems import Problem
+from chassis.pages.visitors import SIGN_IN
+from chassis.problems import Problem, TooManyRequests
 from user_service.accounts import limited as accounts
 from user_service.accounts import rules
+from user_service.accounts.hashing import Busy
 from user_service.accounts.schemas import RegisterBody
 from user_service.services import current_services
 from user_service.sessions import limited
@@ -49,7 +53,10 @@ def sign_up() -> Response:
         accounts.register(services, form.model)
     except Problem as refused:
         return refused_form(form, refused)
-    signed_in = limited.sign_in(services, LoginBody(username=form.model.username, password=form.model.password))
+    try:
+        signed_in = limited.sign_in(services, LoginBody(username=form.model.username, password=form.model.password))
+    except (TooManyRequests, Busy):
+        return go_to(f"{SIGN_IN}?{urlencode({'done': 'signed-up', 'next': following()})}")  # the account is open
     response = go_to(page_url(following()))
     store_session(response, services, signed_in.opened)
     store_device(response, services, signed_in.device_token)

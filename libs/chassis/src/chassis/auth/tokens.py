@@ -72,6 +72,8 @@ class CachingVerifier:
 
     def _verify(self, token: str) -> Caller:
         self._cache.pop(token, None)
+        if len(token) > _LONGEST_TOKEN:
+            raise InvalidToken
         caller, expires_at = self._verifier.verify(token)
         if len(self._cache) >= _MOST_CACHED:
             self._cache.clear()  # bounds the memory; each token costs one more verification
@@ -80,12 +82,10 @@ class CachingVerifier:
 
 
 def bearer_token(authorization: str) -> str:
-    """Return the token of an Authorization header; raise Unauthenticated or InvalidToken."""
+    """Return the token of an Authorization header; raise Unauthenticated."""
     token = authorization[len(_SCHEME) :].strip()
     if not token or authorization[: len(_SCHEME)].lower() != _SCHEME.lower():
         raise Unauthenticated
-    if len(token) > _LONGEST_TOKEN:
-        raise InvalidToken
     return token
 
 

@@ -7,8 +7,9 @@ from importlib.resources import files
 from mimetypes import guess_type
 from typing import NamedTuple
 
-from flask import Blueprint, Flask, Response, request
+from flask import Flask, Response, request
 
+from chassis.pages.blueprint import public_pages
 from chassis.pages.brand import BRAND, LOGO
 from chassis.problems import NotFound
 
@@ -50,7 +51,7 @@ def serve(name: str) -> Response:
 
 def serve_assets(app: Flask, prefix: str) -> None:
     """Serve the assets below `prefix`, and give templates `asset(name)`, the URL of one."""
-    layout = Blueprint("layout", __name__, url_prefix=prefix, template_folder="templates")
+    layout = public_pages("layout", __name__, prefix)
     layout.add_url_rule("/assets/<name>", view_func=serve)
     app.register_blueprint(layout)
     urls = {name: f"{prefix}/assets/{name}?v={asset.version}" for name, asset in ASSETS.items()}

@@ -29,10 +29,10 @@ class BasketFull(Exception):
 
 
 def read_basket(settings: Settings) -> list[Line]:
-    """Return the lines of the basket; those that are not ours are left out."""
+    """Return the lines of the basket, MOST_LINES at most; those that are not ours are left out."""
     found = map(_LINE.fullmatch, (BASKET.read(settings) or "").split("|"))
     lines = {match[1]: Line(match[1], int(match[2]), int(match[3])) for match in found if match and int(match[2])}
-    return list(lines.values())
+    return list(lines.values())[:MOST_LINES]
 
 
 def write_basket(response: Response, settings: Settings, lines: list[Line]) -> None:

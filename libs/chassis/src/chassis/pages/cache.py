@@ -40,7 +40,7 @@ class PageCache:
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         if not self._is_cached(environ):
             return self._flask(environ, start_response)
-        environ["QUERY_STRING"] = TRACKING.sub("", environ["QUERY_STRING"])
+        environ["QUERY_STRING"] = TRACKING.sub("", environ["QUERY_STRING"]).rstrip("&")
         try:
             rendered = self._cache.get(Request(environ, {}, self._services, None))
         except NotKept as failure:
@@ -70,7 +70,8 @@ class PageCache:
 def _key(request: Request) -> str:
     """Return host, path and query: with `make up`, links name the host."""
     environ = request.environ
-    return f"{environ.get('HTTP_HOST', '')}{environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+    # No host holds a line break, and no query; so different requests have different keys.
+    return "\n".join((environ.get("HTTP_HOST", ""), environ["PATH_INFO"], environ["QUERY_STRING"]))
 
 
 def _has_own_cookie(cookies: str) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from flask import Response, request
+from pydantic import ValidationError
 
 from chassis.context import current_request_id
+from chassis.http.error_handlers import invalid, to_problem
+from chassis.http.responses import problem_response
 from chassis.pages.responses import page
 from chassis.problems import MEDIA_TYPE, Problem
 
@@ -22,6 +25,15 @@ _TEXTS = {
     405: "Go back and use the buttons of the page.",
     500: "This is our fault. Nothing was ordered or changed. Please try again.",
 }
+
+
+def show(failure: Exception) -> Response:
+    """Return a page for a browser, a problem document for a program."""
+    problem = to_problem(invalid(failure) if isinstance(failure, ValidationError) else failure)
+    if wants_page():
+        return error_page(problem)
+    answer = problem_response(problem)
+    return Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
 
 
 def wants_page() -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from flask import request
 
 from chassis.problems import Problem
@@ -26,10 +24,11 @@ def refuse_forged(settings: Settings) -> None:
     site = request.headers.get("Sec-Fetch-Site")
     # With `make up`, a renewal leads a form over the other service's port, which is another origin of the same site.
     trusted = {"same-origin", "same-site"} if settings.sibling_port else {"same-origin"}
-    if site in trusted or (site is None and _is_own_origin()):
+    if site in trusted or (site is None and _is_own_origin(settings)):
         return
     raise ForgedRequest
 
 
-def _is_own_origin() -> bool:
-    return urlsplit(request.headers.get("Origin", "")).netloc == request.host
+def _is_own_origin(settings: Settings) -> bool:
+    scheme = "https" if settings.https else request.scheme  # a proxy ends https before us
+    return bool(request.host) and request.headers.get("Origin") == f"{scheme}://{request.host}"

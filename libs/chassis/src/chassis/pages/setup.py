@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from flask import Response, redirect
-from pydantic import ValidationError
+from flask import redirect
 
 from chassis.context import Services
-from chassis.http.error_handlers import invalid, to_problem
 from chassis.http.openapi import Api
+from chassis.http.parsing import LARGEST_BODY
 from chassis.http.response_cache import is_cached
-from chassis.http.responses import problem_response
 from chassis.pages import formatting
 from chassis.pages.assets import serve_assets
 from chassis.pages.basket import read_basket
 from chassis.pages.blueprint import Pages
 from chassis.pages.brand import BRAND, LOGO
 from chassis.pages.cache import PageCache
-from chassis.pages.errors import error_page, sentence, wants_page
+from chassis.pages.errors import sentence, show
 from chassis.pages.urls import page_url
 from chassis.pages.visitors import seems_signed_in
 
@@ -28,6 +26,7 @@ class UnsafePage(Exception):
 def init_pages(app: Api, services: Services, prefix: str) -> None:
     """Set up templates, assets, error pages and the page cache; call it after all blueprints are registered."""
     _refuse_unsafe(app)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"date": formatting.date, "sentence": sentence, "time": formatting.time}
     app.jinja_env.globals |= {
@@ -42,16 +41,8 @@ def init_pages(app: Api, services: Services, prefix: str) -> None:
     }
     serve_assets(app, prefix)
     app.add_url_rule("/", "start", lambda: redirect(prefix))
-    app.errorhandler(Exception)(_show)
+    app.errorhandler(Exception)(show)
     app.wsgi_app = PageCache(app, services)  # type: ignore[method-assign]
-
-
-def _show(failure: Exception) -> Response:
-    problem = to_problem(invalid(failure) if isinstance(failure, ValidationError) else failure)
-    if wants_page():
-        return error_page(problem)
-    answer = problem_response(problem)
-    return Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
 
 
 def _refuse_unsafe(app: Api) -> None:

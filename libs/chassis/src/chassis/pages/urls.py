@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode, urlsplit
+import re
+from urllib.parse import urlencode
 
 from flask import current_app, request
 
@@ -18,13 +19,12 @@ def page_url(path: str) -> str:
 
 
 def is_account(path: str) -> bool:
-    return urlsplit(path).path.startswith((f"{ACCOUNT_PATH}/", ACCOUNT_PATH)) and path[len(ACCOUNT_PATH) :][:1] in "/?"
+    return re.split(r"[/?#]", path)[1] == ACCOUNT_PATH[1:]
 
 
 def sibling_origin() -> str:
     """Return the origin of the other service, on another port of the host that the browser asked."""
-    host = urlsplit(f"//{request.host}").hostname or ""
-    host = f"[{host}]" if ":" in host else host
+    host = re.sub(r":[0-9]+$", "", request.host) or "localhost"
     return f"{request.scheme}://{host}:{_settings().sibling_port}"
 
 

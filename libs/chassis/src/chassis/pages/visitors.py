@@ -8,6 +8,7 @@ from flask import Response, current_app, g, request
 
 from chassis.context import Caller, Services, current_context
 from chassis.pages.cookies import ACCOUNT_PATH, RENEWED, TOKEN
+from chassis.pages.errors import show
 from chassis.pages.responses import go_to
 from chassis.pages.urls import current_path, with_next
 from chassis.problems import InvalidToken, Unauthenticated, Unavailable
@@ -21,7 +22,7 @@ class SignInUnavailable(Unavailable):
 
 def seems_signed_in() -> bool:
     """Tell whether the visitor has a token, valid or not: enough for a link to the account."""
-    return TOKEN.read(_services().settings) is not None
+    return bool(TOKEN.read(_services().settings))
 
 
 def require_caller() -> None:
@@ -41,18 +42,18 @@ def caller() -> Caller:
     return cast("Caller", g.caller)
 
 
-def to_sign_in(refused: Unauthenticated) -> Response:
+def to_sign_in(_refused: Unauthenticated) -> Response:
     """Redirect to the page that renews the token, or to the one that asks for the password; both lead back here.
 
     Renewing keeps the method and the body, so that a form arrives although its token has expired.
     """
     services = _services()
     if not services.sign_in_available():
-        raise SignInUnavailable from refused
+        return show(SignInUnavailable())
     if not seems_signed_in():
         return go_to(with_next(SIGN_IN, current_path()))
     if RENEWED.read(services.settings):
-        raise SignInUnavailable from refused  # our clock and the issuer's differ; asking again would never end
+        return show(SignInUnavailable())  # our clock and the issuer's differ; asking again would never end
     return go_to(with_next(RENEW, current_path()), 307)
 
 
