@@ -19,6 +19,13 @@ from order_service.settings import Settings as OrderSettings
 from user_service.accounts.passwords import Passwords
 from user_service.settings import Settings as UserSettings
 
+NOWHERE = "postgresql://127.0.0.1:1/nowhere"
+# The services without a database, for what needs none.
+MAKERS = {
+    "user-service": lambda: user_service.create_app(UserSettings(database_url=NOWHERE)),
+    "order-service": lambda: order_service.create_app(OrderSettings(database_url=NOWHERE)),
+}
+
 
 @contextmanager
 def user_app(database: str, **settings: Any) -> Iterator[Api]:

@@ -38,6 +38,7 @@ ELSEWHERE = {
 }
 NOWHERE = {
     "ALLOW_DEMO_TOKENS": "lets demo tokens into stage and prod, where the chart insists on jwt",
+    "SIBLING_PORT": "leads to pages on another port, where the chart has one host for both services",
 }
 CASES = [*ENVIRONMENTS, *shop.VARIANTS]
 

@@ -1,4 +1,4 @@
-"""After sign-out no signed-in route of any service answers, and nothing changes: new routes included."""
+"""After sign-out no signed-in route or page of any service answers, and nothing changes: new ones included."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from chassis.context import Caller
 from chassis.http.api import GuardedBlueprint, signed_in
 from chassis.http.openapi import Api, api
 from chassis.http.responses import JsonResponse, json_response
+from chassis.pages.blueprint import Pages
 from chassis.testing.http import bearer, closing
 from user_service.services import connect
 
@@ -23,6 +24,13 @@ BODIES: dict[str, dict[str, str]] = {
     "PATCH /profile": {"name": "Eve"},
     "DELETE /profile": {"password": PASSWORD},
     "POST /profile/password": {"current_password": PASSWORD, "new_password": "battery staple"},
+}
+FORMS: dict[str, dict[str, str]] = {
+    "POST /account": {"name": "Eve"},
+    "POST /account/address": {"street": "Weg 1", "city": "Bonn", "country": "DE"},
+    "POST /account/password": {"current_password": PASSWORD, "new_password": "battery staple"},
+    "POST /account/delete": {"current_password": PASSWORD},
+    "POST /account/devices": {"session_id": "s-other"},
 }
 new_routes = signed_in("new", __name__)
 
@@ -71,6 +79,24 @@ def entered(app: Flask, headers: dict[str, str]) -> dict[str, int]:
     return {route: status for route, status in statuses.items() if status != 401}
 
 
+def entered_pages(app: Flask, headers: dict[str, str]) -> dict[str, int]:
+    """Ask for every signed-in page with the token in the cookie; return those that do not lead to the renewal."""
+    statuses = {}
+    cookie = {"Cookie": f"shop-token={headers['Authorization'].removeprefix('Bearer ')}"}
+    browser = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin", **cookie}
+    client = app.test_client(use_cookies=False)
+    for rule in app.url_map.iter_rules():
+        blueprint = app.blueprints.get(rule.endpoint.rpartition(".")[0])
+        if isinstance(blueprint, Pages) and blueprint.needs_caller:
+            for method in (rule.methods or set()) - {"OPTIONS"}:
+                path, form = rule.rule.replace("<", "").replace(">", ""), FORMS.get(f"{method} {rule.rule}")
+                answer = client.open(path, method=method, headers=browser, data=form)
+                renewed = answer.headers.get("Location", "").startswith("/account/renew?next=")
+                statuses[f"{method} {rule.rule}"] = 0 if renewed else answer.status_code
+    assert statuses
+    return {route: status for route, status in statuses.items() if status}
+
+
 def all_rows(app: Api) -> Any:
     return app.services.database.fetch_all(
         "SELECT u::text AS row FROM users u UNION ALL SELECT s::text FROM sessions s"
@@ -88,10 +114,21 @@ def test_order_service_refuses_every_signed_in_route_after_sign_out(order_app: A
     assert entered(order_app, bearer("u-alice", "alice", "s-ended")) == {}
 
 
+def test_user_service_refuses_every_signed_in_page_after_sign_out(user_app: Api, signed_out: dict[str, str]) -> None:
+    before = all_rows(user_app)
+    inside = entered_pages(user_app, signed_out)
+    assert not inside, f"remove @checks_session, or have the statement of these pages check the session: {inside}"
+    assert all_rows(user_app) == before
+
+
+def test_order_service_refuses_every_signed_in_page_after_sign_out(order_app: Api) -> None:
+    assert entered_pages(order_app, bearer("u-alice", "alice", "s-ended")) == {}
+
+
 def test_new_route_without_a_statement_refuses_an_ended_session(user_app: Api, signed_out: dict[str, str]) -> None:
     settings = user_app.services.settings
     app = api("user-service", title="User service", version="1", port=5001)
     app.register_api(new_routes)
-    init_app(app, connect(settings, open_database(settings)), checks={})
+    init_app(app, connect(settings, open_database(settings)), prefix="/account", checks={})
     with closing(app):
         assert entered(app, signed_out) == {}

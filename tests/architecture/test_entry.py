@@ -1,4 +1,4 @@
-"""Every route declares its guard."""
+"""Every JSON route declares its guard; test_pages.py has the same for pages."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
+from service_apps import MAKERS
 
-import order_service
-import user_service
+from chassis.pages.blueprint import Pages
 from chassis.settings import LOCAL_SECRET
 from chassis.testing.http import bearer
-from order_service.settings import Settings as OrderSettings
-from user_service.settings import Settings as UserSettings
 
-NOWHERE = "postgresql://127.0.0.1:1/nowhere"
 # Every line here allows the whole internet to call the route.
 PUBLIC = {
     "user-service": {"POST /register", "POST /login", "POST /token/refresh", "GET /.well-known/jwks.json"},
@@ -28,15 +25,11 @@ CREDENTIALS = {
 }
 
 
-MAKERS = {
-    "user-service": lambda: user_service.create_app(UserSettings(database_url=NOWHERE)),
-    "order-service": lambda: order_service.create_app(OrderSettings(database_url=NOWHERE)),
-}
-
-
-def routes(app: Flask) -> Iterator[tuple[str, str]]:
+def routes(app: Flask, *, pages: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield method and path of all routes, without those of pages unless asked for."""
     for rule in app.url_map.iter_rules():
-        if not rule.rule.startswith(DOCUMENTATION):
+        is_page = isinstance(app.blueprints.get(rule.endpoint.rpartition(".")[0]), Pages)
+        if not rule.rule.startswith(DOCUMENTATION) and (pages or not is_page):
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
                 yield method, rule.rule
 
@@ -67,7 +60,7 @@ def test_every_route_tells_its_methods_without_a_token(service: str) -> None:
 @pytest.mark.parametrize("prefix", ["/", "//"])
 def test_no_route_is_served_past_its_path_by_more_slashes(service: str, prefix: str) -> None:
     app = MAKERS[service]()
-    for method, rule in [*routes(app), ("GET", "/openapi/"), ("OPTIONS", "/metrics")]:
+    for method, rule in [*routes(app, pages=True), ("GET", "/openapi/"), ("OPTIONS", "/metrics")]:
         path = prefix + rule.replace("<", "").replace(">", "")
         answer = app.test_client().open("/", method=method, environ_overrides={"PATH_INFO": path})
         assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json"), path

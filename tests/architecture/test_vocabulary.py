@@ -42,7 +42,6 @@ NAMES = {
     r"\bAnswered\b": "RequestRecord",
     r"chassis\.answers|-> Answer\b|: Answer\b|\bAnswer\(|import .*\bAnswer\b": "JsonResponse",
     r"(?<![\w.])reply\(": "json_response",
-    r"chassis\.pages|\bPageCache\b": "response_cache, ResponseCache",
     r"\b(un)?pack_key\b": "encode_cursor, decode_cursor",
     r"chassis\.clients|\bBehindProxies\b": "proxies, TrustedProxies",
     r"(?<![\w.])fit\(|import .*\bfit\b|\.fit\(app\)": "init_app",
