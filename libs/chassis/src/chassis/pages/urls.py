@@ -18,7 +18,8 @@ def page_url(path: str) -> str:
 
 
 def is_account(path: str) -> bool:
-    return urlsplit(path).path.startswith((f"{ACCOUNT_PATH}/", ACCOUNT_PATH)) and path[len(ACCOUNT_PATH) :][:1] in "/?"
+    """Tell whether user-service serves this path."""
+    return f"{urlsplit(path).path}/".startswith(f"{ACCOUNT_PATH}/")
 
 
 def sibling_origin() -> str:
