@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from flask import current_app, request
 
@@ -19,7 +19,8 @@ def page_url(path: str) -> str:
 
 
 def is_account(path: str) -> bool:
-    return re.split(r"[/?#]", path)[1] == ACCOUNT_PATH[1:]
+    """Tell whether user-service serves this path."""
+    return f"{urlsplit(path).path}/".startswith(f"{ACCOUNT_PATH}/")
 
 
 def sibling_origin() -> str:
