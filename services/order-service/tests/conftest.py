@@ -8,7 +8,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from chassis.db.database import Database
-from chassis.testing.http import bearer, closing
+from chassis.http.openapi import Api
+from chassis.testing.http import bearer, browser, closing
 from chassis.testing.postgres import empty, migrated_database, operating
 from order_service import MIGRATIONS, create_app
 from order_service.catalog import importer
@@ -53,6 +54,19 @@ def db(app: Flask) -> Database:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture
+def visitor(app: Api, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    """Return the browser of a visitor who has not signed in; no page comes from memory."""
+    monkeypatch.setattr("chassis.http.response_cache.FRESH_SECONDS", -1)
+    return browser(app)
+
+
+@pytest.fixture
+def alices(app: Api) -> FlaskClient:
+    """Return the browser of Alice, who is signed in."""
+    return browser(app, ALICE["Authorization"].removeprefix("Bearer "))
 
 
 @pytest.fixture
