@@ -29,7 +29,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /account": {"name": "Eve"},
     "POST /account/address": {"street": "Weg 1", "city": "Bonn", "country": "DE"},
     "POST /account/password": {"current_password": PASSWORD, "new_password": "battery staple"},
-    "POST /account/delete": {"current_password": PASSWORD},
+    "POST /account/delete": {"password": PASSWORD},
     "POST /account/devices": {"session_id": "s-other"},
 }
 new_routes = signed_in("new", __name__)

@@ -9,7 +9,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from chassis.db.database import Database
+from chassis.http.openapi import Api
 from chassis.rate_limit.limiter import RateLimiter
+from chassis.testing.http import browser
 from chassis.testing.postgres import empty, migrated_database, operating
 from user_service import MIGRATIONS, create_app
 from user_service.accounts.passwords import Passwords
@@ -68,6 +70,21 @@ def run(app: Flask, operator: Database) -> Callable[..., Any]:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture
+def visitor(app: Api) -> FlaskClient:
+    """Return the browser of a visitor who has not signed in."""
+    return browser(app)
+
+
+@pytest.fixture
+def alices(app: Api, register: Callable[..., Any]) -> FlaskClient:
+    """Register Alice and sign her in; return her browser."""
+    register("alice", name="Alice", email="alice@example.com")
+    client = browser(app)
+    assert client.post("/account/sign-in", data={"username": "alice", "password": PASSWORD}).status_code == 303
+    return client
 
 
 @pytest.fixture

@@ -53,6 +53,8 @@ def change_profile() -> Response:
     if fields["email"] != (profile["email"] or ""):
         changes |= {"email": fields["email"] or None, "current_password": fields["current_password"] or None}
     form = read_form(ProfileChanges, fields, changes)
+    if form.errors.pop("", None):  # the schema's only fault of a whole profile
+        form.refuse("Please enter your password too: it is needed for a new email address.", "current_password")
     return _saved(form, HOME) or page("profile/profile.html", 400, form=form, username=profile["username"])
 
 
@@ -152,11 +154,13 @@ def ask_to_delete() -> Response:
 @checks_session
 def delete() -> Response:
     """Delete the account and forget its cookies."""
-    form = read_form(DeletionBody, {"password": request.form.get("current_password", "")})
+    form = read_form(DeletionBody, {"password": request.form.get("password", "")})
     services = current_services()
     if form.model:
         try:
             limited.delete_account(services, caller(), form.model)
+        except WrongPassword as refused:
+            form.refuse(_FIELDS[refused.code][1], "password")
         except Problem as refused:
             _note(form, refused)
         else:
