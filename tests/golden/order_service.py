@@ -347,6 +347,14 @@ ORDERING = [
         "alice",
         {"Idempotency-Key": "k1"},
     ),
+    Case(
+        "POST /create_order: key with another body",
+        "POST",
+        "/create_order",
+        {"items": [{"product_id": "p2"}]},
+        "alice",
+        {"Idempotency-Key": "k1"},
+    ),
     Case("POST /orders: key of another caller", "POST", "/orders", MUG, "bob", {"Idempotency-Key": "k1"}),
     Case(
         "POST /orders: key of a refused order",

@@ -10,7 +10,7 @@ from chassis.rate_limit.policy import Rule
 from user_service.accounts.hashing import Busy
 from user_service.accounts.rules import EmailTaken, WeakPassword
 from user_service.profile import actions, queries
-from user_service.profile.rules import WrongPassword
+from user_service.profile.rules import InvalidPhone, WrongPassword
 from user_service.profile.schemas import DeletionBody, ExportOut, PasswordBody, ProfileChanges, ProfileOut
 from user_service.services import Services
 
@@ -32,7 +32,7 @@ def show(services: Services, caller: Caller) -> JsonResponse:
 @own_profile.patch(
     "/profile",
     operation_id="change_profile",
-    responses=responses({200: ProfileOut}, 400, 401, WrongPassword, EmailTaken, 413, 415, 429, Busy),
+    responses=responses({200: ProfileOut}, 400, InvalidPhone, 401, WrongPassword, EmailTaken, 413, 415, 429, Busy),
 )
 @checks_session
 def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResponse:
