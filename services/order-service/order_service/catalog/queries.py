@@ -76,11 +76,6 @@ def get_products(db: Database, *, product_ids: Sequence[str]) -> list[str]:
     return [row.document for row in db.fetch_all(SOME, {"ids": list(product_ids)})]
 
 
-def count_categories(db: Database) -> list[dict[str, Any]]:
-    """Return the categories with the number of their products, by name."""
-    return [{"name": row.category, "products": row.products} for row in db.fetch_all(CATEGORIES)]
-
-
 @cache
 def _page(order: SortOrder, *, searched: bool, filtered: bool, continued: bool) -> str:
     conditions = {
@@ -98,4 +93,3 @@ def _page(order: SortOrder, *, searched: bool, filtered: bool, continued: bool) 
 CATEGORIES = "SELECT category, count(*) AS products FROM products GROUP BY category ORDER BY lower(category), category"
 ONE = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = %(id)s"
 SOME = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = ANY (%(ids)s)"
-CATEGORIES = "SELECT category, count(*) AS products FROM products GROUP BY category ORDER BY lower(category), category"
