@@ -27,12 +27,16 @@ class Databases:
 
     def add_product(self, product_id: str, *, name: str = "Test lamp", stock: int = 100, price: int = 1000) -> str:
         """Add a product at a price in hundredths; return its id."""
-        self._added.append(product_id)
+        self.removes(product_id)
         statement = """
             INSERT INTO products (id, name, description, category, price_minor, currency, stock)
             VALUES (%(id)s, %(name)s, '', 'Test', %(price)s, 'EUR', %(stock)s)"""
         self.run("order_service", statement, id=product_id, name=name, price=price, stock=stock)
         return product_id
+
+    def removes(self, product_id: str) -> None:
+        """Remove this product after the test."""
+        self._added.append(product_id)
 
     def remove_added(self) -> None:
         self.run("order_service", "DELETE FROM products WHERE id = ANY(%(ids)s)", ids=self._added)

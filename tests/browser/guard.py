@@ -42,6 +42,8 @@ class Guard:
         if response.status >= 400 and response.status not in self.expected:
             self.faults.append(f"{response.status}: {response.request.method} {response.url}")
         policy = response.headers.get("content-security-policy", "")
-        is_shown = response.headers.get("content-type", "").startswith("text/html") and "location" not in response.headers
+        is_shown = (
+            response.headers.get("content-type", "").startswith("text/html") and "location" not in response.headers
+        )
         if is_shown and (not policy.startswith("default-src 'none'") or "unsafe" in policy):
             self.faults.append(f"{response.url}: Content-Security-Policy: {policy}")

@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect
+
 from browser.conftest import Visit
 from browser.database import Databases
 from browser.visitor import ADDRESS, DESKTOP, PHONE, Visitor
-from playwright.sync_api import Page, expect
 
 BROWSERS = {
     "phone": {"viewport": PHONE},
@@ -85,8 +86,7 @@ def fill_the_basket(customer: Visitor) -> None:
     customer.add("p1")
     assert customer.basket_count() == "3"
 
-    customer.page.get_by_label("Quantity of Mechanical Keyboard").fill("1")
-    customer.press("Update Mechanical Keyboard")
+    customer.set_quantity("Mechanical Keyboard", 1)
     customer.sees("€79.48")
     customer.press("Remove Wireless Mouse")
     assert customer.basket_count() == "1"
@@ -209,9 +209,7 @@ def delete_account(customer: Visitor, databases: Databases) -> None:
     customer.fill(current_password=customer.password)
     customer.press("Delete the account")
     customer.sees("Your account is deleted.")
-    left = databases.query(
-        "user_service", "SELECT FROM users WHERE username = %(name)s", name=customer.username
-    )
+    left = databases.query("user_service", "SELECT FROM users WHERE username = %(name)s", name=customer.username)
     assert left == []
     customer.expects(401)
     customer.sign_in()

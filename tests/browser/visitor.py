@@ -6,9 +6,9 @@ import itertools
 from typing import Any
 from urllib.parse import urlsplit
 
-from browser.guard import Guard
-from playwright.sync_api import BrowserContext, Locator, Page, Response, ViewportSize, expect
+from playwright.sync_api import BrowserContext, Locator, Response, ViewportSize, expect
 
+from browser.guard import Guard
 from localshop.shop import Shop
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -107,6 +107,17 @@ class Visitor:
         self.open(f"/shop/products/{product_id}")
         self.fill(qty=str(qty))
         self.press("Add to basket")
+
+    def set_quantity(self, product: str, qty: int) -> None:
+        """Change the quantity of a product in the basket; with JavaScript, there is no button for it."""
+        field, button = self.page.get_by_label(f"Quantity of {product}"), self.button(f"Update {product}")
+        has_button = button.is_visible()
+        with self.page.expect_navigation():
+            field.fill(str(qty))
+            if has_button:
+                button.click()
+            else:
+                field.press("Tab")
 
     def fill_address(self, **changed: str) -> None:
         self.fill(**{**ADDRESS, **changed})
