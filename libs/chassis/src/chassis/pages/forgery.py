@@ -26,9 +26,8 @@ def refuse_forged(settings: Settings) -> None:
     """
     if request.method in READS or _is_from_own_page(settings):
         return
-    if settings.sibling_port and _was_passed_on(settings):
-        return
-    raise ForgedRequest
+    if settings.sibling_port is None or not _was_passed_on(settings):
+        raise ForgedRequest
 
 
 def _is_from_own_page(settings: Settings) -> bool:
@@ -53,7 +52,8 @@ def pass_on(response: Response, settings: Settings, token: str) -> None:
 
 def _was_passed_on(settings: Settings) -> bool:
     mark, token = PASSED_ON.read(settings), TOKEN.read(settings)
-    return bool(mark and token) and compare_digest(str(mark).encode(), _mark(str(token)).encode())
+    is_near = request.headers.get("Sec-Fetch-Site") in {None, "same-site"}
+    return is_near and token is not None and compare_digest((mark or "").encode(), _mark(token).encode())
 
 
 def _mark(token: str) -> str:
