@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -10,12 +8,9 @@ from report_notes import note, pytest_terminal_summary  # noqa: F401 - a fixture
 
 from browser import chromium
 from browser.database import Databases
-from browser.guard import Guard
-from browser.visitor import DESKTOP, Visitor
+from browser.visitor import Visit, visits
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
-
-Visit = Callable[..., Visitor]
 
 
 def pytest_configure() -> None:
@@ -37,31 +32,6 @@ def browser() -> Iterator[Browser]:
         started = chromium.launch(playwright)
         yield started
         started.close()
-
-
-@contextmanager
-def visits(browser: Browser, shop: Shop) -> Iterator[Visit]:
-    """Yield a function that brings a visitor; in the end, nothing may have gone wrong in any page.
-
-    Its arguments are those of a browser context. `guarded=False` is for visitors who also open pages of other sites.
-    """
-    visitors: list[Visitor] = []
-
-    def bring(*, guarded: bool = True, **options: Any) -> Visitor:
-        context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
-        context.set_default_timeout(20_000)
-        visitor = Visitor(context, shop, Guard(context))
-        visitors.extend([visitor] if guarded else [])
-        return visitor
-
-    try:
-        yield bring
-    finally:
-        for visitor in visitors:  # pytest shows it beside a failure
-            print(visitor.page.url, visitor.page.locator("body").inner_text(), sep="\n")
-        for context in browser.contexts:
-            context.close()
-    assert [fault for visitor in visitors for fault in visitor.guard.faults] == []
 
 
 @pytest.fixture

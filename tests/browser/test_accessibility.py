@@ -8,10 +8,9 @@ import pytest
 from playwright.sync_api import ViewportSize
 
 from browser import axe
-from browser.conftest import Visit
 from browser.database import Databases
 from browser.tour import tour
-from browser.visitor import DESKTOP, PHONE, Visitor
+from browser.visitor import DESKTOP, PHONE, Visit, Visitor
 
 NARROW = (360, 320)
 TOO_WIDE = "() => Math.max(0, document.documentElement.scrollWidth - innerWidth)"

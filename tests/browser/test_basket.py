@@ -7,9 +7,8 @@ from itertools import count
 import pytest
 from playwright.sync_api import expect
 
-from browser.conftest import Visit
 from browser.database import Databases
-from browser.visitor import Visitor
+from browser.visitor import Visit, Visitor
 
 SET_STOCK = "UPDATE products SET stock = %(stock)s WHERE id = %(id)s"
 SET_PRICE = "UPDATE products SET price_minor = %(price)s WHERE id = %(id)s"

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from browser.conftest import Visit
 from browser.database import Databases
 from browser.other_site import STOPS_REFERRER, Forgery, OtherSite, other_site
-from browser.visitor import ADDRESS, COUNTRY, PASSWORD, Visitor
+from browser.visitor import ADDRESS, COUNTRY, PASSWORD, Visit, Visitor
 
 # 127.0.0.1 is another site than localhost: no cookie of the shop goes there. Another port is another origin only.
 ORIGINS = {"another site": "127.0.0.1", "another port": "localhost"}

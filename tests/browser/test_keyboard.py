@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from browser.conftest import Visit
-from browser.visitor import Visitor
+from browser.visitor import Visit, Visitor
 
 # What has the focus: its text or label, whether it is inside the window, and whether an outline shows it.
 FOCUS = """() => {

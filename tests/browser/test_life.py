@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.conftest import Visit
 from browser.database import Databases
-from browser.visitor import ADDRESS, DESKTOP, PHONE, Visitor
+from browser.visitor import ADDRESS, DESKTOP, PHONE, Visit, Visitor
 
-BROWSERS = {
+BROWSERS: dict[str, dict[str, Any]] = {
     "phone": {"viewport": PHONE},
     "desktop": {"viewport": DESKTOP},
     "phone without JavaScript": {"viewport": PHONE, "java_script_enabled": False},
@@ -30,7 +30,7 @@ def prices(page: Page) -> list[float]:
     return [float(text.strip("€").replace(",", "")) for text in page.locator(".card .amount").all_inner_texts()]
 
 
-@pytest.fixture(params=BROWSERS.values(), ids=BROWSERS)
+@pytest.fixture(params=list(BROWSERS.values()), ids=list(BROWSERS))
 def customer(request: pytest.FixtureRequest, visit: Visit) -> Visitor:
     return visit(**request.param)
 
@@ -162,11 +162,11 @@ def download(customer: Visitor) -> None:
     assert [order["status"] for order in orders["orders"]] == ["placed", "cancelled"]
 
 
-def save(customer: Visitor, name: str) -> dict[str, dict[str, object]]:
+def save(customer: Visitor, name: str) -> dict[str, Any]:
     with customer.page.expect_download() as started:
         customer.main.locator(f"a[href*='{name}.json']").click()
     assert started.value.suggested_filename == f"{name}.json"
-    document: dict[str, dict[str, object]] = json.loads(Path(started.value.path()).read_text())
+    document: dict[str, Any] = json.loads(Path(started.value.path()).read_text())
     return document
 
 

@@ -9,9 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from browser.conftest import Visit
 from browser.database import Databases
-from browser.visitor import Visitor
+from browser.visitor import Visit, Visitor
 from localshop import Trouble
 from localshop.shop import Shop
 

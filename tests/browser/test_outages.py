@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from browser.conftest import Visit
-from browser.visitor import Visitor
+from browser.visitor import Visit, Visitor
 from localshop.shop import Shop
 
 AWAY = 503

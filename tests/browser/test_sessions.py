@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from browser.conftest import Visit, visits
-from browser.visitor import Visitor
+from browser.visitor import Visit, Visitor, visits
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
 

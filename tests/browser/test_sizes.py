@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Response, ViewportSize
 
-from browser.conftest import Visit
-from browser.visitor import DESKTOP, PHONE, Visitor
+from browser.visitor import DESKTOP, PHONE, Visit, Visitor
 
 KB = 1000
 MOST_HTML, MOST_CSS, MOST_JAVASCRIPT = 30 * KB, 15 * KB, 20 * KB

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, Locator, Response, ViewportSize, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Response, ViewportSize, expect
 
 from browser.guard import Guard
 from localshop.shop import Shop
@@ -139,3 +141,31 @@ class Visitor:
 
     def evaluate(self, script: str, argument: Any = None) -> Any:
         return self.page.evaluate(script, argument)
+
+
+Visit = Callable[..., Visitor]
+
+
+@contextmanager
+def visits(browser: Browser, shop: Shop) -> Iterator[Visit]:
+    """Yield a function that brings a visitor; in the end, nothing may have gone wrong in any page.
+
+    Its arguments are those of a browser context. `guarded=False` is for visitors who also open pages of other sites.
+    """
+    visitors: list[Visitor] = []
+
+    def bring(*, guarded: bool = True, **options: Any) -> Visitor:
+        context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
+        context.set_default_timeout(20_000)
+        visitor = Visitor(context, shop, Guard(context))
+        visitors.extend([visitor] if guarded else [])
+        return visitor
+
+    try:
+        yield bring
+    finally:
+        for visitor in visitors:  # pytest shows it beside a failure
+            print(visitor.page.url, visitor.page.locator("body").inner_text(), sep="\n")
+        for context in browser.contexts:
+            context.close()
+    assert [fault for visitor in visitors for fault in visitor.guard.faults] == []
