@@ -35,14 +35,14 @@ class PageCache:
         self._urls = app.url_map.bind("")
         self._cached = {endpoint for endpoint, view in app.view_functions.items() if is_cached(view)}
         self._services = services
-        self._cache = ResponseCache(self._render, key=_key)
+        self._cache = ResponseCache(self._render)
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         if not self._is_cached(environ):
             return self._flask(environ, start_response)
         environ["QUERY_STRING"] = TRACKING.sub("", environ["QUERY_STRING"]).rstrip("&")
         try:
-            rendered = self._cache.get(Request(environ, {}, self._services, None))
+            rendered = self._cache.get(_key(environ), Request(environ, {}, self._services, None))
         except NotKept as failure:
             rendered = failure.rendered
         start_response(STATUS_LINES[rendered.status], rendered.headers)
@@ -67,9 +67,8 @@ class PageCache:
         return rendered
 
 
-def _key(request: Request) -> str:
+def _key(environ: Environ) -> str:
     """Return host, path and query: with `make up`, links name the host."""
-    environ = request.environ
     # No host holds a line break, and no query; so different requests have different keys.
     return "\n".join((environ.get("HTTP_HOST", ""), environ["PATH_INFO"], environ["QUERY_STRING"]))
 
