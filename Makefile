@@ -11,6 +11,7 @@ SHOP := libs services tools/localshop tests --ignore=tests/test_planted_defects.
 DELIVERY := helm bench tools/b2cctl tools/tests tests/test_planted_defects.py
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
+GENERATORS := .cache/clients/.ready
 # Fast ones first; each is a target of its own, such as make check-types.
 CHECKS := lint format types imports openapi charts compose dockerfiles workflows deps secrets audit scan
 .DEFAULT_GOAL := help
@@ -32,7 +33,7 @@ ifneq "$(shell cat $(READY) 2>/dev/null)" "$(shell $(PLACE))"
 .PHONY: $(READY)
 endif
 .PHONY: help setup up reset catalog migration schema test test-delivery bench bench-report bench-compare chaos e2e-containers e2e-cluster
-.PHONY: kind kind-cluster check $(addprefix check-,$(CHECKS)) format deps openapi tools charts golden golden-answers fork scan
+.PHONY: kind kind-cluster check $(addprefix check-,$(CHECKS)) check-clients format deps openapi tools charts golden golden-answers fork scan
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -155,6 +156,16 @@ check-secrets: $(READY)
 check-audit: $(READY)
 	@$(BIN)/python tools/audit.py
 check-scan: scan
+
+check-clients: $(READY) $(GENERATORS) ## generate clients from the OpenAPI documents, check their types, and order with them (needs npm)
+	@$(BIN)/python -m pytest tests/clients
+
+$(GENERATORS): tests/clients/package.json | $(READY)
+	@command -v npm >/dev/null || { echo "make: npm not found: install Node.js 20 or newer to check the TypeScript clients" >&2; exit 1; }
+	@echo "Installing openapi-typescript into $(@D) ..."
+	@mkdir -p $(@D) && cp $< $(@D)
+	@npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
 
 format: $(READY) ## format the code, mend what ruff can mend, and show the rest
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format . && $(BIN)/ruff check .

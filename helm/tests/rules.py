@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import product
+from typing import NamedTuple
 
 import rendering
 from rendering import SERVICES, Doc
@@ -11,6 +13,9 @@ from shop import Shop, variables
 
 Rule = Callable[[Shop], Iterator[str]]
 PORTS = {"user-service": 5001, "order-service": 5002}
+INNER = ("/healthz", "/readyz", "/metrics", "/openapi", "/ended-sessions")
+"""Paths for operators and for the other service alone."""
+BELOW = {"Exact": False, "Prefix": True, "PathPrefix": True}
 SAME_IN_BOTH = ("APP_ENV", "TOKEN_KIND", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_TTL_SECONDS")
 SHARED_SECRETS = ("SERVICE_CREDENTIAL", "TOKEN_SECRETS")
 
@@ -158,17 +163,29 @@ def _backends(shop: Shop, service: str) -> Iterator[tuple[str, object]]:
             yield backend["name"], backend["port"]
 
 
-def ways_in(shop: Shop, service: str) -> tuple[list[str], list[str]]:
-    """Return the hosts and path prefixes of a service's Ingress or HTTPRoute."""
-    hosts, paths = [], []
+class Way(NamedTuple):
+    """A path that an Ingress or HTTPRoute leads to a service; with `below`, those below it too."""
+
+    path: str
+    below: bool
+
+    def leads_to(self, route: str) -> bool:
+        """Compare whole segments, as Ingress and HTTPRoute do."""
+        return route == self.path or (self.below and route.startswith(f"{self.path.rstrip('/')}/"))
+
+
+def ways_in(shop: Shop, service: str) -> tuple[list[str], list[Way]]:
+    """Return the hosts and paths of a service's Ingress or HTTPRoute."""
+    hosts, ways = [], []
     for ingress in shop.of(service, "Ingress"):
         for rule in ingress["spec"]["rules"]:
             hosts.append(rule["host"])
-            paths += [path["path"] for path in rule["http"]["paths"]]
+            ways += [Way(path["path"], BELOW[path["pathType"]]) for path in rule["http"]["paths"]]
     for route in shop.of(service, "HTTPRoute"):
         hosts += route["spec"]["hostnames"]
-        paths += [match["path"]["value"] for rule in route["spec"]["rules"] for match in rule["matches"]]
-    return hosts, paths
+        paths = [match["path"] for rule in route["spec"]["rules"] for match in rule["matches"]]
+        ways += [Way(path["value"], BELOW[path["type"]]) for path in paths]
+    return hosts, ways
 
 
 def one_host_leads_to_both(shop: Shop) -> Iterator[str]:
@@ -176,11 +193,14 @@ def one_host_leads_to_both(shop: Shop) -> Iterator[str]:
     if hosts[0] != hosts[1]:
         yield f"different hosts: {hosts}"
     user, order = (ways_in(shop, service)[1] for service in SERVICES)
-    for path in {*user} & {*order}:
-        yield f"both services claim {path}"
-    for path in [*user, *order]:
-        if path.startswith(("/healthz", "/readyz", "/metrics")) or path == "/":
-            yield f"{path} is open to the world"
+    for one, other in product(user, order):
+        if one.leads_to(other.path) or other.leads_to(one.path):
+            yield f"both services claim {max(one.path, other.path)}"
+    if hosts[0] and Way("/", below=False) not in order:
+        yield "nothing answers /"
+    for way, inner in product([*user, *order], INNER):
+        if way.leads_to(inner) or way.path.startswith(inner):
+            yield f"{inner} is open to the world"
 
 
 def probes_mean_different_things(shop: Shop) -> Iterator[str]:

@@ -92,6 +92,14 @@ def test_missing_name_in_a_document_is_found(tmp_path: Path) -> None:
     assert "syntax error" in found[3]
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_operations_lists_the_paths_of_the_one_host(service: str) -> None:
+    (row,) = re.findall(rf"^\| {service} \| (.*/.*) \|$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
+    exposed = yaml.safe_load((ROOT / "helm" / service / "values.yaml").read_text())["expose"]
+
+    assert re.findall(r"`(/.*?)`", row) == [*exposed.get("exactPaths", ()), *exposed["paths"]]
+
+
 # Prints the builds, and renders the installed manifests.
 OFFLINE = """
 docker() { echo "# built: $3"; }

@@ -126,7 +126,7 @@ def test_registry_of_the_platform_is_prepended_to_the_image(repository: Path) ->
 DEFAULTS = {
     "HTTPRoute": [
         ("spec.parentRefs.0", {"group": "gateway.networking.k8s.io", "kind": "Gateway"}),
-        ("spec.rules.0.matches.0.path", {"type": "PathPrefix"}),
+        ("spec.rules.0.matches.1.path", {"type": "PathPrefix"}),
         ("spec.rules.0.backendRefs.0", {"group": "", "kind": "Service", "weight": 1}),
     ],
     "ExternalSecret": [

@@ -156,6 +156,8 @@ WRONG: list[tuple[Doc, str, Any, str]] = [
     (PLAIN, "expose.host", "https://shop.test", "host"),
     (PLAIN, "expose.paths", ["login"], "paths"),
     (PLAIN, "expose.paths", [], "paths"),
+    (PLAIN, "expose.paths", ["/"], "paths"),
+    (PLAIN, "expose.exactPaths", ["/"], "exactPaths"),
     (PLAIN, "expose", GATEWAY | {"gateway": {"name": "g"}}, "namespace"),
     (PLAIN, "database.appRole", "user-service", "appRole"),
     (PLAIN, "database.appRole", "user_service", "existingSecret"),

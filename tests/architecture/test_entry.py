@@ -15,7 +15,7 @@ from chassis.testing.http import bearer
 # Every line here allows the whole internet to call the route.
 PUBLIC = {
     "user-service": {"POST /register", "POST /login", "POST /token/refresh", "GET /.well-known/jwks.json"},
-    "order-service": {"GET /products", "GET /products/<product_id>"},
+    "order-service": {"GET /products", "GET /products/<product_id>", "GET /categories"},
 }
 OPERATIONS = {"GET /", "GET /healthz", "GET /readyz", "GET /metrics"}
 DOCUMENTATION = ("/openapi", "/static")

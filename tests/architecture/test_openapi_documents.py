@@ -37,6 +37,39 @@ def test_document_is_valid_and_names_its_servers(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", DOCUMENTS)
+def test_operations_have_different_names(service: str) -> None:
+    names = [operation["operationId"] for item in DOCUMENTS[service]["paths"].values() for operation in item.values()]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("service", DOCUMENTS)
+def test_values_of_enumerations_can_be_named_in_every_language(service: str) -> None:
+    enumerations = [node for node in nodes(DOCUMENTS[service]) if "enum" in node]
+    names = [node.get("x-enum-varnames", node["enum"]) for node in enumerations]
+    assert enumerations
+    assert [name for found in names for name in found if not name.isidentifier()] == []
+    assert [len(found) for found in names] == [len(node["enum"]) for node in enumerations]
+
+
+@pytest.mark.parametrize("service", DOCUMENTS)
+def test_limits_of_integers_are_integers(service: str) -> None:
+    found = [
+        node["minimum"] for node in nodes(DOCUMENTS[service]) if node.get("type") == "integer" and "minimum" in node
+    ]
+    assert found
+    assert [type(minimum) for minimum in found if type(minimum) is not int] == []
+
+
+def test_problems_describe_their_own_members() -> None:
+    schemas = DOCUMENTS["order-service"]["components"]["schemas"]
+    common, own = schemas["OutOfStockProblem"]["allOf"]
+    assert common == {"$ref": "#/components/schemas/ProblemOut"}
+    assert own["properties"]["products"]["items"] == {"$ref": "#/components/schemas/ShortProduct"}
+    assert sorted(own["required"]) == ["code", "products"]
+    assert "products" not in schemas["ProblemOut"]["properties"]
+
+
+@pytest.mark.parametrize("service", DOCUMENTS)
 def test_no_member_of_a_body_has_a_default(service: str) -> None:
     schemas = DOCUMENTS[service]["components"]["schemas"]
     defaults = [inner for node in nodes(schemas) for inner in node.get("properties", {}).values() if "default" in inner]
@@ -67,3 +100,4 @@ def test_responses_describe_their_headers_and_problem_codes(operation: dict[str,
             assert all(choice["$ref"].endswith("Problem") for choice in schema.get("oneOf", [schema]))
         if "ETag" in response["headers"]:
             assert "304" in operation["responses"]
+            assert "If-None-Match" in [parameter["name"] for parameter in operation["parameters"]]

@@ -124,10 +124,10 @@ def test_sql_in_a_parameter_finds_and_changes_nothing(
         elif where == "query":
             answer = send(apps, operation, who, path=f"{operation.path}?{name}={sent}", **how)
         else:
-            # Any text of this shape is a valid key.
+            # Any text of this shape is a valid key, and an ETag of no response.
             key = sql.replace(" ", "") if sql.isascii() and sql.isprintable() else "'"
             answer = send(apps, operation, {**who, name: key}, **how)
-            assert answer.status_code in {201, 400, 409}
+            assert answer.status_code in ({200, 404} if name == "If-None-Match" else {201, 400, 409})
             continue
         assert answer.status_code < 500, (sql, answer.text)
         assert answer.status_code in {400, 401, 404} or answer.json == [], (sql, answer.text)

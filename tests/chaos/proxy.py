@@ -12,7 +12,6 @@ import psutil
 from chaos.wire import is_ready
 from localshop import ROOT
 from localshop.child import Child
-from localshop.shop import Shop
 from localshop.testing import free_ports
 
 CONFIGURATION = ROOT / "compose/haproxy.cfg"
@@ -25,19 +24,19 @@ def program() -> str | None:
 
 
 class Proxy:
-    """Run HAProxy on loopback: `with Proxy(shop, folder) as proxy:`."""
+    """Run HAProxy on loopback: `with Proxy(folder, user=5001, order=5002) as proxy:`, with the services' ports."""
 
-    def __init__(self, shop: Shop, folder: Path) -> None:
-        self.user_port, self.order_port = free_ports()
+    def __init__(self, folder: Path, *, user: int, order: int, server_seconds: int = 30) -> None:
+        self.shop_port, self.user_port, self.order_port = free_ports(3)
         file = folder / "haproxy.cfg"
-        file.write_text(self._configuration(shop))
+        file.write_text(self._configuration(user, order, server_seconds))
         command = (program() or "haproxy", "-db", "-f", str(file))
         self._process = Child("HAProxy", command, log=folder / "haproxy.log")
 
     def __enter__(self) -> Proxy:
         self._process.launch()
         deadline = time.monotonic() + READY_SECONDS
-        while not all(map(is_ready, (self.user_port, self.order_port))):
+        while not all(map(is_ready, (self.user_port, self.order_port))):  # the shop's port has no /readyz
             assert time.monotonic() < deadline, self._process.log.read_text()
             time.sleep(0.1)
         return self
@@ -53,16 +52,18 @@ class Proxy:
             if connection.raddr
         }
 
-    def _configuration(self, shop: Shop) -> str:
-        """Replace container addresses by this shop's, and the client timeout of 30 s by 5 s."""
+    def _configuration(self, user: int, order: int, server_seconds: int) -> str:
+        """Replace container addresses by the services' ports, and timeouts by shorter ones."""
         text = CONFIGURATION.read_text()
         replacements = {
+            r"bind :8080": f"bind 127.0.0.1:{self.shop_port}",
             r"bind :5001": f"bind 127.0.0.1:{self.user_port}",
             r"bind :5002": f"bind 127.0.0.1:{self.order_port}",
-            r"server-template (\w+) 10 user-instances:5001": rf"server \1 127.0.0.1:{shop.user.port}",
-            r"server-template (\w+) 10 order-instances:5002": rf"server \1 127.0.0.1:{shop.order.port}",
+            r"server-template (\w+) 10 user-instances:5001": rf"server \1 127.0.0.1:{user}",
+            r"server-template (\w+) 10 order-instances:5002": rf"server \1 127.0.0.1:{order}",
             r" resolvers engine init-addr none": "",
             r"timeout client 30s": "timeout client 5s",
+            r"timeout server 30s": f"timeout server {server_seconds}s",
         }
         for pattern, replacement in replacements.items():
             text, count = re.subn(pattern, replacement, text)

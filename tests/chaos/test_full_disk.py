@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -46,13 +45,6 @@ def fill(folder: Path) -> Path:
     return ballast
 
 
-def wait_until(happened: Callable[[], bool], patience: float = 30) -> None:
-    deadline = time.monotonic() + patience
-    while not happened():
-        assert time.monotonic() < deadline, f"it did not happen within {patience} seconds"
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def cramped(environment: Environment, tmp_path: Path) -> Iterator[Environment]:
     """Run a shop with its data on the small volume and its logs elsewhere."""
@@ -76,8 +68,8 @@ def test_full_disk_is_answered_with_503_and_damages_nothing(cramped: Environment
         cramped.tend(2)
         before = len(load.heard)
         ballast = fill(cramped.shop.data)
-        wait_until(lambda: 503 in {heard.status for heard in load.heard[before:]})
-        time.sleep(3)  # nothing is restarted: PostgreSQL stops when it cannot write, and needs room to start again
+        cramped.tend_until(lambda: 503 in {heard.status for heard in load.heard[before:]})
+        cramped.tend(3)
         room_while_full = shutil.disk_usage(postgres_data).free
         ballast.unlink()
         cramped.mark()

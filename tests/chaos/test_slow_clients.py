@@ -95,7 +95,7 @@ def test_slow_clients_are_disconnected_and_others_are_served(
     invariants = environment.invariants()
     others: list[int] = []
     with (
-        Proxy(environment.shop, tmp_path) as proxy,
+        Proxy(tmp_path, user=environment.shop.user.port, order=environment.shop.order.port) as proxy,
         under(ATTACKS[name], proxy.order_port) as attackers,
         Load([proxy.order_port], environment.customers, 8, PRODUCTS) as load,
     ):

@@ -117,14 +117,14 @@ def sign_in(url: str, username: str) -> dict[str, str]:
 
 
 class Stack:
-    """A run of docker-compose.yml; `user` and `order` are the services' URLs at its proxy."""
+    """A run of docker-compose.yml; at its proxy, `shop` is the shop's URL, `user` and `order` are the services'."""
 
     def __init__(self, name: str, *profiles: str) -> None:
         self.name = name
         self.profiles = profiles
-        ports = free_ports()
-        self.environment = dict(zip(("USER_PORT", "ORDER_PORT"), map(str, ports), strict=True))
-        self.user, self.order = (f"http://127.0.0.1:{port}" for port in ports)
+        ports = free_ports(3)
+        self.environment = dict(zip(("SHOP_PORT", "USER_PORT", "ORDER_PORT"), map(str, ports), strict=True))
+        self.shop, self.user, self.order = (f"http://127.0.0.1:{port}" for port in ports)
 
     def __enter__(self) -> Self:
         with ExitStack() as undo:

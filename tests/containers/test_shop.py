@@ -84,7 +84,7 @@ def test_only_the_proxy_publishes_ports_and_only_on_loopback(stack: Stack) -> No
     ports = {name: container["NetworkSettings"]["Ports"].values() for name, container in stack.containers().items()}
     published = {name: [one["HostIp"] for one in chain(*filter(None, all_of))] for name, all_of in ports.items()}
 
-    assert {name: hosts for name, hosts in published.items() if hosts} == {"proxy-1": ["127.0.0.1"] * 2}
+    assert {name: hosts for name, hosts in published.items() if hosts} == {"proxy-1": ["127.0.0.1"] * 3}
 
 
 def environment(stack: Stack, service: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ def data() -> Iterator[Path]:
 
 
 @pytest.fixture
-def ports() -> tuple[int, int]:
+def ports() -> tuple[int, ...]:
     return free_ports()
 
 

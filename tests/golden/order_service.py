@@ -28,6 +28,7 @@ NOBODY = "/orders/o-00000000000000000000000000000000"
 ROUTES: list[tuple[str, str, str]] = [
     ("GET", "/products", ""),
     ("GET", "/products/p1", ""),
+    ("GET", "/categories", ""),
     ("GET", "/orders", "alice"),
     ("GET", "/orders/export", "alice"),
     ("GET", NOBODY, "alice"),
@@ -346,6 +347,14 @@ ORDERING = [
         "alice",
         {"Idempotency-Key": "k1"},
     ),
+    Case(
+        "POST /create_order: key with another body",
+        "POST",
+        "/create_order",
+        {"items": [{"product_id": "p2"}]},
+        "alice",
+        {"Idempotency-Key": "k1"},
+    ),
     Case("POST /orders: key of another caller", "POST", "/orders", MUG, "bob", {"Idempotency-Key": "k1"}),
     Case(
         "POST /orders: key of a refused order",
@@ -405,9 +414,18 @@ GROUPS = [
             Case("GET /products/p1: garbage token", "GET", "/products/p1", headers={"Authorization": "Bearer x"}),
             Case("GET /products/p1: with a token", "GET", "/products/p1", None, "alice"),
             Case("GET /products/p1: Accept of HTML", "GET", "/products/p1", headers={"Accept": "text/html"}),
+            Case("GET /categories", "GET", "/categories"),
+            Case("HEAD /categories", "HEAD", "/categories"),
+            Case("GET /categories: with a token", "GET", "/categories", None, "alice"),
+            Case("GET /categories: unknown parameter", "GET", "/categories?limit=1"),
+            Case("GET /categories: parameter of advertising", "GET", "/categories?utm_source=mail"),
             *PRODUCTS,
             *SEARCHES,
-            *[case for path in ("/products", "/products/p1", "/products?limit=2") for case in etags(path)],
+            *[
+                case
+                for path in ("/products", "/products/p1", "/products?limit=2", "/categories")
+                for case in etags(path)
+            ],
         ],
     ),
     Group("orders", "plain", ORDERING),
@@ -428,6 +446,7 @@ GROUPS = [
             for path, allowed, caller in (
                 ("/products", "GET", ""),
                 ("/products/p1", "GET", ""),
+                ("/categories", "GET", ""),
                 ("/orders", "GET POST", "alice"),
                 ("/orders/export", "GET", "alice"),
                 (NOBODY, "GET", "alice"),

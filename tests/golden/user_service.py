@@ -313,6 +313,7 @@ CHANGES = {
     "username": {"username": "bob"},
     "id": {"id": "u-1"},
     "taken email": {"email": "BOB@example.com", "current_password": PASSWORD},
+    "new email, phone without country": {"email": "a@example.com", "phone": "030 1", "current_password": PASSWORD},
     "no email address": {"email": "x"},
     "phone of letters": {"phone": "abc"},
     "blank phone": {"phone": ""},
@@ -327,6 +328,7 @@ CHANGES = {
     "several faults": {"name": 1, "phone": "x", "shipping_address": {"country": "de"}},
 }
 NEW = "amber-station-77"
+NEW_EMAIL = {"email": "new@example.com", "current_password": NEW}
 PROFILE = [
     *SIGN_UP,
     Case("POST /register: bob", "POST", "/register", {**BOB, "email": "bob@example.com"}),
@@ -374,6 +376,7 @@ PROFILE = [
     ),
     Case("DELETE /profile", "DELETE", "/profile", {"password": NEW}, "alice"),
     Case("DELETE /profile: again", "DELETE", "/profile", {"password": NEW}, "alice"),
+    Case("PATCH /profile: email of a deleted account", "PATCH", "/profile", NEW_EMAIL, "alice"),
     Case("GET /profile: deleted", "GET", "/profile", None, "alice"),
     Case("GET /sessions: deleted", "GET", "/sessions", None, "later"),
     Case("POST /login: deleted", "POST", "/login", {**LOGIN, "password": NEW}),
@@ -406,6 +409,7 @@ THROTTLING = [
         for number in ("first", "second", "third")
     ),
     Case("DELETE /profile: after them", "DELETE", "/profile", {"password": PASSWORD}, "bob", address=HOME),
+    Case("PATCH /profile: email after them", "PATCH", "/profile", NEW_EMAIL, "bob", address=HOME),
 ]
 GOOD_BODY = {
     ("POST", "/register"): BOB,
@@ -575,7 +579,8 @@ GROUPS = [
             [
                 Case(f"{method} {path}", method, path, GOOD_BODY.get((method, path)), caller)
                 for method, path, caller in (*ROUTES, ("HEAD", "/profile", "alice"))
-            ],
+            ]
+            + [Case("PATCH /profile: email", "PATCH", "/profile", NEW_EMAIL, "alice")],
         )
         for name, world in (("database away", "away"), ("unexpected failure", "broken"))
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -153,6 +154,21 @@ def test_format_formats_what_ruff_cannot_mend_and_then_reports_it(checkout: Path
     assert done.returncode == 2
 
 
+def test_check_clients_without_npm_says_what_to_install(checkout: Path, tmp_path: Path) -> None:
+    make(checkout, "setup")
+    (checkout / "tests/clients").mkdir(parents=True)
+    (checkout / "tests/clients/package.json").touch()
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("make", "sh", "env", "cut", "grep", "sort", "xargs", "basename", "cat", "mkdir", "echo", "rm"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+
+    done, _ = make(checkout, "check-clients", PATH=str(programs))
+
+    assert done.returncode == 2
+    assert "make: npm not found: install Node.js 20 or newer" in done.stderr
+
+
 def files_of(target: str) -> set[Path]:
     """Return the test files that a target gives to pytest."""
     done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -166,7 +182,7 @@ def files_of(target: str) -> set[Path]:
 
 def files_below(folder: Path) -> set[Path]:
     """Return the test files that need no target of their own."""
-    apart = {ROOT / "tests" / name for name in ("chaos", "cluster", "containers")}
+    apart = {ROOT / "tests" / name for name in ("chaos", "clients", "cluster", "containers")}
     return {file for file in folder.rglob("test_*.py") if not apart & set(file.parents) and ".venv" not in file.parts}
 
 

@@ -1,4 +1,5 @@
-{{/* One host for the shop: each chart adds the paths of its service. */}}
+{{/* One host for the shop: each chart adds the paths of its service. Neither object can refuse a path, so what is not listed,
+such as /metrics, stays inside. */}}
 {{- define "b2c.ingress" -}}
 {{- $expose := .Values.expose -}}
 apiVersion: networking.k8s.io/v1
@@ -22,14 +23,16 @@ spec:
     - host: {{ $expose.host }}
       http:
         paths:
-          {{- range $expose.paths }}
+          {{- range $type, $paths := dict "Prefix" $expose.paths "Exact" $expose.exactPaths }}
+          {{- range $paths }}
           - path: {{ . }}
-            pathType: Prefix
+            pathType: {{ $type }}
             backend:
               service:
                 name: {{ $.Chart.Name }}
                 port:
                   name: http
+          {{- end }}
           {{- end }}
 {{- end }}
 
@@ -48,10 +51,12 @@ spec:
   hostnames: [{{ $expose.host }}]
   rules:
     - matches:
-        {{- range $expose.paths }}
+        {{- range $type, $paths := dict "PathPrefix" $expose.paths "Exact" $expose.exactPaths }}
+        {{- range $paths }}
         - path:
-            type: PathPrefix
+            type: {{ $type }}
             value: {{ . }}
+        {{- end }}
         {{- end }}
       backendRefs:
         - group: ""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -25,17 +23,6 @@ def test_full_disk_is_told_instead_of_the_panic_that_follows(tmp_path: Path) -> 
         child(tmp_path, script).complete()
 
     assert failed.value.message == f"PostgreSQL failed: the disk of {tmp_path} is full: make room, then start again"
-
-
-def test_full_disk_is_told_by_the_folder_that_has_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    full = tmp_path / "data"
-    room = {full: 0, tmp_path: 10**9}
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=room[folder]))
-    server = child(tmp_path, "exit 1")
-    server.writes_to = [tmp_path, full]
-
-    with pytest.raises(Trouble, match=f"the disk of {full} is full"):
-        server.complete()
 
 
 def test_other_failure_is_told_with_its_last_complaint(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from pydantic import BaseModel
+
 from chassis.context import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -19,13 +21,15 @@ PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
 class Problem(Exception):
     """A refused request; raise it before changing anything, or inside a transaction.
 
-    `error` is the short text of the first API version; `members` are extra members of the document.
+    `error` is the short text of the first API version; `members` are extra members of the document, which
+    `extension` describes.
     """
 
     status: int = 500
     code: str = "internal_error"
     error: str = "internal error"
     headers: tuple[tuple[str, str], ...] = ()
+    extension: type[BaseModel] | None = None
 
     def __init__(self, error: str | None = None, **members: Any) -> None:
         super().__init__(error or self.error)

@@ -59,6 +59,11 @@ def list_products(
     return [row.document for row in rows[:limit]], next_key
 
 
+def count_categories(db: Database) -> list[dict[str, Any]]:
+    """Return the categories with the number of their products, by name."""
+    return [{"name": row.category, "products": row.products} for row in db.fetch_all(CATEGORIES)]
+
+
 def get_product(db: Database, *, product_id: str) -> str:
     row = db.fetch_one(ONE, {"id": product_id})
     if row is None:
@@ -69,11 +74,6 @@ def get_product(db: Database, *, product_id: str) -> str:
 def get_products(db: Database, *, product_ids: Sequence[str]) -> list[str]:
     """Return the documents of those products that exist, in no order."""
     return [row.document for row in db.fetch_all(SOME, {"ids": list(product_ids)})]
-
-
-def count_categories(db: Database) -> list[dict[str, Any]]:
-    """Return the categories with the number of their products, by name."""
-    return [{"name": row.category, "products": row.products} for row in db.fetch_all(CATEGORIES)]
 
 
 @cache
@@ -90,6 +90,6 @@ def _page(order: SortOrder, *, searched: bool, filtered: bool, continued: bool) 
     )
 
 
+CATEGORIES = "SELECT category, count(*) AS products FROM products GROUP BY category ORDER BY lower(category), category"
 ONE = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = %(id)s"
 SOME = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = ANY (%(ids)s)"
-CATEGORIES = "SELECT category, count(*) AS products FROM products GROUP BY category ORDER BY lower(category), category"

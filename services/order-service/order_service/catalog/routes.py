@@ -6,9 +6,16 @@ from chassis.context import Services
 from chassis.http.api import public
 from chassis.http.openapi import responses
 from chassis.http.response_cache import cached
-from chassis.http.responses import JsonResponse, json_page, raw_json, with_etag
+from chassis.http.responses import JsonResponse, json_page, json_response, raw_json, with_etag
 from order_service.catalog import queries
-from order_service.catalog.schemas import ProductOut, ProductPath, ProductQuery, ProductsOut
+from order_service.catalog.schemas import (
+    CategoriesOut,
+    CategoryQuery,
+    ProductOut,
+    ProductPath,
+    ProductQuery,
+    ProductsOut,
+)
 
 catalog = public("catalog", __name__)
 
@@ -19,6 +26,13 @@ def list_products(services: Services, query: ProductQuery) -> JsonResponse:
     """List the products, a page at a time; search, filter, sort."""
     documents, next_cursor = queries.list_products(services.database, **query.model_dump())
     return with_etag(json_page(documents, next_cursor))
+
+
+@catalog.get("/categories", responses=responses({200: CategoriesOut}, 400, headers=("ETag",)))
+@cached
+def list_categories(services: Services, query: CategoryQuery) -> JsonResponse:  # noqa: ARG001 - it refuses parameters
+    """List the categories with the number of their products, by name."""
+    return with_etag(json_response(queries.count_categories(services.database)))
 
 
 @catalog.get("/products/<product_id>", responses=responses({200: ProductOut}, 400, 404, headers=("ETag",)))

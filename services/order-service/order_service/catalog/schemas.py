@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, RootModel
 
-from chassis.http.api import PageQuery, Path, identifier, line
+from chassis.http.api import PageQuery, Path, Query, identifier, line
 from order_service.money import Money
 
 
@@ -16,6 +16,10 @@ class ProductQuery(PageQuery):
     )
     category: Annotated[str, line(100)] | None = None
     sort: Literal["name", "price", "-price"] | None = None
+
+
+class CategoryQuery(Query):
+    """No parameters."""
 
 
 class ProductPath(Path):
@@ -30,6 +34,15 @@ class ProductOut(BaseModel):
     price: Money
     currency: str
     available: int = Field(ge=0, description="Units in stock.")
+
+
+class CategoryOut(BaseModel):
+    name: str
+    products: int = Field(ge=1, description="How many products it has.")
+
+
+class CategoriesOut(RootModel[list[CategoryOut]]):
+    pass
 
 
 class ProductsOut(RootModel[list[ProductOut]]):

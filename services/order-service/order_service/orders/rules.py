@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from pydantic import BaseModel
+
 from chassis.problems import Conflict, InvalidRequest, Unavailable, Unprocessable
 
 MOST_LINES = 50
@@ -13,12 +15,30 @@ LARGEST_QTY = 999
 CANCELLABLE = ("placed",)
 
 
+class ProductIds(BaseModel):
+    products: list[str]
+
+
+class ShortProduct(BaseModel):
+    product_id: str
+    wanted: int
+    available: int
+
+
+class ShortProducts(BaseModel):
+    products: list[ShortProduct]
+
+
+class CurrentStatus(BaseModel):
+    status_of_order: str
+
+
 class UnknownProduct(InvalidRequest):
-    code = "unknown_product"
+    code, extension = "unknown_product", ProductIds
 
 
 class TooMany(InvalidRequest):
-    code = "qty_too_large"
+    code, extension = "qty_too_large", ProductIds
 
 
 class MixedCurrencies(InvalidRequest):
@@ -26,11 +46,11 @@ class MixedCurrencies(InvalidRequest):
 
 
 class OutOfStock(Conflict):
-    code, error = "out_of_stock", "out of stock"
+    code, error, extension = "out_of_stock", "out of stock", ShortProducts
 
 
 class NotCancellable(Conflict):
-    code = "not_cancellable"
+    code, extension = "not_cancellable", CurrentStatus
 
 
 class KeyReused(Unprocessable):

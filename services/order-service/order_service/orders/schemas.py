@@ -8,13 +8,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, RootModel
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from chassis.http.api import Headers, PageQuery, Path, Shape, line
 from chassis.http.postal import Address, AddressOut
 from order_service.money import Money
 from order_service.orders.rules import LARGEST_QTY, MOST_LINES
 
-Status = Literal["placed", "cancelled"]
+# One named enumeration in the OpenAPI document, instead of one for each use.
+OrderStatus = TypeAliasType("OrderStatus", Literal["placed", "cancelled"])
 
 
 class LineIn(Shape):
@@ -54,7 +56,7 @@ class OrderPath(Path):
 
 
 class OrderQuery(PageQuery):
-    status: Status | None = None
+    status: OrderStatus | None = None
 
 
 class LineOut(BaseModel):
@@ -66,14 +68,14 @@ class LineOut(BaseModel):
 
 
 class Change(BaseModel):
-    status: Status
+    status: OrderStatus
     at: datetime
 
 
 class OrderOut(BaseModel):
     order_id: str = Field(pattern=r"^o-[0-9a-f]{32}$")
     user: str | None
-    status: Status
+    status: OrderStatus
     items: list[LineOut]
     currency: str
     total: Money

@@ -120,6 +120,40 @@ def test_category_and_words_are_found_in_every_unicode_form(
     assert ids(client.get("/products", query_string={"q": normalize(form, "S\u00e4ge")})) == ["p1"]
 
 
+def test_categories_are_listed_by_name_with_the_number_of_products(
+    client: FlaskClient, stock: Callable[..., None]
+) -> None:
+    assert client.get("/categories").json == []
+    client.application.wsgi_app.clear_caches()  # type: ignore[attr-defined]
+    stock(MOUSE, KEYBOARD, LAMP, Product("p4", "Record", "", "audio", 100, "EUR", 0))
+    assert client.get("/categories").json == [
+        {"name": "audio", "products": 1},
+        {"name": "Computers", "products": 2},
+        {"name": "Home", "products": 1},
+    ]
+
+
+@pytest.mark.usefixtures("shelf")
+def test_category_of_the_list_finds_as_many_products_as_it_says(client: FlaskClient) -> None:
+    categories = client.get("/categories").json
+    assert categories
+    for category in categories:
+        assert len(ids(client.get("/products", query_string={"category": category["name"]}))) == category["products"]
+
+
+@pytest.mark.usefixtures("shelf")
+def test_unchanged_categories_are_answered_with_304(client: FlaskClient) -> None:
+    first = client.get("/categories")
+    again = client.get("/categories", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize("query", ["limit=1", "category=Home"])
+def test_categories_take_no_parameters(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/categories?{query}")
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")  # type: ignore[index]
+
+
 @pytest.mark.usefixtures("shelf")
 def test_order_reduces_the_stock_in_the_list_at_once(client: FlaskClient, place: Callable[..., Any]) -> None:
     before = client.get("/products")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -59,9 +59,7 @@ Email = Annotated[
 ]
 # Clients of the first version send "" for an empty form field.
 OptionalName = Annotated[Annotated[str, line(100)] | None, BLANK_IS_NONE]
-OptionalEmail = Annotated[
-    Email | None, BeforeValidator(_blank_is_none, json_schema_input_type=Email | Literal[""] | None)
-]
+OptionalEmail = Annotated[Email | None, BeforeValidator(_blank_is_none)]
 
 
 class RegisterBody(Shape):

@@ -9,7 +9,7 @@ from chassis.http.responses import JsonResponse, json_response, no_content
 from user_service.accounts.hashing import Busy
 from user_service.accounts.rules import EmailTaken, WeakPassword
 from user_service.profile import limited, queries
-from user_service.profile.rules import WrongPassword
+from user_service.profile.rules import InvalidPhone, WrongPassword
 from user_service.profile.schemas import DeletionBody, ExportOut, PasswordBody, ProfileChanges, ProfileOut
 from user_service.services import Services
 
@@ -26,7 +26,7 @@ def show(services: Services, caller: Caller) -> JsonResponse:
 @own_profile.patch(
     "/profile",
     operation_id="change_profile",
-    responses=responses({200: ProfileOut}, 400, 401, WrongPassword, EmailTaken, 413, 415, 429, Busy),
+    responses=responses({200: ProfileOut}, 400, InvalidPhone, 401, WrongPassword, EmailTaken, 413, 415, 429, Busy),
 )
 @checks_session
 def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResponse:

@@ -46,7 +46,6 @@ class Child:
         self.name = name
         self.log = log
         self.cwd = cwd
-        self.writes_to = [log.parent]
         self.environment = own(os.environ) if environment is None else environment
         self._command = command
         self._stop_signal = stop_signal
@@ -137,15 +136,14 @@ class Child:
     def trouble(self, what: str, last_resort: str = "") -> Trouble:
         """Return an error with the line of the log that says why; a full disk has one cure alone."""
         lines = self._lines()
-        if full := self._full_disk(lines):
-            return Trouble(f"{self.name} {what}: the disk of {full} is full: make room, then start again")
+        if self._has_full_disk(lines):
+            return Trouble(f"{self.name} {what}: the disk of {self.log.parent} is full: make room, then start again")
         return Trouble(f"{self.name} {what}: {_gist(lines)} (more in {self.log}){last_resort and '; '}{last_resort}")
 
-    def _full_disk(self, lines: list[str]) -> Path | None:
-        """Return the folder whose disk has no room, also when only the log says so."""
-        full = [folder for folder in self.writes_to if shutil.disk_usage(folder).free < SMALLEST_ROOM]
+    def _has_full_disk(self, lines: list[str]) -> bool:
+        """Tell whether the log says so, or could not be written at all."""
         reported = any(os.strerror(number) in line for line in lines for number in (errno.ENOSPC, errno.EDQUOT))
-        return full[0] if full else self.writes_to[0] if reported else None
+        return reported or shutil.disk_usage(self.log.parent).free < SMALLEST_ROOM
 
     def _lines(self) -> list[str]:
         """Return the lines of the log since the start, without empty ones."""

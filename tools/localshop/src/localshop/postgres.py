@@ -64,7 +64,6 @@ class Postgres(Child):
         options = [f"--{name}={value}" for name, value in settings.items()]
         command = (str(BIN / "postgres"), "-D", str(self.folder), *options)
         super().__init__("PostgreSQL", command, log=log, stop_signal=signal.SIGINT)
-        self.writes_to = [self.folder.parent, log.parent]
 
     def url(self, database: str, role: str = "postgres") -> str:
         return f"postgresql://{role}@/{database}?host={quote(str(self.sockets))}&port=5432"

@@ -20,8 +20,8 @@ def fresh_folder() -> Iterator[Path]:
         shutil.rmtree(parent)
 
 
-def free_ports() -> tuple[int, int]:
-    """Return two free ports."""
+def free_ports(count: int = 2) -> tuple[int, ...]:
+    """Return free ports."""
     with ExitStack() as stack:
-        user, order = (stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
-        return user.getsockname()[1], order.getsockname()[1]
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return tuple(server.getsockname()[1] for server in servers)

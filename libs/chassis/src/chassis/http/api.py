@@ -16,7 +16,6 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 from chassis.auth.service_credential import require_service
 from chassis.auth.tokens import require_user
 from chassis.context import Caller, Services
-from chassis.http.openapi_document import references
 from chassis.http.pagination import LONGEST_CURSOR
 from chassis.text import invisible_character, normalised
 
@@ -132,13 +131,13 @@ class GuardedBlueprint(APIBlueprint):
     guard: Guard
 
     def _collect_openapi_info(self, rule: str, func: Any, *, responses: Any = None, **options: Any) -> Any:
-        """Describe a route with the headers of its success."""
+        """Describe a route with the headers of its success and the schemas of its problems."""
         found = super()._collect_openapi_info(rule, func, responses=responses, **options)
         operation = getattr(self.paths[parse_rule(rule)], options["method"].lower())
-        headers = getattr(responses, "headers", ())
         for status, response in operation.responses.items():
-            if status.startswith("2") and headers:
-                response.headers = references(headers)
+            if status.startswith("2"):
+                response.headers = getattr(responses, "headers", {})
+        self.components_schemas.update(getattr(responses, "schemas", {}))
         return found
 
 

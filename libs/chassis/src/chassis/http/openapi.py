@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from http import HTTPStatus
+from itertools import chain
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from flask.wrappers import Request
 from flask_openapi3 import Info, License, OpenAPI, Server
+from flask_openapi3.models.schema import Schema
 from flask_openapi3.types import ResponseDict
 from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.routing import RequestRedirect
 
 from chassis.context import Services
-from chassis.http.openapi_document import RATE_LIMIT, complete, references
+from chassis.http.openapi_document import RATE_LIMIT, SCHEMA, complete, headers_of
 from chassis.problems import (
     MEDIA_TYPE,
     BodyTooLarge,
@@ -40,6 +43,8 @@ USUAL: dict[int, tuple[type[Problem], ...]] = {
     503: (Unavailable,),
 }
 """The problems that a number stands for."""
+BEFORE_ATTEMPT = {InvalidRequest, BodyTooLarge, UnsupportedMediaType}
+"""Problems of a body that is refused before the rate limiter counts the attempt."""
 
 
 class FaultOut(BaseModel):
@@ -48,12 +53,6 @@ class FaultOut(BaseModel):
     member: str = Field(description="Such as `items.0.qty`; empty for the body as a whole.")
     code: str
     message: str
-
-
-class ShortProductOut(BaseModel):
-    product_id: str
-    wanted: int
-    available: int
 
 
 class ProblemOut(BaseModel):
@@ -69,17 +68,13 @@ class ProblemOut(BaseModel):
     detail: str = Field(default="", description="More for people.")
     errors: list[FaultOut] = Field(default=[], description="With `invalid_request`: each fault.")
     position: int = Field(default=0, description="With `invalid_request`: where the body ceases to be JSON.")
-    products: list[ShortProductOut] | list[str] = Field(
-        default=[],
-        description="With `out_of_stock`: what is short; with `unknown_product` and `qty_too_large`: the ids.",
-    )
-    status_of_order: str = Field(default="", description="With `not_cancellable`.")
 
 
 class Responses(dict[str | int | HTTPStatus, Any]):
-    """The responses of a route by status; `headers` names those of its success."""
+    """The responses of a route by status; `headers` are those of its success, `schemas` those of its problems."""
 
-    headers: tuple[str, ...] = ()
+    headers: dict[str, Any]
+    schemas: dict[str, Any]
 
 
 class Api(OpenAPI):
@@ -130,13 +125,33 @@ def responses(success: ResponseDict, *problems: int | type[Problem], headers: tu
     limits = RATE_LIMIT if TooManyRequests.status in kinds else ()
     described = Responses({status: _refusal(kinds[status], limits) for status in sorted(kinds)})
     described.update(success)
-    described.headers = (*headers, *limits)
+    described.headers = headers_of((*headers, *limits))
+    described.schemas = {name: Schema(**schema) for kind in chain(*kinds.values()) for name, schema in _schemas(kind)}
     if "ETag" in headers:
-        described[304] = {"description": "Not Modified: the client has it.", "headers": references(headers)}
+        described[304] = {"description": "Not Modified: the client has it.", "headers": described.headers}
     return described
 
 
 def _refusal(kinds: list[type[Problem]], limits: tuple[str, ...]) -> dict[str, Any]:
-    names = {name for kind in kinds for name, _ in kind.headers}
-    codes = [kind.code for kind in kinds]
-    return {"content": {MEDIA_TYPE: {"schema": {"enum": codes}}}, "headers": references((*sorted(names), *limits))}
+    """Describe the response of one status; a header that not all of its problems have is optional."""
+    sent = [{name for name, _ in kind.headers} for kind in kinds]
+    if BEFORE_ATTEMPT.issuperset(kinds):
+        limits = ()
+    choices = [{"$ref": SCHEMA.format(model=name)} for name in sorted({_name(kind) for kind in kinds})]
+    return {
+        "content": {MEDIA_TYPE: {"schema": choices[0] if len(choices) == 1 else {"oneOf": choices}}},
+        "headers": headers_of((*sorted(set.union(*sent)), *limits), always=set.intersection(*sent)),
+    }
+
+
+def _schemas(kind: type[Problem]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the schema of a problem, with its code and extension members, and those that it refers to."""
+    extension = kind.extension.model_json_schema(ref_template=SCHEMA) if kind.extension else {}
+    yield from extension.get("$defs", {}).items()
+    members = {"code": {"type": "string", "enum": [kind.code]}, **extension.get("properties", {})}
+    own = {"type": "object", "properties": members, "required": ["code", *extension.get("required", ())]}
+    yield _name(kind), {"allOf": [{"$ref": SCHEMA.format(model="ProblemOut")}, own]}
+
+
+def _name(kind: type[Problem]) -> str:
+    return f"{kind.code.title().replace('_', '')}Problem"

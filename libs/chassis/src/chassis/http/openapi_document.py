@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from chassis.problems import MEDIA_TYPE
+from chassis.problems import PHRASES
 
+SCHEMA = "#/components/schemas/{model}"
 RATE_LIMIT = ("RateLimit", "RateLimit-Policy")
 HEADERS = {
     "ETag": "The version of the response, for `If-None-Match`.",
@@ -19,28 +20,48 @@ HEADERS = {
     "WWW-Authenticate": "The scheme to authenticate with.",
     "X-Request-ID": "The id of the request, also in the log.",
 }
+ALWAYS = HEADERS.keys() - {"Idempotent-Replayed", "Link", *RATE_LIMIT}
+"""Headers that a response has always if it may have them."""
 _INTEGERS = {"Retry-After"}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The ETag of the copy that the client has; the answer is 304 while that is current.",
+    "required": False,
+    "schema": {"type": "string"},
+}
 
 
-def references(names: Iterable[str]) -> dict[str, Any]:
-    """Return the headers of a response, which are described once for all."""
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+def headers_of(names: Iterable[str], *, always: Collection[str] = ALWAYS) -> dict[str, Any]:
+    """Return the headers of a response.
+
+    Those that it has always are described once for all and referred to; generators take none of these for optional.
+    """
+    return {
+        name: {"$ref": f"#/components/headers/{name}"} if name in always else _header(name, required=False)
+        for name in names
+    }
+
+
+def _header(name: str, *, required: bool) -> dict[str, Any]:
+    kind = "integer" if name in _INTEGERS else "string"
+    return {"description": HEADERS[name], "required": required, "schema": {"type": kind}}
 
 
 def complete(document: dict[str, Any]) -> None:
     """Add headers, say which operations need no token, and drop defaults that make optional members required."""
     components = document["components"]
-    components["headers"] = {
-        name: {"description": text, "schema": {"type": "integer" if name in _INTEGERS else "string"}}
-        for name, text in HEADERS.items()
-    }
+    components["headers"] = {name: _header(name, required=True) for name in HEADERS if name in ALWAYS}
     for schema in _schemas(components["schemas"]):
         for member in schema.get("properties", {}).values():
             member.pop("default", None)
+            _mend_minimum(member)
     for operation in _operations(document):
         operation.setdefault("security", [])
         _complete_parameters(operation.get("parameters", ()))
-        _complete_responses(operation["responses"], components["schemas"])
+        _complete_responses(operation["responses"])
+        if "304" in operation["responses"]:
+            operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
 
 
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -55,7 +76,7 @@ def _schemas(schemas: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _complete_parameters(parameters: Iterable[dict[str, Any]]) -> None:
-    """Leave out null: a parameter is there or not."""
+    """Leave out null, because a parameter is there or not; name the values of enumerations."""
     for parameter in parameters:
         schema = parameter["schema"]
         for choice in schema.pop("anyOf", ()):
@@ -63,26 +84,28 @@ def _complete_parameters(parameters: Iterable[dict[str, Any]]) -> None:
                 schema.update(choice)
         if schema.get("default", "") is None:
             del schema["default"]
+        _mend_minimum(schema)
+        if any(value.startswith("-") for value in schema.get("enum", ())):
+            schema["x-enum-varnames"] = [_constant(value) for value in schema["enum"]]
 
 
-def _complete_responses(responses: dict[str, Any], schemas: dict[str, Any]) -> None:
+def _mend_minimum(schema: dict[str, Any]) -> None:
+    """Write the minimum of an integer as such; the framework makes it a float."""
+    if schema.get("type") == "integer" and "minimum" in schema:
+        schema["minimum"] = int(schema["minimum"])
+
+
+def _constant(value: str) -> str:
+    """Return a name for a sort order, such as PRICE_DESCENDING for -price."""
+    return f"{value.removeprefix('-')}{'_descending' if value.startswith('-') else ''}".upper()
+
+
+def _complete_responses(responses: dict[str, Any]) -> None:
     # The framework would describe its own validation error, which no route returns.
     if "application/json" in responses.get("400", {}).get("content", {}):
         del responses["400"]
-    for response in responses.values():
-        response["headers"] = {**response.get("headers", {}), **references(["X-Request-ID"])}
-        if problem := response.get("content", {}).get(MEDIA_TYPE):
-            problem["schema"] = _one_of(problem["schema"]["enum"], schemas)
     for status in sorted(responses):
-        responses[status] = responses.pop(status)
-
-
-def _one_of(codes: list[str], schemas: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a problem with one of these codes; each code has a schema of its own."""
-    found = []
-    for code in sorted(set(codes)):
-        name = f"{code.title().replace('_', '')}Problem"
-        own = {"type": "object", "properties": {"code": {"type": "string", "enum": [code]}}, "required": ["code"]}
-        schemas[name] = {"allOf": [{"$ref": "#/components/schemas/ProblemOut"}, own]}
-        found.append({"$ref": f"#/components/schemas/{name}"})
-    return found[0] if len(found) == 1 else {"oneOf": found}
+        response = responses[status] = responses.pop(status)
+        response["headers"] = {**response.get("headers", {}), **headers_of(["X-Request-ID"])}
+        if int(status) >= 400:  # noqa: PLR2004 - a status
+            response["description"] = PHRASES[int(status)]
