@@ -37,7 +37,7 @@ def is_cached(view: Callable[..., object]) -> bool:
 
 
 class ResponseCache:
-    """Cache responses by a key that holds all of the request that `render` reads."""
+    """Cache responses by a key that holds all of the request that `render` may read."""
 
     def __init__(self, render: Callable[[Request], Rendered]) -> None:
         self._render = render

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
@@ -16,6 +17,7 @@ from chassis.http.parsing import TRACKING, Environ, Request
 from chassis.http.response_cache import ResponseCache, is_cached
 from chassis.http.responses import STATUS_LINES, Rendered
 
+_ASCII = bytes(range(128))
 _OK = 200
 _OWN_COOKIES = ("shop-", "__Host-", "__Secure-")
 
@@ -38,6 +40,8 @@ class PageCache:
         self._cache = ResponseCache(self._render)
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        if not environ["QUERY_STRING"].isascii():  # Werkzeug reads it as UTF-8, whatever was sent
+            environ["QUERY_STRING"] = quote(environ["QUERY_STRING"], safe=_ASCII, encoding="latin-1")
         if not self._is_cached(environ):
             return self._flask(environ, start_response)
         environ["QUERY_STRING"] = TRACKING.sub("", environ["QUERY_STRING"]).rstrip("&")
