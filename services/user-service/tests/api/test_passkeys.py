@@ -17,7 +17,7 @@ from itsdangerous import TimestampSigner
 from werkzeug.test import TestResponse
 
 from chassis.rate_limit.limiter import RateLimiter
-from user_service.passkeys import challenges
+from user_service.passkeys import challenges, rules
 from user_service.passkeys.challenges import Challenges
 from user_service.passkeys.rules import ChallengeExpired
 
@@ -260,6 +260,26 @@ def test_passkey_whose_count_goes_backwards_is_refused(
         assert refusal(stranger.sign_in(passkey)) == (401, "passkey_copied")
     assert run(SESSIONS) == before
     assert run("SELECT sign_count FROM passkeys") == [(8,)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE users SET password_changed_at = clock_timestamp()", "DELETE FROM passkeys"],
+    ids=lambda sql: sql[:6],
+)
+def test_account_that_changes_during_the_check_is_not_entered(
+    passkey: Authenticator, stranger: Visitor, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    verify = rules.verify_answer
+
+    def change_and_verify(*given: Any, **named: Any) -> int:
+        run(change)
+        return verify(*given, **named)
+
+    monkeypatch.setattr(rules, "verify_answer", change_and_verify)
+    before = run(SESSIONS)
+    assert refusal(stranger.sign_in(passkey)) == (401, "unknown_passkey")
+    assert run(SESSIONS) == before
 
 
 def test_sign_ins_from_one_address_are_limited(app: Flask, passkey: Authenticator, stranger: Visitor) -> None:

@@ -8,7 +8,7 @@ from chassis.context import Caller
 from chassis.db.database import Database, DeadlineConnection, constraints
 from chassis.problems import InvalidToken, NotFound
 from user_service.passkeys import challenges, rules, statements
-from user_service.passkeys.rules import ChallengeUsed, CopiedPasskey, Site, TooManyPasskeys, UnknownPasskey
+from user_service.passkeys.rules import ChallengeUsed, Site, TooManyPasskeys, UnknownPasskey
 from user_service.sessions.actions import Lifetime, Opened, open_session
 from user_service.sessions.rules import InvalidCredentials
 
@@ -43,17 +43,17 @@ def sign_in(
     known = db.fetch_one(statements.FIND_WITH_OWNER, {"credential_id": answer.raw_id})
     if known is None:
         raise UnknownPasskey
-    proof = {"public_key": known.public_key, "sign_count": known.sign_count, "user_id": known.id}
-    sign_count = rules.verify_answer(site, challenge, answer, **proof)
+    sign_count = rules.verify_answer(site, challenge, answer, public_key=known.public_key, user_id=known.id)
     with db.transaction("sign_in_with_passkey") as connection:
         try:
             opened = open_session(connection, known, user_agent, lifetime)
         except InvalidCredentials as refusal:
             raise UnknownPasskey from refusal  # the account was deleted, or its password changed, meanwhile
         _use_challenge(connection, challenge)
-        used = {"credential_id": answer.raw_id, "sign_count": sign_count}
-        if connection.fetch_one(statements.USE, used) is None:
-            raise CopiedPasskey
+        used = connection.fetch_one(statements.USE, {"credential_id": answer.raw_id, "sign_count": sign_count})
+        if used is None:
+            raise UnknownPasskey
+        rules.refuse_copy(used.before, sign_count)
     return opened
 
 

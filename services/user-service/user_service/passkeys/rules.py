@@ -143,9 +143,9 @@ def read_answer(credential: dict[str, Any]) -> AuthenticationCredential:
 
 
 def verify_answer(
-    site: Site, challenge: bytes, answer: AuthenticationCredential, *, public_key: bytes, sign_count: int, user_id: str
+    site: Site, challenge: bytes, answer: AuthenticationCredential, *, public_key: bytes, user_id: str
 ) -> int:
-    """Return the passkey's new count of signatures; raise PasskeyRefused or CopiedPasskey."""
+    """Return the passkey's count of signatures; raise PasskeyRefused."""
     if answer.response.user_handle != user_id.encode():
         raise PasskeyRefused
     try:
@@ -155,14 +155,18 @@ def verify_answer(
             expected_rp_id=site.rp_id,
             expected_origin=site.origin,
             credential_public_key=public_key,
-            credential_current_sign_count=0,  # compared below, for a refusal of its own
+            credential_current_sign_count=0,  # refuse_copy compares it
             require_user_verification=True,
         )
     except Exception as refusal:  # as above
         raise PasskeyRefused from refusal
-    if max(verified.new_sign_count, sign_count) > 0 and verified.new_sign_count <= sign_count:
-        raise CopiedPasskey
     return verified.new_sign_count
+
+
+def refuse_copy(before: int, now: int) -> None:
+    """Raise CopiedPasskey unless the count of signatures has risen; a passkey that does not count says 0."""
+    if now <= before and (before, now) != (0, 0):
+        raise CopiedPasskey
 
 
 def passkey_id(credential_id: bytes) -> str:

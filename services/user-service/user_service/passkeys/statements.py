@@ -30,17 +30,15 @@ RETURNING credential_id
 """)
 
 FIND_WITH_OWNER = """
-SELECT public_key, sign_count, users.id, username, password_changed_at
+SELECT public_key, users.id, username, password_changed_at
 FROM passkeys JOIN users ON users.id = passkeys.user_id
 WHERE credential_id = %(credential_id)s AND deleted_at IS NULL
 """
 
-# Of two answers at once the second is compared with the count of the first.
+# Of two answers at once the second one finds the count of the first.
 USE = Statement("""-- use_passkey
 UPDATE passkeys SET sign_count = %(sign_count)s, last_used_at = now()
-WHERE credential_id = %(credential_id)s
-    AND (sign_count < %(sign_count)s OR (sign_count = 0 AND %(sign_count)s = 0))
-RETURNING credential_id
+WHERE credential_id = %(credential_id)s RETURNING old.sign_count AS before
 """)
 
 RENAME = Statement("""-- rename_passkey
