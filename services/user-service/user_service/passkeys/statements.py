@@ -32,7 +32,7 @@ RETURNING credential_id
 FIND_WITH_OWNER = """
 SELECT public_key, users.id, username, password_changed_at
 FROM passkeys JOIN users ON users.id = passkeys.user_id
-WHERE credential_id = %(credential_id)s AND deleted_at IS NULL
+WHERE credential_id = %(credential_id)s
 """
 
 # Of two answers at once the second one finds the count of the first.
