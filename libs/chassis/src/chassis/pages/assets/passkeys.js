@@ -60,8 +60,9 @@
       try {
         await ask(form);
       } catch (failure) {
-        button.disabled = false;
         show(form, failure);
+      } finally {
+        button.disabled = false;
       }
     });
   }
