@@ -39,7 +39,7 @@ class Visitor:
     def post(self, path: str, **sent: Any) -> TestResponse:
         return self.client.post(path, headers=OURS, **sent)
 
-    def enter(self, username: str) -> Visitor:
+    def use_password(self, username: str) -> Visitor:
         form = {"username": username, "password": PASSWORD}
         assert self.post("/account/sign-in", data=form).status_code == 303
         return self
@@ -75,13 +75,13 @@ class Visitor:
 @pytest.fixture
 def alice(app: Flask, register: Callable[..., Any]) -> Visitor:
     register("alice")
-    return Visitor(app).enter("alice")
+    return Visitor(app).use_password("alice")
 
 
 @pytest.fixture
 def bob(app: Flask, register: Callable[..., Any]) -> Visitor:
     register("bob")
-    return Visitor(app).enter("bob")
+    return Visitor(app).use_password("bob")
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def test_unknown_passkey_is_refused_by_name(alice: Visitor, stranger: Visitor) -
 
 
 def test_passkey_of_a_deleted_account_is_unknown(alice: Visitor, passkey: Authenticator, stranger: Visitor) -> None:
-    assert alice.post("/account/delete", data={"current_password": PASSWORD}).status_code == 303
+    assert alice.post("/account/delete", data={"password": PASSWORD}).status_code == 303
     assert refusal(stranger.sign_in(passkey)) == (401, "unknown_passkey")
 
 
@@ -496,7 +496,7 @@ def test_export_names_the_passkeys(
 
 
 def test_deletion_erases_the_passkeys(alice: Visitor, passkey: Authenticator, run: Callable[..., Any]) -> None:
-    alice.post("/account/delete", data={"current_password": PASSWORD})
+    alice.post("/account/delete", data={"password": PASSWORD})
     assert run("SELECT count(*) FROM passkeys") == [(0,)]
 
 

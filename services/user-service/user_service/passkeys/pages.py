@@ -16,7 +16,7 @@ from chassis.problems import Problem
 from user_service.passkeys import actions, challenges, limited, queries, rules
 from user_service.passkeys.challenges import Issued
 from user_service.passkeys.rules import Site
-from user_service.passkeys.schemas import AddForm, Answer, NameForm, NewPasskey, RemoveForm
+from user_service.passkeys.schemas import AddForm, AnswerBody, NameForm, NewPasskeyBody, RemoveForm
 from user_service.profile.pages import note_refusal
 from user_service.services import current_services
 from user_service.sessions.cookies import store_session
@@ -58,7 +58,7 @@ def options_to_add() -> Response:
 def add() -> Response:
     """Add the passkey that the browser made."""
     services = current_services()
-    sent = read_json(NewPasskey)
+    sent = read_json(NewPasskeyBody)
     signed = CHALLENGE.read(services.settings)
     challenge = services.challenges.read(challenges.adding(caller().session_id), signed)
     actions.add(services.database, caller=caller(), site=_site(), challenge=challenge, **sent.model_dump())
@@ -116,7 +116,7 @@ def sign_in() -> Response:
     """Open a session and store it in cookies."""
     services = current_services()
     signed = CHALLENGE.read(services.settings)
-    opened = limited.sign_in(services, _site(), signed, read_json(Answer).credential)
+    opened = limited.sign_in(services, _site(), signed, read_json(AnswerBody).credential)
     response = _lead_to(page_url(following()))
     store_session(response, services, opened)
     return response

@@ -23,12 +23,12 @@ class RemoveForm(Shape):
     current_password: Password
 
 
-class NewPasskey(Shape):
+class NewPasskeyBody(Shape):
     """A name, and the credential as the browser's toJSON() writes it."""
 
     name: Name
     credential: dict[str, Any]
 
 
-class Answer(Shape):
+class AnswerBody(Shape):
     credential: dict[str, Any]
