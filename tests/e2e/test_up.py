@@ -128,8 +128,8 @@ def test_kill_9_leaves_no_process_and_the_shop_starts_again(start: Callable[[], 
 
 
 def test_variables_for_other_programs_do_not_reach_the_shop(start: Callable[..., Up], ports: tuple[int, int]) -> None:
-    start_of_welcome = f"user-service   http://127.0.0.1:{ports[0]}"
-    assert read_until(start(PGSERVICE="nowhere", PGCLIENTENCODING="LATIN1", PYTHONSAFEPATH="1"), start_of_welcome)
+    last_address = f"http://127.0.0.1:{ports[0]}/openapi/ (user-service)"
+    assert read_until(start(PGSERVICE="nowhere", PGCLIENTENCODING="LATIN1", PYTHONSAFEPATH="1"), last_address)
 
 
 def test_the_shop_ends_when_a_service_does_and_says_which(start: Callable[[], Up], data: Path) -> None:

@@ -30,7 +30,7 @@ def client(start: Callable[..., Api]) -> FlaskClient:
     def show(failure: str) -> Response:
         if failure in FAILURES:
             raise FAILURES[failure]
-        return Response(str(len(request.form)))
+        return Response(request.args.get("a", str(len(request.form))))
 
     return start(pages).test_client()
 
@@ -118,6 +118,11 @@ def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(client: Fla
 def test_forms_may_be_led_over_the_other_services_port(start: Callable[..., Api]) -> None:
     answer = start(sibling_port=5001).test_client().get("/nothing", headers=BROWSER)
     assert "form-action 'self' http://localhost:5001;" in answer.headers["Content-Security-Policy"]
+
+
+def test_a_query_that_is_no_utf_8_is_read_all_the_same(client: FlaskClient) -> None:
+    odd = {"PATH_INFO": "/page/query", "QUERY_STRING": "a=\xff%FF"}
+    assert client.get("/", headers=BROWSER, environ_overrides=odd).text == "%FF%FF"
 
 
 def test_the_root_leads_to_the_pages(client: FlaskClient) -> None:

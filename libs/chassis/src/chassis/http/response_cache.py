@@ -36,23 +36,17 @@ def is_cached(view: Callable[..., object]) -> bool:
     return getattr(view, "is_cached", False)
 
 
-def query_string(request: Request) -> str:
-    return str(request.environ["QUERY_STRING"])
-
-
 class ResponseCache:
-    """Cache responses by `key`, the only part of the request that `render` may read."""
+    """Cache responses by a key that holds all of the request that `render` may read."""
 
-    def __init__(self, render: Callable[[Request], Rendered], key: Callable[[Request], str] = query_string) -> None:
+    def __init__(self, render: Callable[[Request], Rendered]) -> None:
         self._render = render
-        self._key = key
         self._entries: dict[str, Entry] = {}
-        self._batcher: Batcher[Request, Rendered] = Batcher(self._refresh)
+        self._batcher: Batcher[tuple[str, Request], Rendered] = Batcher(self._refresh)
 
-    def get(self, request: Request) -> Rendered:
+    def get(self, key: str, request: Request) -> Rendered:
         """Return the cached response, or render it once for all waiting requests; raise what rendering raises."""
-        key = self._key(request)
-        return self._fresh(key) or self._batcher.get(key, request)
+        return self._fresh(key) or self._batcher.get(key, (key, request))
 
     def clear(self) -> None:
         self._entries.clear()
@@ -61,17 +55,17 @@ class ResponseCache:
         entry = self._entries.get(key)
         return entry.rendered if entry and entry.stale_at >= monotonic() else None
 
-    def _refresh(self, waiting: Sequence[Request]) -> list[Rendered | Exception]:
+    def _refresh(self, waiting: Sequence[tuple[str, Request]]) -> list[Rendered | Exception]:
         """Render one response for all requests; render a Problem per request, because it holds the request id."""
-        return [self._fresh(self._key(request)) or self._try(request) for request in waiting]
+        return [self._fresh(key) or self._try(key, request) for key, request in waiting]
 
-    def _try(self, request: Request) -> Rendered | Exception:
+    def _try(self, key: str, request: Request) -> Rendered | Exception:
         stale_at = monotonic() + FRESH_SECONDS  # set before reading, so that no write stays invisible for longer
         try:
             rendered = self._render(request)
         except Exception as failure:
             return failure
-        self._keep(self._key(request), Entry(rendered, stale_at))
+        self._keep(key, Entry(rendered, stale_at))
         return rendered
 
     def _keep(self, key: str, entry: Entry) -> None:

@@ -40,7 +40,7 @@ class Route(NamedTuple):
 
     def respond(self, request: Request) -> Rendered:
         """Return the response from the cache or the view; raise what the view raises."""
-        return self.cache.get(request) if self.cache else self.call(request)
+        return self.cache.get(request.environ["QUERY_STRING"], request) if self.cache else self.call(request)
 
     def call(self, request: Request) -> Rendered:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
@@ -16,6 +17,7 @@ from chassis.http.parsing import TRACKING, Environ, Request
 from chassis.http.response_cache import ResponseCache, is_cached
 from chassis.http.responses import STATUS_LINES, Rendered
 
+_ASCII = bytes(range(128))
 _OK = 200
 _OWN_COOKIES = ("shop-", "__Host-", "__Secure-")
 
@@ -35,14 +37,16 @@ class PageCache:
         self._urls = app.url_map.bind("")
         self._cached = {endpoint for endpoint, view in app.view_functions.items() if is_cached(view)}
         self._services = services
-        self._cache = ResponseCache(self._render, key=_key)
+        self._cache = ResponseCache(self._render)
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        if not environ["QUERY_STRING"].isascii():  # Werkzeug reads it as UTF-8, whatever was sent
+            environ["QUERY_STRING"] = quote(environ["QUERY_STRING"], safe=_ASCII, encoding="latin-1")
         if not self._is_cached(environ):
             return self._flask(environ, start_response)
         environ["QUERY_STRING"] = TRACKING.sub("", environ["QUERY_STRING"]).rstrip("&")
         try:
-            rendered = self._cache.get(Request(environ, {}, self._services, None))
+            rendered = self._cache.get(_key(environ), Request(environ, {}, self._services, None))
         except NotKept as failure:
             rendered = failure.rendered
         start_response(STATUS_LINES[rendered.status], rendered.headers)
@@ -67,9 +71,8 @@ class PageCache:
         return rendered
 
 
-def _key(request: Request) -> str:
+def _key(environ: Environ) -> str:
     """Return host, path and query: with `make up`, links name the host."""
-    environ = request.environ
     # No host holds a line break, and no query; so different requests have different keys.
     return "\n".join((environ.get("HTTP_HOST", ""), environ["PATH_INFO"], environ["QUERY_STRING"]))
 
