@@ -93,7 +93,7 @@ def _in_the_account(visitor: Visitor) -> Iterator[str]:
         visitor.open(f"/account/{page}")
         yield page
     visitor.open("/account/delete")
-    visitor.fill(current_password="not this one")
+    visitor.fill(password="not this one")
     visitor.press("Delete the account")
     yield "delete, refused"
     visitor.open("/account/nowhere")
