@@ -89,11 +89,11 @@ def _in_the_account(visitor: Visitor) -> Iterator[str]:
     visitor.add("p1")
     visitor.open("/shop/checkout")
     yield "checkout with a saved address"
-    for page in ("devices", "password", "data", "delete", "sign-out"):
+    for page in ("devices", "password", "passkeys", "passkeys/add", "data", "delete", "sign-out"):
         visitor.open(f"/account/{page}")
         yield page
     visitor.open("/account/delete")
-    visitor.fill(current_password="not this one")
+    visitor.fill(password="not this one")
     visitor.press("Delete the account")
     yield "delete, refused"
     visitor.open("/account/nowhere")
