@@ -51,7 +51,7 @@ def forgeries(victim: Visitor, order_id: str) -> list[Forgery]:
         "/account/sign-up?next=/account": {"username": f"{victim.username}x", "password": PASSWORD},
         "/account/renew?next=/shop/checkout": {**address, "to": "other", "total": "1999", "key": "forged"},
         "/account/renew?next=/account": {"name": "Forged", "phone": "", "email": ""},
-        "/account/delete": password,
+        "/account/delete": {"password": PASSWORD},
     }
     return [Forgery(victim.url(path), fields) for path, fields in forms.items()]
 

@@ -206,7 +206,7 @@ def change_password(customer: Visitor) -> None:
 def delete_account(customer: Visitor, databases: Databases) -> None:
     customer.open("/account/data")
     customer.follow("Delete the account")
-    customer.fill(current_password=customer.password)
+    customer.fill(password=customer.password)
     customer.press("Delete the account")
     customer.sees("Your account is deleted.")
     left = databases.query("user_service", "SELECT FROM users WHERE username = %(name)s", name=customer.username)
