@@ -32,8 +32,8 @@ PLACE := echo "$(CURDIR)" $$($(BIN)/python -V 2>&1 | cut -d. -f1,2)
 ifneq "$(shell cat $(READY) 2>/dev/null)" "$(shell $(PLACE))"
 .PHONY: $(READY)
 endif
-.PHONY: help setup up reset catalog migration schema test test-delivery bench bench-report bench-compare chaos e2e-containers e2e-cluster
-.PHONY: kind kind-cluster check $(addprefix check-,$(CHECKS)) check-clients format deps openapi tools charts golden golden-answers fork scan
+.PHONY: help setup up reset catalog migration schema test test-delivery bench bench-report bench-compare chaos e2e-browser e2e-containers e2e-cluster
+.PHONY: screenshots kind kind-cluster check $(addprefix check-,$(CHECKS)) check-clients format deps openapi tools charts golden golden-answers fork scan
 
 help: ## list what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -114,6 +114,12 @@ bench-report: $(READY) ## the same, and write docs/benchmarks.md
 bench-compare: $(READY) ## measure this checkout beside another with a .venv of its own: make bench-compare OTHER=../before
 	@test -n "$(OTHER)" || { echo "make: say which checkout: make bench-compare OTHER=../before" >&2; exit 2; }
 	@$(BIN)/python -m bench compare "$(OTHER)"
+
+e2e-browser: $(READY) ## test the pages as customers use them (needs Chromium, CHROMIUM=path, and npm for axe-core; 15 minutes at most)
+	@TEST_POSTGRES_URL=unused $(BIN)/python -m pytest tests/browser
+
+screenshots: $(READY) ## renew docs/screenshots (needs Chromium)
+	@PYTHONPATH=tests $(BIN)/python -m browser.screenshots
 
 e2e-containers: $(READY) ## test images, docker-compose.yml and a release through a registry (needs a Docker engine)
 	@TEST_POSTGRES_URL=unused $(BIN)/python -m pytest tests/containers

@@ -20,6 +20,8 @@ from chassis.testing.http import bearer
 PUBLIC_PAGES = {
     "user-service": {
         "GET /account/assets/<name>",
+        "POST /account/passkeys/sign-in",
+        "POST /account/passkeys/sign-in/options",
         "GET /account/renew",
         "POST /account/renew",
         "GET /account/sign-in",

@@ -11,6 +11,7 @@ class Deed(StrEnum):
     CANCEL = "cancelling one"
     REFRESH = "refreshing a token"
     ERASE = "deleting an account"
+    PASSKEY = "adding, using, renaming or removing a passkey"
     ACCOUNT = "any other change of an account"
 
 
@@ -25,12 +26,16 @@ ALONE = {
     "end_session": Deed.ACCOUNT,
     "end_other_sessions": Deed.ACCOUNT,
     "change_profile": Deed.ACCOUNT,
+    "rename_passkey": Deed.PASSKEY,
+    "remove_passkey": Deed.PASSKEY,
 }
 """Statements that are a transaction of their own."""
 
 TOGETHER = {
-    "delete_account": ["erase_user", "end_all_sessions"],
+    "delete_account": ["erase_user", "erase_passkeys", "end_all_sessions"],
     "change_password": ["set_password", "end_sessions_of_old_password"],
+    "add_passkey": ["use_challenge", "store_passkey"],
+    "sign_in_with_passkey": ["use_challenge", "use_passkey"],  # after open_session, which ACCOUNT reaches
     # in order-service, by the session feed
     "learn_endings": [
         "remember_ended_sessions",
@@ -43,13 +48,20 @@ TOGETHER = {
 }
 """Transactions of several statements."""
 
+_DEEDS = {
+    "change_password": Deed.ACCOUNT,
+    "add_passkey": Deed.PASSKEY,
+    "sign_in_with_passkey": Deed.PASSKEY,
+}
+"""The actions of transactions; that of the others is ERASE."""
+
 
 def _points() -> Iterator[tuple[str, Deed]]:
     """Yield each failpoint and its action. Within a transaction only the first statement has a `before`."""
     for name, deed in ALONE.items():
         yield from ((f"{name}.before", deed), (f"{name}.after", deed))
     for transaction, statements in TOGETHER.items():
-        deed = Deed.ACCOUNT if transaction == "change_password" else Deed.ERASE
+        deed = _DEEDS.get(transaction, Deed.ERASE)
         yield f"{statements[0]}.before", deed
         yield from ((f"{statement}.after", deed) for statement in statements)
         yield f"{transaction}.committed", deed

@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 pytestmark = pytest.mark.e2e
 Up = subprocess.Popen[str]
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture
@@ -47,11 +49,16 @@ def read_until(up: Up, text: str) -> list[psutil.Process]:
     """Read the output up to `text`; return all processes of the shop."""
     assert up.stdout is not None
     said = ""
-    for line in up.stdout:
-        said += line
-        if text in line:
-            return [psutil.Process(up.pid), *psutil.Process(up.pid).children(recursive=True)]
-    raise AssertionError(f"ended without saying {text!r}:\n{said}")
+    patience = threading.Timer(PATIENCE_SECONDS, up.kill)
+    patience.start()
+    try:
+        for line in up.stdout:
+            said += line
+            if text in line:
+                return [psutil.Process(up.pid), *psutil.Process(up.pid).children(recursive=True)]
+    finally:
+        patience.cancel()
+    raise AssertionError(f"ended, or waited {PATIENCE_SECONDS} seconds, without saying {text!r}:\n{said}")
 
 
 def survivors(processes: list[psutil.Process], data: Path) -> list[psutil.Process]:

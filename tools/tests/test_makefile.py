@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,14 @@ python*-V*) echo "Python $VERSION.7" ;;
 esac
 case "$*" in $FAILING) exit 1 ;; esac
 """
+# Tests that take minutes or need other programs, by their target.
+APART = {
+    "chaos": "tests/chaos",
+    "check-clients": "tests/clients",
+    "e2e-browser": "tests/browser",
+    "e2e-cluster": "tests/cluster",
+    "e2e-containers": "tests/containers",
+}
 TOOLS = {"openapi", "deps", "secrets", "lint-workflows"}
 
 
@@ -182,7 +191,7 @@ def files_of(target: str) -> set[Path]:
 
 def files_below(folder: Path) -> set[Path]:
     """Return the test files that need no target of their own."""
-    apart = {ROOT / "tests" / name for name in ("chaos", "clients", "cluster", "containers")}
+    apart = {ROOT / folder for folder in APART.values()}
     return {file for file in folder.rglob("test_*.py") if not apart & set(file.parents) and ".venv" not in file.parts}
 
 
@@ -192,3 +201,24 @@ def test_every_test_file_is_run_by_one_of_the_test_targets() -> None:
     assert shop | delivery == set().union(
         *(files_below(ROOT / name) for name in ("libs", "services", "tools", "bench", "helm", "tests"))
     )
+
+
+@pytest.mark.parametrize(("target", "folder"), APART.items())
+def test_tests_apart_are_run_by_their_target(target: str, folder: str) -> None:
+    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert any("pytest" in line and folder in line for line in done.stdout.splitlines())
+
+
+def test_browser_tests_without_chromium_end_with_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests/browser"],
+        cwd=ROOT,
+        env={**os.environ, "CHROMIUM": "/nowhere/chromium", "TEST_POSTGRES_URL": "unused"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert (done.stdout + done.stderr).splitlines() == [
+        "Exit: no Chromium found: apt-get install chromium, or CHROMIUM=path"
+    ]

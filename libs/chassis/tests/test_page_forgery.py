@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 
 import pytest
 from flask import Response
@@ -33,7 +34,7 @@ def serve(start: Callable[..., Api], **settings: object) -> Callable[..., int]:
     """Return a function that sends a request to a page and returns the status."""
     pages = public_pages("pages", __name__, "/page")
     pages.add_url_rule("", view_func=lambda: Response("done"), endpoint="page", methods=["GET", *WRITES])
-    client = start(pages, **settings).test_client()
+    client = start(pages, **settings).test_client(use_cookies=False)
 
     def send(method: str, site: str | None = None, origin: str | None = None, **headers: str) -> int:
         named = {"Sec-Fetch-Site": site, "Origin": origin, **headers}
@@ -58,9 +59,29 @@ def test_only_requests_from_the_same_origin_may_change_something(start: Callable
     assert set(accepted(serve(start))) == same | {(None, HERE)}
 
 
-def test_with_make_up_the_other_services_port_is_trusted_as_well(start: Callable[..., Api]) -> None:
-    same = {(site, origin) for site in ("same-origin", "same-site") for origin in ORIGINS}
+def test_with_make_up_another_port_is_not_trusted_either(start: Callable[..., Api]) -> None:
+    same = {("same-origin", origin) for origin in ORIGINS}
     assert set(accepted(serve(start, sibling_port=5001))) == same | {(None, HERE)}
+
+
+def test_with_make_up_a_renewal_leads_a_form_over_the_other_port(start: Callable[..., Api]) -> None:
+    send = serve(start, sibling_port=5001)
+    marked = {"Cookie": f"shop-token=token; shop-passed-on={sha256(b'token').hexdigest()}"}
+    statuses = {site: send("POST", site, "null", **marked) for site in SITES}
+    assert {site for site, status in statuses.items() if status == 200} == {None, "same-site", "same-origin"}
+
+
+@pytest.mark.parametrize(
+    "cookies",
+    ["shop-token=token", "shop-passed-on=", f"shop-token=other; shop-passed-on={sha256(b'token').hexdigest()}"],
+)
+def test_a_form_without_the_mark_of_its_token_is_not_led_on(start: Callable[..., Api], cookies: str) -> None:
+    assert serve(start, sibling_port=5001)("POST", "same-site", "null", Cookie=cookies) == 403
+
+
+def test_on_one_port_no_form_is_led_on(start: Callable[..., Api]) -> None:
+    marked = {"Cookie": f"shop-token=token; shop-passed-on={sha256(b'token').hexdigest()}"}
+    assert serve(start)("POST", "same-site", "null", **marked) == 403
 
 
 def test_behind_https_an_origin_of_http_is_another_one(start: Callable[..., Api]) -> None:

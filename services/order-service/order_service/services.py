@@ -15,6 +15,7 @@ from chassis.auth.tokens import CachingVerifier, DemoTokens
 from chassis.context import no_session_has_ended, sign_in_is_available
 from chassis.db.database import Database
 from chassis.service_client import ServiceClient
+from order_service.catalog.categories import Categories
 from order_service.sessions.session_feed import SessionFeed
 from order_service.settings import Settings
 
@@ -27,6 +28,7 @@ class Services(context.Services):
     feed: SessionFeed | None
     keys: RemoteKeys | None
     user_service: ServiceClient | None
+    categories: Categories
 
     def close(self) -> None:
         if self.feed:
@@ -67,4 +69,5 @@ def connect(settings: Settings, database: Database) -> Services:
         feed=feed,
         keys=keys,
         user_service=client,
+        categories=Categories(database),
     )

@@ -31,6 +31,16 @@ ALTER TABLE public.endings ALTER COLUMN version ADD GENERATED ALWAYS AS IDENTITY
     CACHE 1
 );
 
+CREATE TABLE public.passkeys (
+    credential_id bytea NOT NULL,
+    user_id text NOT NULL,
+    public_key bytea NOT NULL,
+    sign_count bigint NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone
+);
+
 CREATE TABLE public.refresh_tokens (
     digest bytea NOT NULL,
     session_id text NOT NULL,
@@ -49,6 +59,11 @@ CREATE TABLE public.sessions (
     spent_token bytea,
     spent_by bytea,
     successor_key bytea
+);
+
+CREATE TABLE public.used_challenges (
+    digest bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.users (
@@ -72,11 +87,17 @@ CREATE TABLE public.users (
 ALTER TABLE ONLY public.endings
     ADD CONSTRAINT endings_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY public.passkeys
+    ADD CONSTRAINT passkeys_pkey PRIMARY KEY (credential_id);
+
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (digest);
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.used_challenges
+    ADD CONSTRAINT used_challenges_pkey PRIMARY KEY (digest);
 
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_email_unique UNIQUE (email_key);
@@ -89,13 +110,20 @@ ALTER TABLE ONLY public.users
 
 CREATE INDEX endings_by_time ON public.endings USING btree (at);
 
+CREATE INDEX passkeys_by_user ON public.passkeys USING btree (user_id);
+
 CREATE INDEX refresh_tokens_by_session ON public.refresh_tokens USING btree (session_id);
 
 CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id);
 
+CREATE INDEX used_challenges_by_expiry ON public.used_challenges USING btree (expires_at);
+
 CREATE CONSTRAINT TRIGGER sessions_note_ending AFTER UPDATE ON public.sessions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.ended_at IS NULL) AND (new.ended_at IS NOT NULL))) EXECUTE FUNCTION public.note_ending();
 
 CREATE CONSTRAINT TRIGGER users_note_erasure AFTER UPDATE ON public.users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION public.note_ending();
+
+ALTER TABLE ONLY public.passkeys
+    ADD CONSTRAINT passkeys_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
 
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT refresh_tokens_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.sessions(id) ON DELETE CASCADE;

@@ -15,6 +15,7 @@ from chassis.rate_limit.devices import TrustedDevices
 from chassis.rate_limit.limiter import RateLimiter
 from user_service.accounts.hashing import hashing_slots
 from user_service.accounts.passwords import Passwords
+from user_service.passkeys.challenges import Challenges
 from user_service.sessions import queries
 from user_service.sessions.signing import Issuer, issuer
 from user_service.settings import Settings
@@ -27,6 +28,7 @@ class Services(context.Services):
     rate_limiter: RateLimiter
     devices: TrustedDevices
     issuer: Issuer
+    challenges: Challenges
 
 
 def current_services() -> Services:
@@ -45,4 +47,5 @@ def connect(settings: Settings, database: Database) -> Services:
         rate_limiter=RateLimiter(settings.rate_limit_storage_url, settings.rate_limit_per_address),
         devices=TrustedDevices(settings.service_credential),
         issuer=tokens,
+        challenges=Challenges(settings.service_credential),
     )

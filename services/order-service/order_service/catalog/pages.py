@@ -37,7 +37,7 @@ def shop() -> Response:
         "catalog/shop.html",
         cache_control=PUBLIC,
         products=[*map(orjson.loads, documents)],
-        categories=queries.count_categories(services.database),
+        categories=services.categories.counts(),
         query=query,
         sorts=SORTS,
         url=lambda **changes: shop_url({**given, "after": None, **changes}),

@@ -30,12 +30,11 @@ class Budget(NamedTuple):
 BUDGETS = {
     "list of products": Budget("GET", "/products?limit=20", "200 OK", 1, 56),
     "list of products, from memory": Budget("GET", "/products?limit=20", "200 OK", 0, 19),
-    "categories": Budget("GET", "/categories", "200 OK", 1, 55),
-    "categories, from memory": Budget("GET", "/categories", "200 OK", 0, 19),
+    "categories, from memory": Budget("GET", "/categories", "200 OK", 0, 28),
     "product": Budget("GET", "/products/p1", "200 OK", 1, 38),
     "order": Budget("GET", "/orders/{order_id}", "200 OK", 1, 42),
     "own orders": Budget("GET", "/orders?limit=20", "200 OK", 1, 44),
-    "placing an order": Budget("POST", "/create_order", "201 CREATED", 1, 67),
+    "placing an order": Budget("POST", "/create_order", "201 CREATED", 1, 66),
 }
 
 

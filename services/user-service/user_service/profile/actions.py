@@ -38,6 +38,9 @@ SET deleted_at = now(), username = NULL, password_hash = NULL, name = NULL, emai
     phone = NULL, shipping_address = NULL
 WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s AND deleted_at IS NULL RETURNING id
 """)
+ERASE_PASSKEYS = Statement("""-- erase_passkeys
+DELETE FROM passkeys WHERE user_id = %(user_id)s
+""")
 END_ALL = Statement("""-- end_all_sessions
 UPDATE sessions SET ended_at = coalesce(ended_at, now()), user_agent = NULL WHERE user_id = %(user_id)s
 """)
@@ -85,6 +88,7 @@ def delete_account(db: Database, passwords: Passwords, *, caller: Caller, passwo
     known = confirm(db, passwords, caller=caller, password=password)
     with db.transaction("delete_account") as connection:
         _claim(connection, ERASE, caller, known)
+        connection.execute(ERASE_PASSKEYS, {"user_id": caller.user_id})
         connection.execute(END_ALL, {"user_id": caller.user_id})
 
 

@@ -18,13 +18,18 @@ CONFIRMING = Rule("password", failures=(WrongPassword,))
 CHANGING_EMAIL = Rule("email", failures=(EmailTaken,), limits_address=True, few=True)
 
 
+def confirm(services: Services, caller: Caller, password: str) -> None:
+    """Raise WrongPassword or TooManyRequests unless this is the caller's password."""
+    with services.rate_limiter.attempt(CONFIRMING, caller.session_id):
+        actions.confirm(services.database, services.passwords, caller=caller, password=password)
+
+
 def change_profile(services: Services, caller: Caller, body: ProfileChanges) -> dict[str, Any]:
     """Change the caller's profile and return it; a new email address needs the password."""
     changes = body.model_dump(exclude_unset=True, exclude={"current_password"})
     if body.current_password is None:
         return actions.change_profile(services.database, caller=caller, changes=changes)
-    with services.rate_limiter.attempt(CONFIRMING, caller.session_id):
-        actions.confirm(services.database, services.passwords, caller=caller, password=body.current_password)
+    confirm(services, caller, body.current_password)
     with services.rate_limiter.attempt(CHANGING_EMAIL, caller.user_id):
         return actions.change_profile(services.database, caller=caller, changes=changes)
 

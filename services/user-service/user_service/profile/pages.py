@@ -86,12 +86,12 @@ def _saved(form: Form[ProfileChanges], url: str) -> Response | None:
     try:
         limited.change_profile(current_services(), caller(), form.model)
     except Problem as refused:
-        _note(form, refused)
+        note_refusal(form, refused)
         return None
     return go_to(f"{url}?done=saved")
 
 
-def _note(form: Form[Any], refused: Problem) -> None:
+def note_refusal(form: Form[Any], refused: Problem) -> None:
     """Note a Problem beside its field; raise what no field is to blame for."""
     if refused.code in _FIELDS:
         field, text = _FIELDS[refused.code]
@@ -123,7 +123,7 @@ def change_password() -> Response:
             limited.change_password(current_services(), caller(), form.model)
             return go_to(f"{HOME}/password?done=saved")
         except Problem as refused:
-            _note(form, refused)
+            note_refusal(form, refused)
     return page("profile/password.html", 400, form=form)
 
 
@@ -162,7 +162,7 @@ def delete() -> Response:
         except WrongPassword as refused:
             form.refuse(_FIELDS[refused.code][1], "password")
         except Problem as refused:
-            _note(form, refused)
+            note_refusal(form, refused)
         else:
             response = go_to(f"{SIGN_IN}?done=deleted")
             forget_session(response, services)

@@ -15,6 +15,10 @@ _SESSIONS = """(
     FROM (SELECT id, user_agent, created_at, last_used_at, expires_at, ended_at
           FROM sessions WHERE user_id = users.id) AS s
 )"""
+_PASSKEYS = """(
+    SELECT coalesce(json_agg(p ORDER BY p.created_at), '[]')
+    FROM (SELECT name, created_at, last_used_at FROM passkeys WHERE user_id = users.id) AS p
+)"""
 
 
 def _of_caller(*columns: str) -> str:
@@ -26,7 +30,13 @@ def _of_caller(*columns: str) -> str:
 
 _PROFILE = [f"users.{column}" for column in PROFILE]
 READ = _of_caller(*_PROFILE)
-EXPORT = _of_caller(*_PROFILE, "users.created_at", "password_changed_at", f"{_SESSIONS} AS sessions")
+EXPORT = _of_caller(
+    *_PROFILE,
+    "users.created_at",
+    "password_changed_at",
+    f"{_SESSIONS} AS sessions",
+    f"{_PASSKEYS} AS passkeys",
+)
 CREDENTIALS = _of_caller("username", "email", "password_hash", "password_changed_at")
 
 
@@ -42,6 +52,7 @@ def export(db: Database, *, caller: Caller) -> dict[str, Any]:
         "registered_at": row.created_at,
         "password_changed_at": row.password_changed_at,
         "sessions": row.sessions,
+        "passkeys": row.passkeys,
     }
 
 

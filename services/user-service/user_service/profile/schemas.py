@@ -75,8 +75,15 @@ class SessionOut(BaseModel):
     ended_at: datetime | None
 
 
+class PasskeyOut(BaseModel):
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None = Field(description="Null until the first sign-in with it.")
+
+
 class ExportOut(BaseModel):
     profile: ProfileOut
     registered_at: datetime
     password_changed_at: datetime
     sessions: list[SessionOut]
+    passkeys: list[PasskeyOut]

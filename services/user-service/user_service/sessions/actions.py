@@ -6,7 +6,7 @@ import logging
 from typing import NamedTuple
 
 from chassis.context import Caller
-from chassis.db.database import Database, Row
+from chassis.db.database import Database, DeadlineConnection, Row
 from chassis.problems import InvalidToken, NotFound
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import username_digest
@@ -40,10 +40,11 @@ def sign_in(
     if not passwords.match(password, user and user.password_hash) or user is None:
         raise InvalidCredentials
     _upgrade_hash(db, passwords, user, password)
-    return _open(db, user, user_agent, lifetime)
+    return open_session(db, user, user_agent, lifetime)
 
 
-def _open(db: Database, user: Row, user_agent: str | None, lifetime: Lifetime) -> Opened:
+def open_session(db: Database | DeadlineConnection, user: Row, user_agent: str | None, lifetime: Lifetime) -> Opened:
+    """Open a session of a user who has proved who they are; raise InvalidCredentials when the account has changed."""
     refresh_token = refresh_tokens.new_token()
     session = db.fetch_one(
         statements.OPEN,

@@ -12,11 +12,13 @@ DEVICE_SECONDS = 30 * 86_400
 _RENEWED_SECONDS = 5
 
 
-def store_session(response: Response, services: Services, opened: Opened) -> None:
-    """Store the tokens for as long as the session lasts unused; an expired token is renewed by the refresh token."""
+def store_session(response: Response, services: Services, opened: Opened) -> str:
+    """Store the tokens for as long as the session lasts unused; return the one that the refresh token renews."""
     seconds = services.settings.refresh_ttl_seconds
-    TOKEN.set(response, services.settings, services.issuer.signer.sign(opened.caller), seconds)
+    token = services.issuer.signer.sign(opened.caller)
+    TOKEN.set(response, services.settings, token, seconds)
     REFRESH.set(response, services.settings, opened.refresh_token, seconds)
+    return token
 
 
 def note_renewal(response: Response, services: Services) -> None:

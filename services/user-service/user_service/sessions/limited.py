@@ -36,7 +36,7 @@ def sign_in(services: Services, body: LoginBody) -> SignedIn:
             services.passwords,
             username=body.username,
             password=body.password,
-            user_agent=_user_agent(),
+            user_agent=user_agent(),
             lifetime=services.issuer.session,
         )
     return SignedIn(opened, services.devices.issue(account, device))
@@ -52,7 +52,7 @@ def refresh(services: Services, refresh_token: str) -> actions.Opened:
         )
 
 
-def _user_agent() -> str | None:
+def user_agent() -> str | None:
     """Return the User-Agent header, shortened and without unprintable characters."""
     sent = current_context().user_agent[:LONGEST_USER_AGENT]
     return "".join(filter(str.isprintable, sent)) or None

@@ -7,6 +7,7 @@ from flask import Response, request
 from chassis.http.api import checks_session
 from chassis.pages.blueprint import public_pages, signed_in_pages
 from chassis.pages.cookies import DEVICE, REFRESH
+from chassis.pages.forgery import pass_on
 from chassis.pages.forms import Form, read_form, typed
 from chassis.pages.responses import go_to, page
 from chassis.pages.urls import page_url, safe_next, with_next
@@ -94,8 +95,9 @@ def renew() -> Response:
         forget_session(response, services)
         return response
     response = go_to(page_url(following()), 307)
-    store_session(response, services, opened)
+    token = store_session(response, services, opened)
     note_renewal(response, services)
+    pass_on(response, services.settings, token)
     return response
 
 

@@ -74,6 +74,10 @@ class DeadlineConnection(psycopg.Connection[Any]):
         self.breaker.record_answer()
         return answer
 
+    def fetch_one(self, statement: QueryNoTemplate, parameters: Mapping[str, Any] | None = None) -> Row:
+        """Run one statement of a transaction; return its first row, or None."""
+        return self.shared_cursor.execute(statement, parameters).fetchone()
+
 
 def _concerns_one_call(failure: psycopg.Error) -> bool:
     """Tell whether only this call failed: the server refused its statement or ended a deadlock with it."""

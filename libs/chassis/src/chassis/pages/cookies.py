@@ -48,3 +48,5 @@ REFRESH = Cookie("refresh", ACCOUNT_PATH)
 DEVICE = Cookie("device", ACCOUNT_PATH)
 RENEWED = Cookie("renewed")
 """Set for a few seconds by a renewal: a token that is refused right after it is not renewed again."""
+PASSED_ON = Cookie("passed-on")
+"""Set for a few seconds while a form is led over the other service's port; see forgery.py."""

@@ -9,6 +9,7 @@ from flask import request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from chassis.http.parsing import LARGEST_BODY
 from chassis.pages.errors import sentence
 from chassis.problems import Problem
 
@@ -55,6 +56,12 @@ def read_form(model: type[Model], values: Mapping[str, Any], given: Mapping[str,
         for fault in failure.errors(include_url=False):
             form.refuse(_words(fault), str(fault["loc"][-1]) if fault["loc"] else "")
     return form
+
+
+def read_json(model: type[Model]) -> Model:
+    """Return the body that a script of our own page sent; raise what becomes a Problem when it does not fit."""
+    request.max_content_length = LARGEST_BODY
+    return model.model_validate(request.get_json())
 
 
 def _words(fault: ErrorDetails) -> str:

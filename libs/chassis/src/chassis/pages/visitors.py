@@ -9,6 +9,7 @@ from flask import Response, current_app, g, request
 from chassis.context import Caller, Services, current_context
 from chassis.pages.cookies import ACCOUNT_PATH, RENEWED, TOKEN
 from chassis.pages.errors import show
+from chassis.pages.forgery import pass_on
 from chassis.pages.responses import go_to
 from chassis.pages.urls import current_path, with_next
 from chassis.problems import InvalidToken, Unauthenticated, Unavailable
@@ -50,11 +51,14 @@ def to_sign_in(_refused: Unauthenticated) -> Response:
     services = _services()
     if not services.sign_in_available():
         return show(SignInUnavailable())
-    if not seems_signed_in():
+    token = TOKEN.read(services.settings)
+    if token is None:
         return go_to(with_next(SIGN_IN, current_path()))
     if RENEWED.read(services.settings):
         return show(SignInUnavailable())  # our clock and the issuer's differ; asking again would never end
-    return go_to(with_next(RENEW, current_path()), 307)
+    response = go_to(with_next(RENEW, current_path()), 307)
+    pass_on(response, services.settings, token)
+    return response
 
 
 def _services() -> Services:

@@ -1,0 +1,1 @@
+"""Passkeys: sign in without username and password."""

@@ -1,0 +1,51 @@
+"""Look into the databases of a shop, and change them, as its owner would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from localshop.shop import Shop
+
+
+class Databases:
+    """Both databases of a shop, and the products that a test adds."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self._added: list[str] = []
+
+    def query(self, database: str, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        with self._connect(database) as connection:
+            return connection.execute(statement.encode(), values).fetchall()
+
+    def run(self, database: str, statement: str, **values: Any) -> int:
+        """Run a statement; return how many rows it changed."""
+        with self._connect(database) as connection:
+            return connection.execute(statement.encode(), values).rowcount
+
+    def add_product(self, product_id: str, *, name: str = "Test lamp", stock: int = 100, price: int = 1000) -> str:
+        """Add a product at a price in hundredths; return its id."""
+        self.removes(product_id)
+        statement = """
+            INSERT INTO products (id, name, description, category, price_minor, currency, stock)
+            VALUES (%(id)s, %(name)s, '', 'Test', %(price)s, 'EUR', %(stock)s)"""
+        self.run("order_service", statement, id=product_id, name=name, price=price, stock=stock)
+        return product_id
+
+    def removes(self, product_id: str) -> None:
+        """Remove this product after the test."""
+        self._added.append(product_id)
+
+    def remove_added(self) -> None:
+        self.run("order_service", "DELETE FROM products WHERE id = ANY(%(ids)s)", ids=self._added)
+
+    def orders(self, product_id: str) -> int:
+        """Return how many orders there are of a product."""
+        statement = "SELECT count(*) FROM order_lines WHERE product_id = %(id)s"
+        return int(self.query("order_service", statement, id=product_id)[0][0])
+
+    def _connect(self, database: str) -> psycopg.Connection:
+        assert self._shop.postgres
+        return psycopg.connect(self._shop.postgres.url(database))

@@ -1,0 +1,106 @@
+"""Lead a visitor through every page, in every state that looks different."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from browser.database import Databases
+from browser.visitor import Visitor
+
+LONG = "Extraordinarily long-lived weatherproof expedition lantern with dimmer, spare wick and carrying handle"
+
+
+def tour(visitor: Visitor, databases: Databases) -> Iterator[str]:
+    """Open one page after the other; yield the name of each."""
+    visitor.expects(400, 401, 404)
+    yield from _as_a_stranger(visitor)
+    yield from _shopping(visitor, databases)
+    yield from _ordering(visitor)
+    yield from _in_the_account(visitor)
+
+
+def _as_a_stranger(visitor: Visitor) -> Iterator[str]:
+    for path in ("/shop", "/shop?q=nothing-fits", "/shop/products/p1", "/shop/basket", "/shop/nowhere"):
+        visitor.open(path)
+        yield path
+    visitor.open("/account/sign-in")
+    yield "sign in"
+    visitor.sign_in()
+    yield "sign in, refused"
+    visitor.open("/account/sign-up")
+    yield "sign up"
+    visitor.fill(username="a b", password="short")
+    visitor.press("Open the account")
+    yield "sign up, refused"
+    visitor.sign_up(name="Ada")
+    yield "profile"
+    visitor.open("/shop/orders")
+    yield "no orders"
+
+
+def _shopping(visitor: Visitor, databases: Databases) -> Iterator[str]:
+    number = visitor.username
+    ids = [databases.add_product(f"{number}-{name}", name=LONG) for name in ("dearer", "scarce", "sold-out", "gone")]
+    for product_id in ids:
+        visitor.add(product_id, 2)
+    yield "basket, added"
+    databases.run("order_service", "UPDATE products SET price_minor = 9999999 WHERE id = %(id)s", id=ids[0])
+    databases.run("order_service", "UPDATE products SET stock = 1 WHERE id = %(id)s", id=ids[1])
+    databases.run("order_service", "UPDATE products SET stock = 0 WHERE id = %(id)s", id=ids[2])
+    databases.run("order_service", "DELETE FROM products WHERE id = %(id)s", id=ids[3])
+    visitor.open("/shop/basket")
+    yield "basket, everything changed"
+    for product_id in ids[1:3]:
+        visitor.open(f"/shop/products/{product_id}")
+        yield product_id.removeprefix(f"{number}-")
+    visitor.context.clear_cookies(name="shop-basket")
+
+
+def _ordering(visitor: Visitor) -> Iterator[str]:
+    visitor.add("p1")
+    visitor.add("p2", 3)
+    visitor.open("/shop/checkout")
+    yield "checkout"
+    send_unchecked(visitor, "Place the order")
+    yield "checkout, refused"
+    visitor.fill_address()
+    visitor.press("Place the order")
+    yield "order placed"
+    visitor.follow("Cancel this order")
+    yield "cancel"
+    visitor.press("Cancel the order")
+    yield "order cancelled"
+    visitor.open("/shop/orders")
+    yield "orders"
+
+
+def _in_the_account(visitor: Visitor) -> Iterator[str]:
+    visitor.open("/account")
+    visitor.fill(phone="none")
+    visitor.press("Save")
+    yield "profile, refused"
+    visitor.open("/account/address")
+    yield "no address"
+    send_unchecked(visitor, "Save")
+    yield "address, refused"
+    visitor.fill_address()
+    visitor.press("Save")
+    yield "address, saved"
+    visitor.add("p1")
+    visitor.open("/shop/checkout")
+    yield "checkout with a saved address"
+    for page in ("devices", "password", "passkeys", "passkeys/add", "data", "delete", "sign-out"):
+        visitor.open(f"/account/{page}")
+        yield page
+    visitor.open("/account/delete")
+    visitor.fill(password="not this one")
+    visitor.press("Delete the account")
+    yield "delete, refused"
+    visitor.open("/account/nowhere")
+    yield "/account/nowhere"
+
+
+def send_unchecked(visitor: Visitor, button: str) -> None:
+    """Press a button, and let the server find what is wrong, as browsers without the check do."""
+    visitor.main.locator("form").last.evaluate("form => form.noValidate = true")
+    visitor.press(button)
