@@ -74,7 +74,14 @@ def audit(shop: Shop) -> None:
 
 
 def tables(results: Results) -> list[Table]:
-    return [_limits(results), _latencies(results), _yardstick(results), _pages(results), _hot(results), _sign_ins(results)]
+    return [
+        _limits(results),
+        _latencies(results),
+        _yardstick(results),
+        _pages(results),
+        _hot(results),
+        _sign_ins(results),
+    ]
 
 
 def _rates(results: Results, work: str, who: str) -> list[float]:
