@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from user_service.settings import Settings as UserSettings
 
 NOWHERE = "postgresql://127.0.0.1:1/nowhere"
 # The services without a database, for what needs none.
-MAKERS = {
+MAKERS: dict[str, Callable[[], Api]] = {
     "user-service": lambda: user_service.create_app(UserSettings(database_url=NOWHERE)),
     "order-service": lambda: order_service.create_app(OrderSettings(database_url=NOWHERE)),
 }

@@ -9,7 +9,8 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from browser import chromium
-from browser.visitor import DESKTOP, PHONE, Visitor, visits
+from browser.guard import Guard
+from browser.visitor import DESKTOP, PHONE, Visitor
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
 
@@ -71,10 +72,11 @@ def main() -> None:
         fresh_folder() as data,
         Shop(data, user_port=user_port, order_port=order_port) as shop,
         sync_playwright() as playwright,
-        visits(chromium.launch(playwright), shop) as visit,
+        chromium.launch(playwright) as browser,
     ):
         for look, options in LOOKS.items():
-            take(visit(**options), look)
+            context = browser.new_context(**options)
+            take(Visitor(context, shop, Guard(context)), look)
     check_sizes()
 
 

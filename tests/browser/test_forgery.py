@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from service_apps import MAKERS
+from werkzeug.exceptions import NotFound
 
 from browser.database import Databases
 from browser.other_site import STOPS_REFERRER, Forgery, OtherSite, other_site
 from browser.visitor import ADDRESS, COUNTRY, PASSWORD, Visit, Visitor
+from chassis.pages.blueprint import Pages
+from chassis.testing.http import closing
 
 # 127.0.0.1 is another site than localhost: no cookie of the shop goes there. Another port is another origin only.
 ORIGINS = {"another site": "127.0.0.1", "another port": "localhost"}
@@ -51,24 +57,49 @@ def forgeries(victim: Visitor, order_id: str) -> list[Forgery]:
         "/account/sign-up?next=/account": {"username": f"{victim.username}x", "password": PASSWORD},
         "/account/renew?next=/shop/checkout": {**address, "to": "other", "total": "1999", "key": "forged"},
         "/account/renew?next=/account": {"name": "Forged", "phone": "", "email": ""},
+        "/account/passkeys/options": {"name": "Forged", "current_password": PASSWORD},
+        "/account/passkeys/add": {"name": "Forged"},
+        "/account/passkeys/AAAA/name": {"name": "Forged"},
+        "/account/passkeys/AAAA/remove": {"current_password": PASSWORD},
+        "/account/passkeys/sign-in/options": {},
+        "/account/passkeys/sign-in": {},
         "/account/delete": {"password": PASSWORD},
     }
     return [Forgery(victim.url(path), fields) for path, fields in forms.items()]
 
 
-def state(databases: Databases, victim: Visitor) -> list[Any]:
+def test_every_page_that_changes_something_is_attacked(visit: Visit) -> None:
+    paths = [urlsplit(forgery.url).path for forgery in forgeries(visit(), "order")]
+    for make in MAKERS.values():
+        with closing(make()) as app:
+            urls, attacked = app.url_map.bind("localhost"), set()
+            for path in paths:
+                with suppress(NotFound):
+                    attacked.add(urls.match(path, "POST")[0])
+            changing = {rule.endpoint for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())}
+            pages = {each for each in changing if isinstance(app.blueprints.get(each.rpartition(".")[0]), Pages)}
+            assert pages
+            assert pages - attacked == set()
+
+
+def id_of(databases: Databases, victim: Visitor) -> str:
+    found = databases.query("user_service", "SELECT id FROM users WHERE username = %(name)s", name=victim.username)
+    return str(found[0][0])
+
+
+def state(databases: Databases, victim: Visitor, user_id: str) -> list[Any]:
     """Return what the databases and the browser know of the victim."""
-    user = databases.query(
-        "user_service",
-        "SELECT id, name, password_hash, shipping_address, deleted_at FROM users WHERE username = %(name)s",
-        name=victim.username,
-    )
-    owner = {"id": user[0][0]}
-    sessions = databases.query("user_service", "SELECT id, ended_at FROM sessions WHERE user_id = %(id)s", **owner)
-    orders = databases.query("order_service", "SELECT id, status FROM orders WHERE buyer_id = %(id)s", **owner)
-    accounts = databases.query("user_service", "SELECT count(*) FROM users")
+    known = "SELECT name, password_hash, shipping_address, deleted_at FROM users WHERE id = %(id)s"
+    sessions = "SELECT id, ended_at FROM sessions WHERE user_id = %(id)s ORDER BY id"
+    orders = "SELECT id, status FROM orders WHERE buyer_id = %(id)s ORDER BY id"
     cookies = {cookie["name"]: cookie["value"] for cookie in victim.context.cookies(victim.url("/shop"))}
-    return [user, sorted(sessions), sorted(orders), accounts, cookies]
+    return [
+        databases.query("user_service", known, id=user_id),
+        databases.query("user_service", sessions, id=user_id),
+        databases.query("user_service", "SELECT count(*) FROM users"),
+        databases.query("order_service", orders, id=user_id),
+        cookies,
+    ]
 
 
 @pytest.fixture
@@ -87,9 +118,9 @@ def victim(visit: Visit) -> Visitor:
 def test_page_of_another_origin_changes_nothing(
     victim: Visitor, databases: Databases, site: OtherSite, host: str, policy: str
 ) -> None:
-    order_id = victim.order("p2")
+    order_id, user_id = victim.order("p2"), id_of(databases, victim)
     victim.add("p1")
-    before = state(databases, victim)
+    before = state(databases, victim, user_id)
     site.referrer_policy = policy
     for forgery in forgeries(victim, order_id):
         site.page = forgery.form()
@@ -97,24 +128,24 @@ def test_page_of_another_origin_changes_nothing(
         if "/account/renew" not in forgery.url:  # to read it renews the visitor's own token, which harms nobody
             victim.evaluate(LOAD, forgery.url)
         victim.evaluate(FETCH, list(forgery))
-        assert state(databases, victim) == before, forgery.url
+        assert state(databases, victim, user_id) == before, forgery.url
         with victim.page.expect_navigation() as navigation:
             victim.page.get_by_role("button").click()
         assert navigation.value.status == 403, forgery.url
         assert victim.heading == "That is not allowed"
-        assert state(databases, victim) == before, forgery.url
+        assert state(databases, victim, user_id) == before, forgery.url
     victim.open("/shop/orders")
     assert victim.heading == "Your orders"
 
 
 def test_same_forms_from_the_shop_itself_do_change_something(victim: Visitor, databases: Databases) -> None:
-    order_id = victim.order("p2")
+    order_id, user_id = victim.order("p2"), id_of(databases, victim)
     victim.add("p1")
     for forgery in forgeries(victim, order_id):
-        if "/account/renew" in forgery.url or "sign-" in forgery.url:
-            continue  # they lead to the others, or to another account
-        before = state(databases, victim)
+        if any(part in forgery.url for part in ("/renew", "/sign-", "/passkeys")):
+            continue  # they lead to the others or to another account, or need a browser that makes a passkey
+        before = state(databases, victim, user_id)
         victim.open("/account" if "/account" in forgery.url else "/shop")
         victim.page.locator("main").evaluate("(main, form) => { main.innerHTML = form; }", forgery.form())
         victim.press("Win a prize")
-        assert state(databases, victim) != before, forgery.url
+        assert state(databases, victim, user_id) != before, forgery.url

@@ -103,7 +103,7 @@ def test_session_that_another_device_ended_leads_to_sign_in_and_back(visit: Visi
     assert (customer.heading, customer.basket_count()) == ("Checkout", "1")
 
 
-def test_session_cookies_are_hidden_from_scripts_and_the_other_service(visit: Visit) -> None:
+def test_session_cookies_are_hidden_from_scripts(visit: Visit) -> None:
     customer = visit()
     customer.join()
     kept = {each["name"]: each for each in customer.context.cookies()}
