@@ -75,6 +75,11 @@ def loads(customers: Customers) -> dict[str, Load]:
             [request("PATCH", "/profile", buyers[n % BUYERS], body) for n, body in enumerate(changes)], service=user
         ),
         "GET /profile/export": Load([request("GET", "/profile/export", token) for token in buyers], service=user),
+        "GET /shop": Load([request("GET", "/shop", Accept="text/html")]),
+        "GET /account": Load(
+            [request("GET", "/account", Accept="text/html", Cookie=f"shop-token={token}") for token in buyers],
+            service=user,
+        ),
         "GET /products/<id> during sign-ins": products._replace(meanwhile=burst),
         "GET /profile during sign-ins": profile._replace(meanwhile=burst),
     }

@@ -29,8 +29,9 @@ FLOOR = {
     "GET /profile/export": 0.5,
 }
 YARDSTICK = {"GET /products?limit=20": 2.0, "GET /profile": 0.6, ORDER: 0.3}  # it has no database to wait for
+PAGES = {"GET /shop": "GET /products?limit=20", "GET /account": "GET /profile"}
 DURING = {f"{work} during sign-ins": work for work in ("GET /products/<id>", "GET /profile")}
-TAIL, HOT_RATE, BURST = 6.0, 0.5, 3.0
+TAIL, HOT_RATE, BURST, PAGE_RATE = 6.0, 0.5, 3.0, 0.5
 
 
 class Stage(NamedTuple):
@@ -73,7 +74,14 @@ def audit(shop: Shop) -> None:
 
 
 def tables(results: Results) -> list[Table]:
-    return [_limits(results), _latencies(results), _yardstick(results), _hot(results), _sign_ins(results)]
+    return [
+        _limits(results),
+        _latencies(results),
+        _yardstick(results),
+        _pages(results),
+        _hot(results),
+        _sign_ins(results),
+    ]
 
 
 def _rates(results: Results, work: str, who: str) -> list[float]:
@@ -112,6 +120,18 @@ def _yardstick(results: Results) -> Table:
         "tokens and validation, under the same server with the same workers and threads."
     )
     return Table("yardstick", "The shop beside ten lines of Flask", "shop", "yardstick", note, rows)
+
+
+def _pages(results: Results) -> Table:
+    rows = [
+        Comparison(page, "/s", _rates(results, page, "shop"), _rates(results, route, "shop"), PAGE_RATE)
+        for page, route in PAGES.items()
+    ]
+    note = (
+        "A page beside the JSON route that reads the same: the list of products for a visitor without cookies, which "
+        "comes from memory, and the profile for a signed-in customer, which is rendered each time."
+    )
+    return Table("pages", "Pages beside JSON", "page", "JSON", note, rows)
 
 
 def _hot(results: Results) -> Table:

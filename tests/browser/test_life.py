@@ -97,7 +97,7 @@ def order_with_a_new_account(customer: Visitor) -> None:
     customer.expects(400)
     customer.follow("Go to checkout")
     assert customer.path == "/account/sign-in"
-    customer.follow("Open an account")
+    customer.follow("Create an account")
     customer.sign_up(name="Ada")
     assert (customer.path, customer.basket_count()) == ("/shop/checkout", "1")
 
@@ -148,7 +148,7 @@ def change_profile(customer: Visitor) -> None:
 
     customer.fill(email=f"{customer.username}@example.org", current_password="not this one")
     customer.press("Save")
-    customer.sees("This is not your password.")
+    customer.sees("Wrong password.")
     customer.fill(current_password=customer.password)
     customer.press("Save")
     customer.sees("Saved.")

@@ -94,7 +94,7 @@ def test_markup_that_was_typed_wrongly_comes_back_as_text(customer: Visitor) -> 
     customer.expects(400)
     customer.open("/account/sign-up")
     customer.fill(username=PERSON, password="violet-harbour-42")
-    customer.press("Open the account")
+    customer.press("Create the account")
     expect(customer.page.locator("input[name=username]")).to_have_value(PERSON)
     sees(customer)
 

@@ -116,7 +116,7 @@ def test_stranger_is_told_that_signing_in_is_not_possible_now(visit: Visit, shop
 
     shop.user.start()
     expect(stranger.page.locator("h1")).to_have_text("Sign in", timeout=30_000)
-    stranger.follow("Open an account")
+    stranger.follow("Create an account")
     stranger.sign_up()
     assert (stranger.heading, stranger.basket_count()) == ("Checkout", "1")
 

@@ -83,7 +83,7 @@ def sign_up(at: str, request: pytest.FixtureRequest) -> Callable[[Page], str]:
         page.goto(f"{at}/sign-up")
         page.get_by_label("Username").fill(username)
         page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Open the account").click()
+        page.get_by_role("button", name="Create the account").click()
         expect(page.get_by_text(f"Your username is {username}")).to_be_visible()
         return username
 
@@ -169,7 +169,7 @@ def test_device_keeps_one_passkey_of_an_account(
     add(page, at)
     expect(page.get_by_role("heading", name="Laptop")).to_be_visible()
     add(page, at, "Again")
-    expect(page.get_by_role("alert")).to_have_text("This device has a passkey of your account already.")
+    expect(page.get_by_role("alert")).to_have_text("This device already has a passkey for your account.")
     assert len(device.credentials()) == 1
 
 

@@ -30,7 +30,7 @@ def _as_a_stranger(visitor: Visitor) -> Iterator[str]:
     visitor.open("/account/sign-up")
     yield "sign up"
     visitor.fill(username="a b", password="short")
-    visitor.press("Open the account")
+    visitor.press("Create the account")
     yield "sign up, refused"
     visitor.sign_up(name="Ada")
     yield "profile"

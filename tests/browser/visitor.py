@@ -87,10 +87,10 @@ class Visitor:
     def sign_up(self, **fields: str) -> None:
         """Fill in the page that opens an account, and send it."""
         self.fill(username=self.username, password=self.password, **fields)
-        self.press("Open the account")
+        self.press("Create the account")
 
     def join(self) -> None:
-        """Open an account, as if nothing else was wanted."""
+        """Create an account, as if nothing else was wanted."""
         self.open("/account/sign-up")
         self.sign_up()
         assert self.path == "/account"
@@ -111,15 +111,9 @@ class Visitor:
         self.press("Add to basket")
 
     def set_quantity(self, product: str, qty: int) -> None:
-        """Change the quantity of a product in the basket; with JavaScript, there is no button for it."""
-        field, button = self.page.get_by_label(f"Quantity of {product}"), self.button(f"Update {product}")
-        has_button = button.is_visible()
-        with self.page.expect_navigation():
-            field.fill(str(qty))
-            if has_button:
-                button.click()
-            else:
-                field.press("Tab")
+        """Change the quantity of a product in the basket."""
+        self.page.get_by_label(f"Quantity of {product}").fill(str(qty))
+        self.press("Update quantities")
 
     def fill_address(self, **changed: str) -> None:
         self.fill(**{**ADDRESS, **changed})

@@ -12,7 +12,7 @@ import pytest
 from containers.engine import ROOT, build, docker, inspect, remove_images
 
 SERVICES = {"user-service": "5001", "order-service": "5002"}
-LARGEST_ADDITION = 150_000_000
+LARGEST_ADDITION = 170_000_000  # 30 MB of it are the locales of Babel
 EPOCH = "1700000000"
 
 each_service = pytest.mark.parametrize("service", SERVICES)
@@ -78,7 +78,7 @@ def test_image_configuration_and_labels_are_complete(tags: dict[str, str], servi
 
 
 @each_service
-def test_an_image_adds_less_than_150_mb_to_its_base(tags: dict[str, str], service: str, note: list[str]) -> None:
+def test_an_image_adds_less_than_170_mb_to_its_base(tags: dict[str, str], service: str, note: list[str]) -> None:
     base, whole = (inspect(tag)["Size"] for tag in (os.environ["PYTHON_IMAGE"], tags[service]))
 
     note.append(f"{service}: {(whole - base) / 1e6:.0f} MB above its base of {base / 1e6:.0f} MB")

@@ -13,6 +13,7 @@ from chassis.testing.http import bearer, browser, closing
 from chassis.testing.postgres import empty, migrated_database, operating
 from order_service import MIGRATIONS, create_app
 from order_service.catalog import importer
+from order_service.catalog.categories import Categories
 from order_service.catalog.importer import Product
 from order_service.settings import Settings
 
@@ -60,6 +61,7 @@ def client(app: Flask) -> FlaskClient:
 def visitor(app: Api, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     """Return the browser of a visitor who has not signed in; no page comes from memory."""
     monkeypatch.setattr("chassis.http.response_cache.FRESH_SECONDS", -1)
+    monkeypatch.setattr(app.services, "categories", Categories(app.services.database))
     return browser(app)
 
 

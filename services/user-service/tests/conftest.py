@@ -89,7 +89,7 @@ def alices(app: Api, register: Callable[..., Any]) -> FlaskClient:
 
 @pytest.fixture
 def register(client: FlaskClient) -> Callable[..., Any]:
-    """Open an account: register("alice", email="alice@example.com")."""
+    """Create an account: register("alice", email="alice@example.com")."""
 
     def register(username: str = "alice", password: str = PASSWORD, **members: Any) -> Any:
         return client.post("/register", json={"username": username, "password": password, **members})

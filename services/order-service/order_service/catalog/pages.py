@@ -21,7 +21,7 @@ PAGE_SIZE = 24
 FEW = 5
 """From this stock down, a page tells how many are left."""
 
-SORTS = {"": "Our order", "name": "Name", "price": "Price, lowest first", "-price": "Price, highest first"}
+SORTS = {"": "Featured", "name": "Name", "price": "Price, lowest first", "-price": "Price, highest first"}
 _FILTERS = ("q", "category", "sort")
 
 

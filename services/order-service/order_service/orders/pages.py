@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from itertools import chain, repeat
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -18,12 +19,11 @@ from chassis.pages.cookies import TOKEN
 from chassis.pages.forms import Form, read_form
 from chassis.pages.responses import go_to, page
 from chassis.pages.visitors import caller
-from chassis.problems import Conflict, Problem
+from chassis.problems import Conflict, NotFound, Problem
 from chassis.service_client import ServiceCallFailed
 from order_service.catalog import pictures
-from order_service.catalog.queries import get_product
 from order_service.orders import actions, queries, rules
-from order_service.orders.basket import Basket, hundredths, look_up
+from order_service.orders.basket import Basket, look_up
 from order_service.orders.rules import LARGEST_QTY
 from order_service.orders.schemas import OrderQuery, PlaceHeaders
 from order_service.services import current_services
@@ -31,14 +31,23 @@ from order_service.services import current_services
 basket_pages = public_pages("basket pages", __name__, "/shop")
 order_pages = signed_in_pages("order pages", __name__, "/shop")
 
+LARGEST_BASKET = 100  # lines of a form; a basket holds fewer
 BASKET, CHECKOUT, ORDERS = "/shop/basket", "/shop/checkout", "/shop/orders"
 PAGE_SIZE = 20
 
 
-class BasketChange(Query):
-    product_id: Annotated[str, identifier(100)] = ""
-    qty: WholeNumber = Field(default=1, ge=0, le=LARGEST_QTY)
-    do: Literal["add", "set", "remove", "tidy"] = "set"
+class BasketForm(Query):
+    """Products and their quantities, one by one; `remove` names the product whose button was pressed."""
+
+    product_id: list[Annotated[str, identifier(100)]] = Field(default=[], max_length=LARGEST_BASKET)
+    qty: list[Annotated[WholeNumber, Field(ge=0, le=LARGEST_QTY)]] = Field(default=[], max_length=LARGEST_BASKET)
+    remove: str = ""
+    do: Literal["add", "set", "checkout", "tidy"] = "set"
+
+    def quantities(self) -> dict[str, int]:
+        """Return the quantity of each product, one where none was sent."""
+        quantities = dict(zip(self.product_id, chain(self.qty, repeat(1)), strict=False))
+        return {**quantities, self.remove: 0} if self.remove else quantities
 
 
 @basket_pages.get("/basket")
@@ -55,12 +64,13 @@ def basket_page(basket: Basket, status: int = 200, problem: str = "") -> Respons
 
 @basket_pages.post("/basket")
 def change_basket() -> Response:
-    """Add a product to the basket, set its quantity, remove it, or remove all that are no longer sold."""
-    change = BasketChange.model_validate(request.form.to_dict())
+    """Add products to the basket, or set the quantities of those in it; then show it, or go on to the checkout."""
+    lists = {name: request.form.getlist(name) for name in ("product_id", "qty")}
+    form = BasketForm.model_validate({**request.form.to_dict(), **lists})
     services = current_services()
     before = read_basket(services.settings)
-    lines = look_up(services.database, before).cookie_lines() if change.do == "tidy" else _changed(before, change)
-    response = go_to(f"{BASKET}?{urlencode({'added': change.product_id})}" if change.do == "add" else BASKET)
+    lines = look_up(services.database, before).cookie_lines() if form.do == "tidy" else _changed(before, form)
+    response = go_to(_after(form))
     try:
         write_basket(response, services.settings, lines)
     except BasketFull:
@@ -69,18 +79,26 @@ def change_basket() -> Response:
     return response
 
 
-def _changed(before: list[Line], change: BasketChange) -> list[Line]:
-    """Return the lines of the basket after the change; what is added or set gets the price of today."""
+def _after(form: BasketForm) -> str:
+    if form.do == "add":
+        return f"{BASKET}?{urlencode({'added': form.product_id[0]})}"
+    return CHECKOUT if form.do == "checkout" and not form.remove else BASKET
+
+
+def _changed(before: list[Line], form: BasketForm) -> list[Line]:
+    """Return the lines of the basket after the change; those that the form names get the price of today."""
+    wanted, adding = form.quantities(), form.do == "add"
     lines = {line.product_id: line for line in before}
-    already = lines.pop(change.product_id, None)
-    if change.do == "remove" or not change.qty:
-        return list(lines.values())
-    product = orjson.loads(get_product(current_services().database, product_id=change.product_id))
-    more = already.qty if already and change.do == "add" else 0
-    lines[change.product_id] = Line(
-        change.product_id, min(change.qty + more, LARGEST_QTY), hundredths(product["price"])
-    )
-    return list(lines.values())
+    for product_id, qty in wanted.items():
+        already = lines.get(product_id, Line(product_id, 0, 0))
+        if adding or already.qty:
+            more = already.qty if adding else 0
+            lines[product_id] = already._replace(qty=min(qty + more, LARGEST_QTY))
+    priced = {line.product["id"]: line.price for line in look_up(current_services().database, [*lines.values()]).lines}
+    if adding and not (wanted and priced.keys() >= wanted.keys()):
+        raise NotFound
+    seen = {product_id: price for product_id, price in priced.items() if product_id in wanted}
+    return [line._replace(price=seen.get(line.product_id, line.price)) for line in lines.values() if line.qty]
 
 
 @order_pages.get("/checkout")
@@ -204,7 +222,7 @@ def cancel_order(order_id: str) -> Response:
     try:
         actions.cancel_order(current_services().database, buyer_id=caller().user_id, order_id=order_id)
     except rules.NotCancellable:
-        return go_to(f"{ORDERS}/{order_id}")
+        return go_to(f"{ORDERS}/{order_id}?done=too-late")
     return go_to(f"{ORDERS}/{order_id}?done=cancelled")
 
 

@@ -12,8 +12,9 @@ import pytest
 from flask import Flask
 
 from chassis.db.database import Database
+from chassis.http.openapi import Api
 from chassis.testing.budgets import effort
-from chassis.testing.http import bearer
+from chassis.testing.http import bearer, browser
 
 ALICE = bearer("u-alice", "alice")
 ITEMS = {"items": [{"product_id": "p1", "qty": 1}, {"product_id": "p2", "qty": 1}]}
@@ -74,3 +75,30 @@ def test_number_of_statements_equals_the_budget(
     with count_statements(db) as statements:
         assert app.test_client().open(**second).status == BUDGETS[work].status
     assert len(statements) == BUDGETS[work].statements
+
+
+PAGES = {
+    "/shop?q=product": 1,
+    "/shop/products/p1": 1,
+    "/shop/basket": 1,
+    "/shop/checkout": 1,
+    "/shop/orders": 1,
+    "/shop/orders/{order_id}": 1,
+    "/shop/assets/shop.css": 0,
+    "/shop/pictures/other-0.svg": 0,
+}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_number_of_statements_of_a_page_equals_the_budget(
+    *, app: Api, db: Database, stock: Callable[..., None], place: Callable[..., Any],
+    count_statements: Callable[..., Any], path: str
+) -> None:  # fmt: skip
+    stock(p1=9, p2=9)
+    path = path.format(order_id=place(p1=1).json["order_id"])
+    client = browser(app, ALICE["Authorization"].removeprefix("Bearer "))
+    client.set_cookie("shop-basket", "p1:1:1000|p2:2:1000")
+    assert client.get(path).status_code == 200
+    with count_statements(db) as statements:
+        assert client.get(path).status_code == 200
+    assert len(statements) == PAGES[path if path in PAGES else "/shop/orders/{order_id}"]

@@ -285,7 +285,8 @@ def test_an_order_is_cancelled_once(
     assert messages(alices.get(first.headers["Location"])) == ["The order is cancelled."]
     assert f'href="{url}/cancel"' not in alices.get(url).text
     second = alices.post(f"{url}/cancel")
-    assert (second.status_code, second.headers["Location"]) == (303, url)
+    assert (second.status_code, second.headers["Location"]) == (303, f"{url}?done=too-late")
+    assert messages(alices.get(second.headers["Location"])) == ["This order can no longer be cancelled."]
     assert left("p1") == 5
 
 

@@ -53,7 +53,7 @@ def test_the_profile_is_shown_and_changed(alices: FlaskClient) -> None:
         ({"email": "nonsense", "current_password": PASSWORD}, {"email"}),
         (
             {"email": "new@example.com", "current_password": "wrong horse"},
-            {"current_password": "This is not your password."},
+            {"current_password": "Wrong password."},
         ),
         (
             {"email": "bob@example.com", "current_password": PASSWORD},
@@ -131,7 +131,7 @@ def test_a_new_password_ends_all_other_devices(app: Api, alices: FlaskClient) ->
     ("fields", "errors"),
     [
         ({"current_password": ""}, {"current_password": "Current password is missing."}),
-        ({"current_password": "wrong horse"}, {"current_password": "This is not your password."}),
+        ({"current_password": "wrong horse"}, {"current_password": "Wrong password."}),
         ({"new_password": "short"}, {"new_password": "New password needs at least 8 characters."}),
         (
             {"new_password": "password"},
@@ -154,7 +154,7 @@ def test_a_wrong_change_of_password_is_explained_and_shows_none(
 def test_too_many_wrong_passwords_are_said(alices: FlaskClient) -> None:
     form = {"current_password": "wrong horse", "new_password": "battery staple"}
     answers = [alices.post("/account/password", data=form) for _ in range(20)]
-    assert "This is not your password." in answers[0].text
+    assert "Wrong password." in answers[0].text
     assert "Too many attempts. Please wait a moment, then try again." in answers[-1].text
 
 
@@ -213,7 +213,7 @@ def test_own_data_is_downloaded(alices: FlaskClient) -> None:
 
 def test_an_account_is_deleted_with_its_password_alone(alices: FlaskClient) -> None:
     refused = alices.post("/account/delete", data={"password": "wrong horse"})
-    assert (refused.status_code, field_errors(refused)) == (400, {"password": "This is not your password."})
+    assert (refused.status_code, field_errors(refused)) == (400, {"password": "Wrong password."})
     empty = alices.post("/account/delete", data={})
     assert (empty.status_code, set(field_errors(empty))) == (400, {"password"})
     assert alices.get("/account").status_code == 200

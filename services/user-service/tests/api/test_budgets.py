@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from chassis.db.database import Database
 from chassis.testing.budgets import effort
 
 PROFILE_CALLS = 40
+PAGE_CALLS = 74
 SIGN_IN = {"username": "alice", "password": "correct horse"}
 STATEMENTS = {
     ("GET", "/profile"): 1,
@@ -43,3 +45,32 @@ def test_number_of_statements_equals_the_budget(
         answer = app.test_client().open(path, method=method, headers=alice, json=bodies.get(path))
     assert answer.status_code in {200, 204}
     assert len(statements) == STATEMENTS[method, path]
+
+
+PAGES = {
+    "": 1,
+    "/address": 1,
+    "/devices": 1,
+    "/passkeys": 2,
+    "/data/account.json": 1,
+    "/password": 1,
+    "/data": 1,
+    "/sign-in": 0,
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_number_of_statements_of_a_page_equals_the_budget(
+    db: Database, alices: FlaskClient, count_statements: Callable[..., Any], page: str
+) -> None:
+    with count_statements(db) as statements:
+        assert alices.get(f"/account{page}").status_code == 200
+    assert len(statements) == PAGES[page]
+
+
+def test_a_signed_in_page_stays_within_its_budget_of_calls(app: Flask, alices: FlaskClient) -> None:
+    cookie = f"shop-token={alices.get_cookie('shop-token').value}"  # type: ignore[union-attr]
+    request = {"path": "/account", "headers": {"Cookie": cookie, "Accept": "text/html"}}
+    status, calls = effort(app, [request] * 8)
+    assert status == "200 OK"
+    assert calls <= PAGE_CALLS

@@ -465,7 +465,7 @@ def test_removing_needs_the_password(alice: Visitor, passkey: Authenticator, run
     wrong = alice.post(f"{HOME}/{passkey.id}/remove", data={"current_password": "wrong horse"})
     missing = alice.post(f"{HOME}/{passkey.id}/remove", data={})
     assert (wrong.status_code, missing.status_code) == (400, 400)
-    assert "This is not your password." in wrong.text
+    assert "Wrong password." in wrong.text
     assert run("SELECT count(*) FROM passkeys") == [(1,)]
 
 

@@ -139,7 +139,7 @@ def test_a_wrong_sign_in_is_explained_and_keeps_the_name_alone(
     register("alice")
     answer = visitor.post("/account/sign-in?next=/shop", data=SIGN_IN | fields)
     assert (answer.status_code, field_errors(answer)) == (status, errors)
-    assert ("That username and password do not fit together." in answer.text) is (status == 401)
+    assert ("That username and password do not match." in answer.text) is (status == 401)
     assert field_values(answer) == {"username": (SIGN_IN | fields)["username"], "q": ""}
     assert "horse" not in answer.text
     assert "WWW-Authenticate" not in answer.headers

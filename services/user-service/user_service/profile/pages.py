@@ -27,7 +27,7 @@ profile_pages = signed_in_pages("profile pages", __name__, "/account")
 
 _FIELDS = {
     EmailTaken.code: ("email", "There is another account with this email address."),
-    WrongPassword.code: ("current_password", "This is not your password."),
+    WrongPassword.code: ("current_password", "Wrong password."),
 }
 
 

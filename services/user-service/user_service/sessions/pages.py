@@ -33,7 +33,7 @@ _NOTICES = {
     "signed-up": "Your account is open. Please sign in.",
 }
 REFUSALS = {
-    InvalidCredentials.code: "That username and password do not fit together.",
+    InvalidCredentials.code: "That username and password do not match.",
     TooManyRequests.code: "Too many attempts. Please wait a moment, then try again.",
     Busy.code: "Too many people are signing in right now. Please try again.",
 }

@@ -42,7 +42,7 @@ def sign_up_page(form: Form[RegisterBody], status: int = 200) -> Response:
 
 @sign_up_pages.post("/sign-up")
 def sign_up() -> Response:
-    """Open an account, and a session in it."""
+    """Create an account, and a session in it."""
     services = current_services()
     form = read_form(
         RegisterBody, typed(["username", "name", "email"]) | {"password": request.form.get("password", "")}

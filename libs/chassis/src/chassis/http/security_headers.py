@@ -35,7 +35,7 @@ def protect_pages(app: Flask) -> None:
 
     @app.after_request
     def allow_own_scripts(response: Response) -> Response:
-        if response.mimetype == "text/html" and CSP not in response.headers:
+        if CSP not in response.headers and response.mimetype == "text/html":
             response.headers[CSP] = _policy(response.get_data(as_text=True))
         return response
 

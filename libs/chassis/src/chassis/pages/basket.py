@@ -30,7 +30,8 @@ class BasketFull(Exception):
 
 def read_basket(settings: Settings) -> list[Line]:
     """Return the lines of the basket, MOST_LINES at most; those that are not ours are left out."""
-    found = map(_LINE.fullmatch, (BASKET.read(settings) or "").split("|"))
+    text = BASKET.read(settings)
+    found = map(_LINE.fullmatch, text.split("|")) if text else ()
     lines = {match[1]: Line(match[1], int(match[2]), int(match[3])) for match in found if match and int(match[2])}
     return list(lines.values())[:MOST_LINES]
 

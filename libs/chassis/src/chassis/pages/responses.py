@@ -16,12 +16,14 @@ PRIVATE = "no-store"
 
 def page(template: str, status: int = 200, *, cache_control: str = PRIVATE, **variables: Any) -> Response:
     """Return the page; without `cache_control`, no cache keeps it."""
-    response = Response(render_template(template, **variables), status, content_type="text/html; charset=utf-8")
-    response.headers["Cache-Control"] = cache_control
-    response.headers["Vary"] = "Cookie"
-    response.headers["Referrer-Policy"] = "same-origin"  # with no-referrer, forms would have the Origin `null`
-    response.headers[CSP] = _policy(current_app.services.settings)  # type: ignore[attr-defined]
-    return response
+    headers = {
+        "Cache-Control": cache_control,
+        "Content-Type": "text/html; charset=utf-8",
+        "Referrer-Policy": "same-origin",  # with no-referrer, forms would have the Origin `null`
+        "Vary": "Cookie",
+        CSP: _policy(current_app.services.settings),  # type: ignore[attr-defined]
+    }
+    return Response(render_template(template, **variables), status, headers)
 
 
 def go_to(url: str, status: int = 303) -> Response:

@@ -14,8 +14,9 @@ from chassis.settings import Settings
 def page_url(path: str) -> str:
     """Return the URL of a page of either service, for a link or a redirect of this request."""
     settings = _settings()
-    ours = is_account(path) == (settings.service == "user-service")
-    return path if ours or not settings.sibling_port else f"{sibling_origin()}{path}"
+    if not settings.sibling_port or is_account(path) == (settings.service == "user-service"):
+        return path
+    return f"{sibling_origin()}{path}"
 
 
 def is_account(path: str) -> bool:

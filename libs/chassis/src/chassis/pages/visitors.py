@@ -52,7 +52,7 @@ def to_sign_in(_refused: Unauthenticated) -> Response:
     if not services.sign_in_available():
         return show(SignInUnavailable())
     token = TOKEN.read(services.settings)
-    if token is None:
+    if not token:
         return go_to(with_next(SIGN_IN, current_path()))
     if RENEWED.read(services.settings):
         return show(SignInUnavailable())  # our clock and the issuer's differ; asking again would never end

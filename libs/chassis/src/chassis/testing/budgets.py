@@ -53,7 +53,11 @@ def _effort(app: Api, environ: dict[str, Any]) -> Effort:
 
 
 def _is_own(file: str) -> bool:
-    return "site-packages" not in file and any(folder in Path(file).as_posix() for folder in OWN_CODE)
+    return (
+        file.endswith(".py")
+        and "site-packages" not in file
+        and any(folder in Path(file).as_posix() for folder in OWN_CODE)
+    )
 
 
 @pytest.fixture

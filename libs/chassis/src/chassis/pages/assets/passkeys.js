@@ -4,7 +4,7 @@
   const REFUSALS = {
     NotAllowedError: "You cancelled, or it took too long. Please try again.",
     AbortError: "You cancelled, or it took too long. Please try again.",
-    InvalidStateError: "This device has a passkey of your account already.",
+    InvalidStateError: "This device already has a passkey for your account.",
     SecurityError: "Passkeys do not work at this address of the shop.",
     NotSupportedError: "This device cannot keep passkeys of this kind.",
     ConstraintError: "This device cannot keep passkeys of this kind.",

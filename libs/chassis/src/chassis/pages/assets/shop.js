@@ -17,11 +17,6 @@ addEventListener("submit", (event) => {
 });
 addEventListener("pageshow", () => document.querySelectorAll("[data-sent]").forEach((form) => delete form.dataset.sent));
 
-// A changed quantity in the basket counts without a button.
-addEventListener("change", (event) => {
-  if (event.target.matches(".lines input[name=qty]")) event.target.form.requestSubmit();
-});
-
 // Search and filters change the list without a reload.
 const list = document.querySelector("[data-live]");
 let newest = 0;
