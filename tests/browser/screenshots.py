@@ -38,7 +38,7 @@ def scenes(visitor: Visitor) -> Iterator[str]:
         visitor.add(product_id)
     visitor.open("/shop/basket")
     yield "basket"
-    visitor.follow("Go to checkout")
+    visitor.press("Go to checkout")
     visitor.fill_address()
     visitor.press("Place the order")
     yield "order"

@@ -31,7 +31,7 @@ def at_the_checkout(customer: Visitor, lamp: str, qty: int = 1) -> None:
     """Lead the customer to the button that places the order."""
     customer.join()
     customer.add(lamp, qty)
-    customer.follow("Go to checkout")
+    customer.press("Go to checkout")
     customer.fill_address()
 
 
@@ -45,7 +45,7 @@ def test_sold_out_product_is_marked_and_not_ordered(customer: Visitor, databases
     customer.press("Place the order")
     assert customer.heading == "Basket"
     customer.sees("Sold out. Please remove it.")
-    expect(customer.link("Go to checkout")).to_have_count(0)
+    expect(customer.button("Go to checkout")).to_have_count(0)
     assert databases.orders(lamp) == 0
 
     customer.press("Remove Test lamp")
@@ -65,7 +65,7 @@ def test_quantity_above_the_stock_is_marked_until_it_is_reduced(
     assert databases.orders(lamp) == 0
 
     customer.set_quantity("Test lamp", 3)
-    customer.follow("Go to checkout")
+    customer.press("Go to checkout")
     customer.fill_address()
     customer.press("Place the order")
     customer.sees("Thank you!")
@@ -101,9 +101,9 @@ def test_product_that_is_gone_is_named_and_removed(customer: Visitor, databases:
     databases.run("order_service", "DELETE FROM products WHERE id = %(id)s", id=lamp)
     customer.open("/shop/basket")
     customer.sees("One product in your basket is no longer sold.")
-    expect(customer.link("Go to checkout")).to_have_count(0)
+    expect(customer.button("Go to checkout")).to_have_count(0)
     customer.press("Remove what is no longer sold")
-    expect(customer.link("Go to checkout")).to_be_visible()
+    expect(customer.button("Go to checkout")).to_be_visible()
     assert customer.basket_count() == "1"
 
 

@@ -59,7 +59,7 @@ def test_keyboard_alone_places_an_order(visit: Visit) -> None:
     typist.activate("Mechanical Keyboard")
     typist.activate("Add to basket", "BUTTON", "Space")
     visitor.sees("is in your basket")
-    typist.activate("Go to checkout")
+    typist.activate("Go to checkout", "BUTTON")
     typist.activate("Create an account")
     typist.type_into("Username", visitor.username)
     typist.type_into("Password", visitor.password)

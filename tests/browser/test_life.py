@@ -95,7 +95,7 @@ def fill_the_basket(customer: Visitor) -> None:
 
 def order_with_a_new_account(customer: Visitor) -> None:
     customer.expects(400)
-    customer.follow("Go to checkout")
+    customer.press("Go to checkout")
     assert customer.path == "/account/sign-in"
     customer.follow("Create an account")
     customer.sign_up(name="Ada")
@@ -125,7 +125,7 @@ def order_again_with_the_saved_address(customer: Visitor) -> None:
     customer.press("Save")
     customer.sees("Saved.")
     customer.add("p3")
-    customer.follow("Go to checkout")
+    customer.press("Go to checkout")
     expect(customer.page.get_by_label("Your saved address")).to_be_checked()
     customer.press("Place the order")
     customer.sees("Thank you!")
@@ -213,4 +213,4 @@ def delete_account(customer: Visitor, databases: Databases) -> None:
     assert left == []
     customer.expects(401)
     customer.sign_in()
-    customer.sees("do not fit together")
+    customer.sees("do not match")

@@ -75,7 +75,7 @@ def test_reload_sends_a_form_that_met_an_outage_again(visit: Visit, shop: Shop) 
     customer.expects(AWAY)
     customer.join()
     customer.add("p1")
-    customer.follow("Go to checkout")
+    customer.press("Go to checkout")
     customer.fill_address(street="Typed Street 7")
     shop.postgres.stop()
     customer.press("Place the order")
@@ -93,7 +93,7 @@ def test_customer_with_a_token_orders_while_user_service_is_stopped(customer: Vi
     customer.open("/shop")
     assert len(customer.page.locator(".card").all()) == 24
     customer.open("/shop/basket")
-    customer.follow("Go to checkout")
+    customer.press("Go to checkout")
     expect(customer.page.get_by_label("Your saved address")).to_have_count(0)
     customer.fill_address(street="Typed Street 7")
     customer.press("Place the order")
@@ -109,7 +109,7 @@ def test_stranger_is_told_that_signing_in_is_not_possible_now(visit: Visit, shop
     time.sleep(5)  # until order-service has noticed
     stranger.add("p1")
     with stranger.page.expect_navigation() as navigation:
-        stranger.link("Go to checkout").click()
+        stranger.button("Go to checkout").click()
     assert navigation.value.status == AWAY
     stranger.sees("Signing in is not possible at the moment; your basket is kept.")
     assert stranger.basket_count() == "1"

@@ -42,7 +42,7 @@ def let_the_token_expire(customer: Visitor) -> None:
 
 def test_form_arrives_although_its_token_has_expired(customer: Visitor) -> None:
     customer.add("p1", 2)
-    customer.follow("Go to checkout")
+    customer.press("Go to checkout")
     customer.fill_address(street="Baker Street 221b")
     first = token(customer)
     let_the_token_expire(customer)
@@ -88,7 +88,7 @@ def test_session_that_another_device_ended_leads_to_sign_in_and_back(visit: Visi
     customer, phone = visit(), visit()
     customer.join()
     customer.add("p1")
-    customer.follow("Go to checkout")
+    customer.press("Go to checkout")
     phone.username = customer.username
     phone.open("/account/sign-in")
     phone.sign_in()

@@ -122,7 +122,7 @@ class Visitor:
     def order(self, product_id: str) -> str:
         """Order one of a product to a typed address; return the order's id."""
         self.add(product_id)
-        self.follow("Go to checkout")
+        self.press("Go to checkout")
         self.fill_address()
         self.press("Place the order")
         self.sees("Thank you!")
