@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import NamedTuple
 
 import pytest
 from flask import Response, request
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from chassis.http import response_cache
 from chassis.http.openapi import Api
@@ -98,6 +102,32 @@ def test_only_successes_are_kept(shop: Shop) -> None:
     assert answers[0].headers["X-Request-ID"] in answers[0].text
     assert answers[1].headers["X-Request-ID"] in answers[1].text
     assert len(shop.rendered) == 2
+
+
+def test_an_error_of_a_batch_names_each_visitors_own_request(start: Callable[..., Api]) -> None:
+    pages, arrived, go_on = public_pages("pages", __name__, "/page"), Event(), Event()
+
+    @pages.get("/missing")
+    @cached
+    def show() -> Response:
+        arrived.set()
+        assert go_on.wait(10)
+        raise NotFound
+
+    app = start(pages)
+
+    def get(accept: str) -> TestResponse:
+        return app.test_client(use_cookies=False).get("/page/missing", headers={"Accept": accept})
+
+    with ThreadPoolExecutor(4) as visitors:
+        running = [visitors.submit(get, "text/html")]
+        assert arrived.wait(10)
+        running += [visitors.submit(get, accept) for accept in ("text/html", "text/html", "application/json")]
+        time.sleep(0.2)  # until they wait for the first
+        go_on.set()
+        answers = [future.result() for future in running]
+    assert [answer.status_code for answer in answers] == [404] * 4
+    assert [answer.headers["X-Request-ID"] in answer.text for answer in answers] == [True] * 4
 
 
 def test_head_gets_the_headers_of_the_page_alone(shop: Shop) -> None:

@@ -47,6 +47,7 @@ def client(start: Callable[..., Api]) -> FlaskClient:
         ("application/problem+json, text/html;q=0.5", "application/problem+json"),
         ("text/*;q=0.1, application/problem+json", "application/problem+json"),
         ("garbage;;;q=x", "application/problem+json"),
+        (f"text/html, {'a/b, ' * 200}", "application/problem+json"),
     ],
 )
 @pytest.mark.parametrize("path", ["/nothing", "/page/conflict"])
@@ -90,11 +91,20 @@ def test_flasks_own_errors_are_pages_too(client: FlaskClient, method: str, path:
 
 
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"])
-def test_a_form_of_more_than_64_kib_is_refused(client: FlaskClient, kind: str) -> None:
-    part = b'--b\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\n' + b"x" * 70_000 + b"\r\n--b--\r\n"
-    body = part if "multipart" in kind else b"a=" + b"x" * 70_000
+def test_a_form_of_more_than_32_kib_is_refused(client: FlaskClient, kind: str) -> None:
+    part = b'--b\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\n' + b"x" * 33_000 + b"\r\n--b--\r\n"
+    body = part if "multipart" in kind else b"a=" + b"x" * 33_000
     headers = BROWSER | {"Sec-Fetch-Site": "same-origin", "Content-Type": kind}
     assert client.post("/page/form", data=body, headers=headers).status_code == 413
+
+
+def test_a_form_of_more_than_100_parts_is_refused(client: FlaskClient) -> None:
+    part = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
+    headers = BROWSER | {"Sec-Fetch-Site": "same-origin", "Content-Type": "multipart/form-data; boundary=b"}
+    statuses = [
+        client.post("/page/form", data=part * parts + b"--b--\r\n", headers=headers).status_code for parts in (100, 101)
+    ]
+    assert statuses == [200, 413]
 
 
 def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(client: FlaskClient) -> None:

@@ -9,8 +9,8 @@ from flask import Flask, render_template_string
 
 from chassis.http.api import Shape, line
 from chassis.http.postal import Address
-from chassis.pages.forms import Form, read_form, typed
-from chassis.problems import InvalidRequest, Problem
+from chassis.pages.forms import Form, read_form, read_json, typed
+from chassis.problems import InvalidRequest, Problem, UnsupportedMediaType
 
 
 class Person(Shape):
@@ -77,6 +77,25 @@ def test_a_problem_is_noted_beside_the_fields_that_it_names() -> None:
 def test_typed_fields_are_trimmed_and_missing_ones_blank(app: Flask) -> None:
     with app.test_request_context("/", method="POST", data={"name": "  Ada ", "other": "x"}):
         assert typed(["name", "nickname"]) == {"name": "Ada", "nickname": ""}
+
+
+@pytest.mark.parametrize("body", ["[" * 30_000, '{"name":' * 4_000, "{", "", "NaN", "\xff"])
+def test_json_that_cannot_be_read_is_refused(app: Flask, body: str) -> None:
+    with (
+        app.test_request_context("/", method="POST", data=body.encode("latin-1"), content_type="application/json"),
+        pytest.raises(InvalidRequest, match="not valid JSON"),
+    ):
+        read_json(Person)
+
+
+def test_json_is_read_as_json_alone(app: Flask) -> None:
+    with app.test_request_context("/", method="POST", json={"name": "Ada"}):
+        assert read_json(Person) == Person(name="Ada")
+    with (
+        app.test_request_context("/", method="POST", data='{"name": "Ada"}', content_type="text/plain"),
+        pytest.raises(UnsupportedMediaType),
+    ):
+        read_json(Person)
 
 
 FIELDS = """{% from "pages/forms.html" import field, summary %}{{ summary(form) }}

@@ -16,18 +16,19 @@ from chassis.context import no_session_has_ended, sign_in_is_available
 from chassis.db.database import Database
 from chassis.service_client import ServiceClient
 from order_service.catalog.categories import Categories
+from order_service.orders.saved_address import SECONDS, SavedAddresses
 from order_service.sessions.session_feed import SessionFeed
 from order_service.settings import Settings
 
 
 @dataclass(kw_only=True)
 class Services(context.Services):
-    """The chassis' services, the feed of ended sessions and user-service's public keys; None where not used."""
+    """The chassis' services, and what they have from user-service; None where not used."""
 
     settings: Settings
     feed: SessionFeed | None
     keys: RemoteKeys | None
-    user_service: ServiceClient | None
+    saved_addresses: SavedAddresses | None
     categories: Categories
 
     def close(self) -> None:
@@ -68,6 +69,13 @@ def connect(settings: Settings, database: Database) -> Services:
         sign_in_available=feed.is_in_contact if feed else sign_in_is_available,
         feed=feed,
         keys=keys,
-        user_service=client,
+        saved_addresses=_saved_addresses(settings),
         categories=Categories(database),
     )
+
+
+def _saved_addresses(settings: Settings) -> SavedAddresses | None:
+    if not settings.user_service_url:
+        return None
+    client = ServiceClient(settings.user_service_url, settings.service_credential[0], attempt_seconds=SECONDS)
+    return SavedAddresses(client)

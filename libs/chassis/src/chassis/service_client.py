@@ -24,13 +24,22 @@ class ServiceCallFailed(Exception):
     """The other service did not answer, or its response is not a JSON object with status 200."""
 
 
-class ServiceClient:
-    """An HTTP client for one other service of the shop."""
+class ServiceCallRefused(ServiceCallFailed):
+    """The other service works, and refused this call with a status of 4xx."""
 
-    def __init__(self, url: str, credential: str) -> None:
+
+class ServiceClient:
+    """An HTTP client for one other service of the shop; with `attempt_seconds` it tries once, for that long."""
+
+    def __init__(self, url: str, credential: str, attempt_seconds: float | None = None) -> None:
         self._url = url.rstrip("/")
         self._credential = credential
-        self._pool = PoolManager(timeout=_TIMEOUT, retries=_RETRIES)
+        self._seconds = attempt_seconds
+        self._pool = (
+            PoolManager(timeout=Timeout(total=attempt_seconds), retries=False, maxsize=2)
+            if attempt_seconds
+            else PoolManager(timeout=_TIMEOUT, retries=_RETRIES)
+        )
 
     def get(self, path: str, token: str | None = None, **query: str | int) -> dict[str, Any]:
         """Return the JSON object at `path`, asked for with the service credential, or with the token of a user."""
@@ -40,11 +49,12 @@ class ServiceClient:
             answer = self._pool.request(
                 "GET", url, fields=fields, headers=self._headers(token), redirect=False, preload_content=False
             )
-            body = orjson.loads(_read(answer))
+            body = orjson.loads(_read(answer, self._seconds or MAX_RESPONSE_SECONDS))
         except (HTTPError, orjson.JSONDecodeError) as failure:
             raise ServiceCallFailed(f"{url}: {type(failure).__name__}") from failure
         if answer.status != 200 or not isinstance(body, dict):  # noqa: PLR2004 - a status
-            raise ServiceCallFailed(f"{url}: {answer.status}")
+            refused = 400 <= answer.status < 500  # noqa: PLR2004 - statuses
+            raise (ServiceCallRefused if refused else ServiceCallFailed)(f"{url}: {answer.status}")
         return body
 
     def _headers(self, token: str | None) -> dict[str, str]:
@@ -54,9 +64,9 @@ class ServiceClient:
         return {"Authorization": f"Bearer {token or self._credential}", **known}
 
 
-def _read(answer: BaseHTTPResponse) -> bytes:
+def _read(answer: BaseHTTPResponse, seconds: float) -> bytes:
     """Return the raw body; raise ServiceCallFailed when it is too large or too slow."""
-    deadline, body = monotonic() + MAX_RESPONSE_SECONDS, b""
+    deadline, body = monotonic() + seconds, b""
     while chunk := answer.read1(MAX_RESPONSE_BYTES, decode_content=False):
         body += chunk
         if len(body) > MAX_RESPONSE_BYTES or monotonic() > deadline:

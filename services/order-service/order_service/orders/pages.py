@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from itertools import chain, repeat
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 import orjson
 from flask import Response, request
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from chassis.http.api import Query, WholeNumber, identifier
 from chassis.http.postal import Address
 from chassis.pages.basket import BasketFull, Line, read_basket, write_basket
 from chassis.pages.blueprint import public_pages, signed_in_pages
 from chassis.pages.cookies import TOKEN
-from chassis.pages.forms import Form, read_form
+from chassis.pages.forms import Form, read_form, typed
 from chassis.pages.responses import go_to, page
 from chassis.pages.visitors import caller
 from chassis.problems import Conflict, NotFound, Problem
-from chassis.service_client import ServiceCallFailed
 from order_service.catalog import pictures
 from order_service.orders import actions, queries, rules
 from order_service.orders.basket import Basket, look_up
 from order_service.orders.rules import LARGEST_QTY
+from order_service.orders.saved_address import digest
 from order_service.orders.schemas import OrderQuery, PlaceHeaders
 from order_service.services import current_services
 
@@ -66,7 +67,8 @@ def basket_page(basket: Basket, status: int = 200, problem: str = "") -> Respons
 def change_basket() -> Response:
     """Add products to the basket, or set the quantities of those in it; then show it, or go on to the checkout."""
     lists = {name: request.form.getlist(name) for name in ("product_id", "qty")}
-    form = BasketForm.model_validate({**request.form.to_dict(), **lists})
+    others = {name: request.form[name] for name in ("remove", "do") if name in request.form}
+    form = BasketForm.model_validate(others | lists)
     services = current_services()
     before = read_basket(services.settings)
     lines = look_up(services.database, before).cookie_lines() if form.do == "tidy" else _changed(before, form)
@@ -108,31 +110,28 @@ def checkout() -> Response:
     basket = look_up(services.database, read_basket(services.settings))
     if not basket.can_be_ordered or basket.gone:
         return go_to(BASKET)
-    return checkout_page(basket, Form({"to": "saved", "country": "", "key": secrets.token_urlsafe(16)}))
+    return checkout_page(basket, Form({"to": "saved", "country": "", "key": new_key()}))
 
 
 def checkout_page(basket: Basket, form: Form[Address], status: int = 200, problem: str = "") -> Response:
-    return page("orders/checkout.html", status, basket=basket, form=form, problem=problem, saved=saved_address())
+    saved = saved_address()
+    return page(
+        "orders/checkout.html",
+        status,
+        basket=basket,
+        form=form,
+        problem=problem,
+        saved=saved,
+        shown=digest(saved) if saved else "",
+    )
 
 
 def saved_address() -> dict[str, Any] | None:
-    """Return the address of the caller's profile, which user-service keeps; None when it cannot be had now."""
+    """Return the address of the caller's profile; None when there is none, or it cannot be had now."""
     services = current_services()
-    if services.user_service is None or not services.sign_in_available():
+    if services.saved_addresses is None or not services.sign_in_available():
         return None
-    try:
-        profile = services.user_service.get("/profile", token=TOKEN.read(services.settings))
-    except ServiceCallFailed:
-        return None
-    return _address(profile.get("shipping_address"))
-
-
-def _address(stored: object) -> dict[str, Any] | None:
-    """Return the address; None for what is none, whatever user-service says."""
-    try:
-        return Address.model_validate(stored).model_dump()
-    except ValidationError:
-        return None
+    return services.saved_addresses.get(TOKEN.read(services.settings))
 
 
 @order_pages.post("/checkout")
@@ -143,17 +142,20 @@ def order() -> Response:
     if not basket.can_be_ordered or basket.gone:
         return go_to(BASKET)
     form = address_form()
+    if not form.values["key"]:  # without it, the same form sent twice would be two orders
+        form.values = {**form.values, "key": new_key()}
+        return checkout_page(basket, form, 400, "Something was missing. Please look at your order and place it again.")
     if form.model is None:
         return checkout_page(basket, form, 400)
-    if str(basket.total) != request.form.get("total"):
-        return checkout_page(basket, form, 409, "Prices or your basket have changed. Please look at the total again.")
+    if changed := what_changed(basket, form.values, form.model):
+        return checkout_page(basket, form, 409, changed)
     try:
         placed = actions.place_order(
             services.database,
             buyer=caller(),
             basket={line.product["id"]: line.qty for line in basket.lines},
             ship_to=form.model.model_dump(),
-            idempotency_key=idempotency_key(),
+            idempotency_key=idempotency_key(form.values["key"]),
         )
     except (Conflict, rules.UnknownProduct, rules.KeyReused) as refused:
         return after_refusal(refused)
@@ -164,19 +166,28 @@ def order() -> Response:
 
 def address_form() -> Form[Address]:
     """Return the address of this order: the saved one, or the one that was typed."""
-    names = (*Address.model_fields, "to", "key")
-    typed = {name: request.form.get(name, "").strip() for name in names}
-    if typed["to"] == "saved" and (address := saved_address()):
-        form = read_form(Address, address)
-        form.values = typed
-        return form
-    form = read_form(Address, {name: typed[name] for name in Address.model_fields})
-    form.values = typed
+    values = typed((*Address.model_fields, "to", "key", "saved", "total"))
+    saved = saved_address() if values["to"] == "saved" else None
+    form = read_form(Address, saved or {name: values[name] for name in Address.model_fields})
+    form.values = values
     return form
 
 
-def idempotency_key() -> str | None:
-    return PlaceHeaders.model_validate({"Idempotency-Key": request.form.get("key") or None}).idempotency_key
+def what_changed(basket: Basket, sent: Mapping[str, Any], address: Address) -> str:
+    """Return what is no longer as the page showed it."""
+    if str(basket.total) != sent["total"]:
+        return "Prices or your basket have changed. Please look at the total again."
+    if sent["to"] == "saved" and sent["saved"] != digest(address.model_dump()):
+        return "Your saved address has changed. Please look at it again."
+    return ""
+
+
+def new_key() -> str:
+    return secrets.token_urlsafe(16)
+
+
+def idempotency_key(key: str) -> str | None:
+    return PlaceHeaders.model_validate({"Idempotency-Key": key}).idempotency_key
 
 
 def after_refusal(refused: Problem) -> Response:

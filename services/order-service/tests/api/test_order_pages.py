@@ -16,6 +16,7 @@ from chassis.http.openapi import Api
 from chassis.service_client import ServiceCallFailed
 from chassis.testing.http import bearer, browser, field_errors, field_values, messages
 from order_service.orders.rules import FeedTooOld
+from order_service.orders.saved_address import SavedAddresses
 
 BOB = bearer("u-bob", "bob")
 ADDRESS = {"recipient": "Ada", "street": "Weg 1", "city": "Bonn", "postal_code": "53111", "country": "DE"}
@@ -158,6 +159,18 @@ def test_a_key_that_no_page_made_is_refused(shopping: FlaskClient, key: str, cou
     assert count() == 0
 
 
+@pytest.mark.parametrize("key", ["", " ", None])
+def test_a_form_without_a_key_is_shown_again_with_one(
+    shopping: FlaskClient, key: str | None, count: Callable[[], int]
+) -> None:
+    form = {"to": "other", **hidden(shopping.get("/shop/checkout")), **ADDRESS, "key": key}
+    answer = shopping.post("/shop/checkout", data={name: value for name, value in form.items() if value is not None})
+    assert answer.status_code == 400
+    assert messages(answer) == ["Something was missing. Please look at your order and place it again."]
+    assert (count(), field_values(answer)["street"]) == (0, "Weg 1")
+    assert shopping.post("/shop/checkout", data=form | hidden(answer)).status_code == 303
+
+
 def test_an_empty_basket_has_no_checkout(alices: FlaskClient) -> None:
     for answer in (alices.get("/shop/checkout"), alices.post("/shop/checkout", data=ADDRESS)):
         assert (answer.status_code, answer.headers["Location"]) == (303, "/shop/basket")
@@ -192,7 +205,7 @@ def test_an_expired_token_leads_the_form_over_the_renewal(
 def user_service(app: Api, monkeypatch: pytest.MonkeyPatch) -> Callable[..., UserService]:
     def answers(*address: object, **options: bool) -> UserService:
         service = UserService(*address, **options)
-        monkeypatch.setattr(app.services, "user_service", service)
+        monkeypatch.setattr(app.services, "saved_addresses", SavedAddresses(service))  # type: ignore[arg-type]
         return service
 
     return answers
@@ -206,6 +219,30 @@ def test_the_saved_address_is_offered_and_used(shopping: FlaskClient, user_servi
     assert set(service.tokens) == {shopping.get_cookie("shop-token").value}  # type: ignore[union-attr]
     placed = shopping.post("/shop/checkout", data={"to": "saved", **hidden(page)})
     assert "Saved 7" in shopping.get(placed.headers["Location"]).text
+
+
+def test_a_saved_address_that_changed_under_the_page_is_shown_first(
+    shopping: FlaskClient, user_service: Callable[..., UserService], count: Callable[[], int]
+) -> None:
+    service = user_service(ADDRESS | {"street": "Saved 7"})
+    form = {"to": "saved", **hidden(shopping.get("/shop/checkout"))}
+    service.address = ADDRESS | {"street": "Moved 8"}
+    answer = shopping.post("/shop/checkout", data=form)
+    assert (answer.status_code, count()) == (409, 0)
+    assert messages(answer) == ["Your saved address has changed. Please look at it again."]
+    assert "Moved 8" in answer.text
+    placed = shopping.post("/shop/checkout", data=form | hidden(answer))
+    assert "Moved 8" in shopping.get(placed.headers["Location"]).text
+
+
+def test_a_saved_address_that_cannot_be_had_is_not_replaced_by_a_typed_one(
+    shopping: FlaskClient, user_service: Callable[..., UserService], count: Callable[[], int]
+) -> None:
+    service = user_service(ADDRESS | {"street": "Saved 7"})
+    form = {"to": "saved", **hidden(shopping.get("/shop/checkout")), **ADDRESS}
+    service.fails = True
+    assert shopping.post("/shop/checkout", data=form).status_code == 409
+    assert count() == 0
 
 
 def test_another_address_can_be_typed_beside_the_saved_one(

@@ -169,3 +169,4 @@ def test_visitors_share_the_page_until_it_is_stale(
     assert (first.data, first.headers["Cache-Control"]) == (again.data, "no-cache")
     own = client.get("/shop?q=shared", headers={"Accept": "text/html", "Cookie": "shop-basket=p1:1:1"})
     assert names(own) == ["Shared"]
+    assert own.headers["Cache-Control"] == "no-store"

@@ -46,28 +46,30 @@ def test_the_profile_is_shown_and_changed(alices: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "errors"),
+    ("fields", "status", "errors"),
     [
-        ({"name": "N" * 101}, {"name": "Name may have at most 100 characters."}),
-        ({"phone": "12"}, {"phone"}),
-        ({"email": "nonsense", "current_password": PASSWORD}, {"email"}),
+        ({"name": "N" * 101}, 400, {"name": "Name may have at most 100 characters."}),
+        ({"phone": "12"}, 400, {"phone"}),
+        ({"email": "nonsense", "current_password": PASSWORD}, 400, {"email"}),
         (
             {"email": "new@example.com", "current_password": "wrong horse"},
+            403,
             {"current_password": "Wrong password."},
         ),
         (
             {"email": "bob@example.com", "current_password": PASSWORD},
+            409,
             {"email": "There is another account with this email address."},
         ),
     ],
 )
 def test_a_wrong_profile_is_explained_and_changes_nothing(
-    alices: FlaskClient, register: Callable[..., Any], fields: dict[str, str], errors: Any
+    alices: FlaskClient, register: Callable[..., Any], fields: dict[str, str], status: int, errors: Any
 ) -> None:
     register("bob", email="bob@example.com")
     before = profile(alices)
     answer = alices.post("/account", data=PROFILE | fields)
-    assert answer.status_code == 400
+    assert answer.status_code == status
     found = field_errors(answer)
     assert found == errors if isinstance(errors, dict) else set(found) == errors
     shown = field_values(answer)
@@ -128,34 +130,44 @@ def test_a_new_password_ends_all_other_devices(app: Api, alices: FlaskClient) ->
 
 
 @pytest.mark.parametrize(
-    ("fields", "errors"),
+    ("fields", "status", "errors"),
     [
-        ({"current_password": ""}, {"current_password": "Current password is missing."}),
-        ({"current_password": "wrong horse"}, {"current_password": "Wrong password."}),
-        ({"new_password": "short"}, {"new_password": "New password needs at least 8 characters."}),
+        ({"current_password": ""}, 400, {"current_password": "Current password is missing."}),
+        ({"current_password": "wrong horse"}, 403, {"current_password": "Wrong password."}),
+        ({"new_password": "short"}, 400, {"new_password": "New password needs at least 8 characters."}),
         (
             {"new_password": "password"},
+            400,
             {"new_password": "The password is among the most common ones. Please choose another."},
         ),
     ],
 )
 def test_a_wrong_change_of_password_is_explained_and_shows_none(
-    alices: FlaskClient, fields: dict[str, str], errors: dict[str, str]
+    alices: FlaskClient, fields: dict[str, str], status: int, errors: dict[str, str]
 ) -> None:
     form = {"current_password": PASSWORD, "new_password": "battery staple"} | fields
     answer = alices.post("/account/password", data=form)
-    assert (answer.status_code, field_errors(answer)) == (400, errors)
+    assert (answer.status_code, field_errors(answer)) == (status, errors)
     assert "horse" not in answer.text
     assert "staple" not in answer.text
     again = alices.post("/account/sign-in", data={"username": "alice", "password": PASSWORD})
     assert again.status_code == 303
 
 
-def test_too_many_wrong_passwords_are_said(alices: FlaskClient) -> None:
-    form = {"current_password": "wrong horse", "new_password": "battery staple"}
-    answers = [alices.post("/account/password", data=form) for _ in range(20)]
+@pytest.mark.parametrize(
+    ("page", "fields"),
+    [
+        ("/password", {"current_password": "wrong horse", "new_password": "battery staple"}),
+        ("/delete", {"password": "wrong horse"}),
+        ("", PROFILE | {"email": "new@example.com", "current_password": "wrong horse"}),
+    ],
+)
+def test_too_many_wrong_passwords_are_said(alices: FlaskClient, page: str, fields: dict[str, str]) -> None:
+    answers = [alices.post(f"/account{page}", data=fields) for _ in range(20)]
     assert "Wrong password." in answers[0].text
     assert "Too many attempts. Please wait a moment, then try again." in answers[-1].text
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["Retry-After"]) > 0
 
 
 def test_devices_are_listed_and_ended(app: Api, alices: FlaskClient) -> None:
@@ -213,7 +225,7 @@ def test_own_data_is_downloaded(alices: FlaskClient) -> None:
 
 def test_an_account_is_deleted_with_its_password_alone(alices: FlaskClient) -> None:
     refused = alices.post("/account/delete", data={"password": "wrong horse"})
-    assert (refused.status_code, field_errors(refused)) == (400, {"password": "Wrong password."})
+    assert (refused.status_code, field_errors(refused)) == (403, {"password": "Wrong password."})
     empty = alices.post("/account/delete", data={})
     assert (empty.status_code, set(field_errors(empty))) == (400, {"password"})
     assert alices.get("/account").status_code == 200

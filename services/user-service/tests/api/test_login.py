@@ -155,3 +155,10 @@ def test_login_deletes_the_users_expired_sessions(register: Call, login: Call, r
     # then
     assert run("SELECT count(*) FROM sessions") == [(2,)]
     assert run("SELECT count(*) FROM refresh_tokens") == [(2,)]
+
+
+def test_of_many_unknown_members_the_first_are_named(client: FlaskClient) -> None:
+    answer = client.post("/login", json={f"m{number}": 1 for number in range(4000)})
+    assert answer.status_code == 400
+    assert len(answer.json["errors"]) == 20  # type: ignore[index]
+    assert len(answer.data) < 10_000

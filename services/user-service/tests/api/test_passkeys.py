@@ -323,6 +323,9 @@ def test_malformed_credential_is_refused(alice: Visitor, credential: Any) -> Non
     [
         ({"data": b"{", "content_type": "application/json"}, 400),
         ({"data": b"\xff", "content_type": "application/json"}, 400),
+        ({"data": b"[" * 30_000, "content_type": "application/json"}, 400),
+        ({"data": b'{"credential":' + b'{"a":' * 1_000 + b"1" + b"}" * 1_001, "content_type": "application/json"}, 400),
+        ({"data": b'{"credential":' * 2_000, "content_type": "application/json"}, 400),
         ({"data": {"credential": "x"}}, 415),
         ({"json": {"credential": {}, "user_id": "u-1"}}, 400),
         ({"json": {"credential": {"id": "x" * 70_000}}}, 413),
@@ -464,8 +467,11 @@ def test_removed_passkey_signs_in_no_more(alice: Visitor, passkey: Authenticator
 def test_removing_needs_the_password(alice: Visitor, passkey: Authenticator, run: Callable[..., Any]) -> None:
     wrong = alice.post(f"{HOME}/{passkey.id}/remove", data={"current_password": "wrong horse"})
     missing = alice.post(f"{HOME}/{passkey.id}/remove", data={})
-    assert (wrong.status_code, missing.status_code) == (400, 400)
+    assert (wrong.status_code, missing.status_code) == (403, 400)
     assert "Wrong password." in wrong.text
+    for _ in range(20):
+        wrong = alice.post(f"{HOME}/{passkey.id}/remove", data={"current_password": "wrong horse"})
+    assert (wrong.status_code, "Retry-After" in wrong.headers) == (429, True)
     assert run("SELECT count(*) FROM passkeys") == [(1,)]
 
 

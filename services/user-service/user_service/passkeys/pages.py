@@ -8,7 +8,7 @@ from flask import Response, jsonify, request
 
 from chassis.pages.blueprint import public_pages, signed_in_pages
 from chassis.pages.cookies import ACCOUNT_PATH, Cookie
-from chassis.pages.forms import Form, read_form, read_json, typed
+from chassis.pages.forms import Form, form_page, read_form, read_json, typed
 from chassis.pages.responses import go_to, page
 from chassis.pages.urls import page_url
 from chassis.pages.visitors import caller
@@ -101,7 +101,7 @@ def remove(passkey: str) -> Response:
             return go_to(f"{HOME}?done=removed")
         except Problem as refused:
             note_refusal(form, refused)
-    return page("passkeys/remove.html", 400, form=form, passkey=known)
+    return form_page("passkeys/remove.html", form, passkey=known)
 
 
 @passkey_sign_in.post("/options")

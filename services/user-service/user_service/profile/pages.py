@@ -11,7 +11,7 @@ from chassis.http.api import checks_session
 from chassis.http.postal import Address
 from chassis.pages.blueprint import signed_in_pages
 from chassis.pages.cookies import DEVICE
-from chassis.pages.forms import Form, read_form, typed
+from chassis.pages.forms import Form, form_page, read_form, typed
 from chassis.pages.responses import go_to, page
 from chassis.pages.visitors import SIGN_IN, caller
 from chassis.problems import Problem
@@ -55,7 +55,7 @@ def change_profile() -> Response:
     form = read_form(ProfileChanges, fields, changes)
     if form.errors.pop("", None):  # the schema's only fault of a whole profile
         form.refuse("Please enter your password too: it is needed for a new email address.", "current_password")
-    return _saved(form, HOME) or page("profile/profile.html", 400, form=form, username=profile["username"])
+    return _saved(form, HOME) or form_page("profile/profile.html", form, username=profile["username"])
 
 
 @profile_pages.get("/address")
@@ -76,7 +76,7 @@ def change_address() -> Response:
     else:
         given = {name: value for name, value in fields.items() if value}
         form = read_form(ProfileChanges, fields, {"shipping_address": given})
-    return _saved(form, f"{HOME}/address") or page("profile/address.html", 400, form=form, saved=None)
+    return _saved(form, f"{HOME}/address") or form_page("profile/address.html", form, saved=None)
 
 
 def _saved(form: Form[ProfileChanges], url: str) -> Response | None:
@@ -92,7 +92,8 @@ def _saved(form: Form[ProfileChanges], url: str) -> Response | None:
 
 
 def note_refusal(form: Form[Any], refused: Problem) -> None:
-    """Note a Problem beside its field; raise what no field is to blame for."""
+    """Note a Problem beside its field, and its status; raise what the form cannot show."""
+    form.answer_as(refused)
     if refused.code in _FIELDS:
         field, text = _FIELDS[refused.code]
         form.refuse(text, field)
@@ -124,7 +125,7 @@ def change_password() -> Response:
             return go_to(f"{HOME}/password?done=saved")
         except Problem as refused:
             note_refusal(form, refused)
-    return page("profile/password.html", 400, form=form)
+    return form_page("profile/password.html", form)
 
 
 @profile_pages.get("/data")
@@ -160,6 +161,7 @@ def delete() -> Response:
         try:
             limited.delete_account(services, caller(), form.model)
         except WrongPassword as refused:
+            form.answer_as(refused)
             form.refuse(_FIELDS[refused.code][1], "password")
         except Problem as refused:
             note_refusal(form, refused)
@@ -168,4 +170,4 @@ def delete() -> Response:
             forget_session(response, services)
             DEVICE.delete(response, services.settings)
             return response
-    return page("profile/delete.html", 400, form=form)
+    return form_page("profile/delete.html", form)

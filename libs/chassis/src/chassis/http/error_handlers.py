@@ -15,6 +15,8 @@ from chassis.problems import PHRASES, InvalidRequest, Problem
 
 log = logging.getLogger(__name__)
 
+MOST_FAULTS = 20
+
 
 class FrameworkRefusal(Problem):
     """An error of Flask itself, such as an unknown URL or a wrong method."""
@@ -49,8 +51,8 @@ def handle_errors(app: Flask) -> None:
 
 
 def invalid(failure: ValidationError) -> InvalidRequest:
-    """Return a Problem that lists every invalid member; its `error` text names the first."""
-    faults = failure.errors(include_url=False, include_context=False)
+    """Return a Problem that lists the first MOST_FAULTS invalid members; its `error` text names the first."""
+    faults = failure.errors(include_url=False, include_context=False)[:MOST_FAULTS]
     errors = [{"member": _member(fault), "code": fault["type"], "message": _words(fault)} for fault in faults]
     return InvalidRequest(_short_text(faults[0]), errors=errors)
 

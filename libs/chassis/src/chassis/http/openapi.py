@@ -66,7 +66,7 @@ class ProblemOut(BaseModel):
     error: str = Field(description="Short text for people.")
     request_id: str = Field(description="Also in the log and in the header `X-Request-ID`.")
     detail: str = Field(default="", description="More for people.")
-    errors: list[FaultOut] = Field(default=[], description="With `invalid_request`: each fault.")
+    errors: list[FaultOut] = Field(default=[], description="With `invalid_request`: the first 20 faults.")
     position: int = Field(default=0, description="With `invalid_request`: where the body ceases to be JSON.")
 
 

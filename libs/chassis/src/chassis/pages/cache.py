@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from threading import get_ident
 from typing import Any
 from urllib.parse import quote
 
@@ -16,17 +17,17 @@ from chassis.http.dispatch import FLASK_RULE
 from chassis.http.parsing import TRACKING, Environ, Request
 from chassis.http.response_cache import ResponseCache, is_cached
 from chassis.http.responses import STATUS_LINES, Rendered
+from chassis.pages.responses import has_own_cookie
 
 _ASCII = bytes(range(128))
 _OK = 200
-_OWN_COOKIES = ("shop-", "__Host-", "__Secure-")
 
 
 class NotKept(Exception):
-    """The page is no success; it is shown to this visitor alone."""
+    """The page is no success; it is shown to the visitor of the thread that rendered it alone."""
 
     def __init__(self, rendered: Rendered) -> None:
-        self.rendered = rendered
+        self.rendered, self.thread = rendered, get_ident()
 
 
 class PageCache:
@@ -48,12 +49,14 @@ class PageCache:
         try:
             rendered = self._cache.get(_key(environ), Request(environ, {}, self._services, None))
         except NotKept as failure:
+            if failure.thread != get_ident():  # rendered in a batch, with the request id of another visitor
+                return self._flask(environ, start_response)
             rendered = failure.rendered
         start_response(STATUS_LINES[rendered.status], rendered.headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [rendered.body]
 
     def _is_cached(self, environ: Environ) -> bool:
-        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or _has_own_cookie(environ.get("HTTP_COOKIE", "")):
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or has_own_cookie(environ.get("HTTP_COOKIE", "")):
             return False
         try:
             rule, _ = self._urls.match(environ["PATH_INFO"], "GET", return_rule=True)
@@ -75,7 +78,3 @@ def _key(environ: Environ) -> str:
     """Return host, path and query: with `make up`, links name the host."""
     # No host holds a line break, and no query; so different requests have different keys.
     return "\n".join((environ.get("HTTP_HOST", ""), environ["PATH_INFO"], environ["QUERY_STRING"]))
-
-
-def _has_own_cookie(cookies: str) -> bool:
-    return any(name in cookies for name in _OWN_COOKIES)

@@ -11,6 +11,8 @@ from chassis.http.responses import problem_response
 from chassis.pages.responses import page
 from chassis.problems import MEDIA_TYPE, Problem
 
+LONGEST_ACCEPT = 1000  # browsers send less than 200; reading a long one is slow
+
 _TITLES = {
     400: "That did not work",
     403: "That is not allowed",
@@ -38,6 +40,8 @@ def show(failure: Exception) -> Response:
 
 def wants_page() -> bool:
     """Tell whether the client asks for HTML by name, as browsers do; programs send */* or ask for JSON."""
+    if len(request.headers.get("Accept", "")) > LONGEST_ACCEPT:
+        return False
     return request.accept_mimetypes.best_match([MEDIA_TYPE, "text/html"]) == "text/html"
 
 
@@ -52,10 +56,13 @@ def error_page(problem: Problem) -> Response:
         retries=problem.status == 503 and request.method == "GET",  # noqa: PLR2004 - a status
         request_id=current_request_id(),
     )
-    for name, value in problem.headers:
-        if name != "WWW-Authenticate":
-            response.headers[name] = value
+    response.headers.update(shown_headers(problem))
     return response
+
+
+def shown_headers(problem: Problem) -> dict[str, str]:
+    """Return the Problem's headers for a page; browsers would ask for a password because of WWW-Authenticate."""
+    return {name: value for name, value in problem.headers if name != "WWW-Authenticate"}
 
 
 def sentence(text: str) -> str:

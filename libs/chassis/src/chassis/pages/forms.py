@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from flask import request
+import orjson
+from flask import Response, request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from chassis.http.parsing import LARGEST_BODY
-from chassis.pages.errors import sentence
-from chassis.problems import Problem
+from chassis.pages.errors import sentence, shown_headers
+from chassis.pages.responses import page
+from chassis.problems import InvalidRequest, Problem, UnsupportedMediaType
 
 _VERBS = frozenset({"contains", "has", "is", "may", "must", "needs"})
 
@@ -28,6 +29,7 @@ class Form(Generic[Model]):
         self.values = values
         self.errors: dict[str, str] = {}
         self.model: Model | None = None
+        self.status, self.headers = 400, dict[str, str]()
 
     def refuse(self, text: str, field: str = "") -> None:
         """Note what is wrong with a field; a text that begins with a verb, such as "is missing", follows its name."""
@@ -35,10 +37,21 @@ class Form(Generic[Model]):
         follows = name and text.split(" ", 1)[0] in _VERBS
         self.errors.setdefault(field, sentence(f"{name} {text}" if follows else text))
 
+    def answer_as(self, problem: Problem) -> None:
+        """Show the form with the status of this Problem, and with its headers, such as Retry-After."""
+        self.status, self.headers = problem.status, shown_headers(problem)
+
     def refuse_with(self, problem: Problem, field: str = "") -> None:
         """Note what a Problem says, beside the fields that it names."""
         for fault in problem.members.get("errors") or [{"member": field, "message": problem.error}]:
             self.refuse(fault["message"], fault["member"].rpartition(".")[2])
+
+
+def form_page(template: str, form: Form[Any], **variables: Any) -> Response:
+    """Return the page that shows a refused form again."""
+    response = page(template, form.status, form=form, **variables)
+    response.headers.update(form.headers)
+    return response
 
 
 def typed(names: Iterable[str]) -> dict[str, str]:
@@ -60,8 +73,13 @@ def read_form(model: type[Model], values: Mapping[str, Any], given: Mapping[str,
 
 def read_json(model: type[Model]) -> Model:
     """Return the body that a script of our own page sent; raise what becomes a Problem when it does not fit."""
-    request.max_content_length = LARGEST_BODY
-    return model.model_validate(request.get_json())
+    if not request.is_json:
+        raise UnsupportedMediaType
+    try:
+        sent = orjson.loads(request.get_data())
+    except orjson.JSONDecodeError as failure:
+        raise InvalidRequest(f"the body is not valid JSON: {failure.msg}", position=failure.pos) from failure
+    return model.model_validate(sent)
 
 
 def _words(fault: ErrorDetails) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from flask import Response, current_app, redirect, render_template
+from flask import Response, current_app, redirect, render_template, request
 
 from chassis.http.security_headers import CSP
 from chassis.pages.urls import sibling_origin
@@ -12,10 +12,13 @@ from chassis.settings import Settings
 
 PUBLIC = "no-cache"
 PRIVATE = "no-store"
+_OWN_COOKIES = ("shop-", "__Host-", "__Secure-")
 
 
 def page(template: str, status: int = 200, *, cache_control: str = PRIVATE, **variables: Any) -> Response:
-    """Return the page; without `cache_control`, no cache keeps it."""
+    """Return the page; no cache keeps it, except with `cache_control` for a visitor without cookies of the shop."""
+    if has_own_cookie(request.headers.get("Cookie", "")):
+        cache_control = PRIVATE
     headers = {
         "Cache-Control": cache_control,
         "Content-Type": "text/html; charset=utf-8",
@@ -24,6 +27,11 @@ def page(template: str, status: int = 200, *, cache_control: str = PRIVATE, **va
         CSP: _policy(current_app.services.settings),  # type: ignore[attr-defined]
     }
     return Response(render_template(template, **variables), status, headers)
+
+
+def has_own_cookie(cookies: str) -> bool:
+    """Tell whether a Cookie header may hold cookies of the shop."""
+    return any(name in cookies for name in _OWN_COOKIES)
 
 
 def go_to(url: str, status: int = 303) -> Response:

@@ -6,7 +6,6 @@ from flask import redirect
 
 from chassis.context import Services
 from chassis.http.openapi import Api
-from chassis.http.parsing import LARGEST_BODY
 from chassis.http.response_cache import is_cached
 from chassis.pages import formatting
 from chassis.pages.assets import serve_assets
@@ -18,6 +17,9 @@ from chassis.pages.errors import sentence, show
 from chassis.pages.urls import page_url
 from chassis.pages.visitors import seems_signed_in
 
+LARGEST_FORM = 32 * 1024
+MOST_FORM_PARTS = 100
+
 
 class UnsafePage(Exception):
     """A page is declared unsafely; the message says what to change."""
@@ -26,7 +28,11 @@ class UnsafePage(Exception):
 def init_pages(app: Api, services: Services, prefix: str) -> None:
     """Set up templates, assets, error pages and the page cache; call it after all blueprints are registered."""
     _refuse_unsafe(app)
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.config |= {
+        "MAX_CONTENT_LENGTH": LARGEST_FORM,
+        "MAX_FORM_MEMORY_SIZE": LARGEST_FORM,
+        "MAX_FORM_PARTS": MOST_FORM_PARTS,
+    }
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"date": formatting.date, "sentence": sentence, "time": formatting.time}
     app.jinja_env.globals |= {
