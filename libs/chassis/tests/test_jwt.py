@@ -127,6 +127,22 @@ def test_forged_token_is_refused(forgery: str) -> None:
         verifier.verify(FORGERIES[forgery]())
 
 
+EXPIRED = {"expired", "expired half a minute ago", "endless"}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES.keys() - EXPIRED)
+def test_forged_token_names_nobody(forgery: str) -> None:
+    with pytest.raises(InvalidToken):
+        verifier.read_signed(FORGERIES[forgery]())
+
+
+def test_signed_token_names_its_caller_after_its_expiry() -> None:
+    expired = int(time.time()) - 1000
+    caller, expires_at = verifier.read_signed(token(exp=expired))
+    assert (caller.user_id, caller.session_id) == ("u-1", "s-1")
+    assert expires_at == expired + EXPIRED_LEEWAY_SECONDS
+
+
 @pytest.mark.parametrize("spelling", ["AT+JWT", "application/at+jwt"])
 def test_other_spellings_of_the_type_verify(spelling: str) -> None:
     assert verifier.verify(token(typ=spelling))[0].user_id == "u-1"

@@ -38,6 +38,15 @@ def test_a_cookie_is_deleted_under_the_path_where_it_was_set(start: Callable[...
     assert {"Max-Age=0", "Path=/account"} <= set(response.headers["Set-Cookie"].split("; "))
 
 
+def test_of_several_values_of_a_name_three_are_read(start: Callable[..., Api]) -> None:
+    app = start()
+    sent = "; ".join(f"shop-refresh={number}" for number in range(5))
+    with app.test_request_context("/", headers={"Cookie": sent}):
+        assert REFRESH.read_all(app.services.settings) == ["0", "1", "2"]
+    with app.test_request_context("/"):
+        assert REFRESH.read_all(app.services.settings) == []
+
+
 def basket(app: Api, text: str) -> list[Line]:
     with app.test_request_context("/", headers={"Cookie": f"shop-basket={text}"}):
         return read_basket(app.services.settings)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-import pytest
+import time
 
-from chassis.auth.tokens import CachingVerifier, DemoTokens
+import pytest
+from itsdangerous import TimestampSigner
+
+from chassis.auth.tokens import EXPIRED_LEEWAY_SECONDS, CachingVerifier, DemoTokens
 from chassis.context import Caller
 from chassis.problems import InvalidToken
 
@@ -23,6 +26,27 @@ def test_the_newest_key_signs_and_older_ones_still_verify() -> None:
         rotated.verify(DemoTokens((OTHER_KEY,), 900).sign(ALICE))
 
 
+@pytest.mark.parametrize("age", [0, 1000])
+def test_a_signed_token_names_its_caller_after_its_expiry(monkeypatch: pytest.MonkeyPatch, age: int) -> None:
+    signed_at = int(time.time()) - age
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: signed_at)
+    tokens = DemoTokens((KEY,), 900)
+    token = tokens.sign(ALICE)
+    assert CachingVerifier(tokens).read_signed(token) == (ALICE, signed_at + 900 + EXPIRED_LEEWAY_SECONDS)
+    if age:
+        with pytest.raises(InvalidToken):
+            tokens.verify(token)
+
+
+def test_a_token_of_another_key_or_of_the_future_names_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = CachingVerifier(DemoTokens((KEY,), 900))
+    foreign = DemoTokens((OTHER_KEY,), 900).sign(ALICE)
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: int(time.time()) + 1000)
+    for bad in (foreign, DemoTokens((KEY,), 900).sign(ALICE), "", "x" * 5000):
+        with pytest.raises(InvalidToken):
+            tokens.read_signed(bad)
+
+
 class CountingVerifier:
     def __init__(self, expires_at: float) -> None:
         self.calls = 0
@@ -33,6 +57,8 @@ class CountingVerifier:
         if token == "bad":
             raise InvalidToken
         return ALICE, self.expires_at
+
+    read_signed = verify
 
 
 def test_a_token_is_verified_once_and_again_when_it_has_expired() -> None:

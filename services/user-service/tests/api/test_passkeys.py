@@ -177,6 +177,40 @@ def test_answer_that_proves_something_else_is_refused(
     assert run(SESSIONS) == before
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://localhost", 200),
+        ("https://localhost:8443", 400),
+        ("http://localhost", 400),
+        ("http://localhost:8443", 400),
+    ],
+)
+def test_outside_local_an_answer_is_for_https_and_its_default_port(
+    app: Flask, passkey: Authenticator, origin: str, status: int
+) -> None:
+    settings = app.services.settings  # type: ignore[attr-defined]
+    app.services.settings = settings.model_copy(update={"app_env": "prod"})  # type: ignore[attr-defined]
+    try:
+        client, passkey.origin = app.test_client(), origin
+        sent = {"base_url": "https://localhost:8443", "headers": {"Sec-Fetch-Site": "same-origin"}}
+        options = client.post(f"{HOME}/sign-in/options", **sent).json
+        answer = client.post(f"{HOME}/sign-in", json={"credential": passkey.get(options)}, **sent)
+    finally:
+        app.services.settings = settings  # type: ignore[attr-defined]
+    assert answer.status_code == status
+
+
+def test_sign_in_ends_the_session_that_the_browser_had(
+    passkey: Authenticator, bob: Visitor, run: Callable[..., Any]
+) -> None:
+    before = {row.user_id for row in run(SESSIONS)}
+    assert bob.sign_in(passkey).status_code == 200
+    (owner,) = {row.user_id for row in run(SESSIONS)}
+    assert len(before) == 2
+    assert owner in before
+
+
 def test_answer_to_another_challenge_is_refused(passkey: Authenticator, stranger: Visitor) -> None:
     answer = passkey.get(stranger.options_to_sign_in())
     stranger.options_to_sign_in()

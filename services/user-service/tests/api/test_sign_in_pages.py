@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from itsdangerous import TimestampSigner
 from werkzeug.test import TestResponse
 
+from chassis.auth.tokens import DemoTokens
 from chassis.http.openapi import Api
+from chassis.settings import LOCAL_SECRET
 from chassis.testing.http import browser, field_errors, field_values, messages
 from user_service.accounts.hashing import Busy
 
@@ -170,9 +175,130 @@ def test_the_devices_cookie_is_sent_with_the_next_sign_in(
     assert visitor.post("/account/sign-in", data=SIGN_IN).status_code == 303
 
 
+def token_of(client: FlaskClient) -> str:
+    cookie = client.get_cookie("shop-token")
+    return cookie.value if cookie else ""
+
+
+def refresh_of(client: FlaskClient) -> str:
+    cookie = client.get_cookie("shop-refresh", path="/account")
+    return cookie.value if cookie else ""
+
+
+def aged(token: str, seconds: int = 1000) -> str:
+    """Return the token as it would have been signed some time ago."""
+    tokens, signed_at = DemoTokens((LOCAL_SECRET,), 900), int(time.time()) - seconds
+    with patch.object(TimestampSigner, "get_timestamp", lambda _: signed_at):
+        return tokens.sign(tokens.verify(token)[0])
+
+
 def expire(client: FlaskClient) -> None:
-    """Replace the token by one that no service accepts."""
-    client.set_cookie("shop-token", "expired")
+    """Replace the token by an expired one, of the same session."""
+    client.set_cookie("shop-token", aged(token_of(client)))
+
+
+@pytest.fixture
+def mallorys(app: Api, register: Callable[..., Any]) -> FlaskClient:
+    """Register Mallory and sign her in; return her browser."""
+    register("mallory")
+    client = browser(app)
+    assert client.post("/account/sign-in", data=SIGN_IN | {"username": "mallory"}).status_code == 303
+    return client
+
+
+def renew(app: Flask, *cookies: str, method: str = "GET") -> TestResponse:
+    """Ask for the renewal with these cookies, in this order."""
+    headers = {"Cookie": "; ".join(cookies), "Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+    path = "/account/renew?next=/shop/orders"
+    return app.test_client(use_cookies=False).open(path, method=method, headers=headers)
+
+
+def tokens_of(answer: TestResponse) -> list[str]:
+    """Return the token and the refresh token that a response sets."""
+    pairs = [sent.split(";")[0].split("=", 1) for sent in answer.headers.getlist("Set-Cookie")]
+    return [value for name, value in pairs if name in {"shop-token", "shop-refresh"} and value]
+
+
+SPENT = "SELECT sum(uses) AS uses FROM refresh_tokens"
+TO_SIGN_IN = (303, "/account/sign-in?next=%2Fshop%2Forders")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("token", ["expired", "forged", "empty", "missing"])
+def test_a_refresh_token_of_another_session_signs_nobody_in(
+    *, app: Flask, alices: FlaskClient, mallorys: FlaskClient, run: Callable[..., Any], token: str, method: str
+) -> None:
+    presented = {
+        "expired": aged(token_of(alices)),
+        "forged": DemoTokens(("x" * 32,), 900).sign(DemoTokens((LOCAL_SECRET,), 900).verify(token_of(mallorys))[0]),
+        "empty": "",
+    }
+    cookies = [f"shop-token={presented[token]}"] if token in presented else []
+    answer = renew(app, *cookies, f"shop-refresh={refresh_of(mallorys)}", method=method)
+    assert (location(answer), tokens_of(answer)) == (TO_SIGN_IN, [])
+    assert run(SPENT)[0].uses == 0
+
+
+@pytest.mark.parametrize("tossed", [1, 2])
+def test_refresh_tokens_that_another_host_has_set_do_not_lock_out(
+    app: Flask, alices: FlaskClient, mallorys: FlaskClient, tossed: int
+) -> None:
+    others = [f"shop-refresh={value}" for value in (refresh_of(mallorys), "dead")[:tossed]]
+    own = f"shop-token={aged(token_of(alices))}", f"shop-refresh={refresh_of(alices)}"
+    answer = renew(app, *others, *own)
+    assert location(answer) == (307, "/shop/orders")
+    verify = DemoTokens((LOCAL_SECRET,), 900).verify
+    assert verify(tokens_of(answer)[0])[0] == verify(token_of(alices))[0]
+
+
+def test_a_token_that_is_still_good_is_not_renewed(alices: FlaskClient, run: Callable[..., Any]) -> None:
+    before = token_of(alices), refresh_of(alices)
+    answer = alices.get("/account/renew?next=/shop/orders", headers={"Sec-Fetch-Site": "cross-site"})
+    assert location(answer) == (307, "/shop/orders")
+    assert (token_of(alices), refresh_of(alices)) == before
+    assert run(SPENT)[0].uses == 0
+
+
+def test_a_token_that_soon_expires_is_renewed(alices: FlaskClient, run: Callable[..., Any]) -> None:
+    alices.set_cookie("shop-token", aged(token_of(alices), 850))
+    assert location(alices.get("/account/renew?next=/shop/orders")) == (307, "/shop/orders")
+    assert run(SPENT)[0].uses == 1
+
+
+def test_asking_for_the_headers_of_the_renewal_changes_nothing(alices: FlaskClient, run: Callable[..., Any]) -> None:
+    expire(alices)
+    answer = alices.head("/account/renew?next=/shop/orders")
+    assert (location(answer), answer.headers.getlist("Set-Cookie")) == (TO_SIGN_IN, [])
+    assert run(SPENT)[0].uses == 0
+
+
+LIVE = "SELECT username FROM sessions JOIN users ON users.id = user_id WHERE ended_at IS NULL ORDER BY username"
+
+
+@pytest.mark.parametrize("page", ["sign-in", "sign-up"])
+@pytest.mark.parametrize("is_expired", [False, True])
+def test_a_sign_in_ends_the_session_that_the_browser_had(
+    alices: FlaskClient, mallorys: FlaskClient, run: Callable[..., Any], page: str, is_expired: bool
+) -> None:
+    if is_expired:
+        expire(mallorys)
+    who = SIGN_IN if page == "sign-in" else SIGN_IN | {"username": "eve"}
+    assert mallorys.post(f"/account/{page}", data=who).status_code == 303
+    assert [row.username for row in run(LIVE)] == ["alice", "alice" if page == "sign-in" else "eve"]
+
+
+def test_a_refused_sign_in_ends_no_session(alices: FlaskClient, run: Callable[..., Any]) -> None:
+    assert alices.post("/account/sign-in", data=SIGN_IN | {"password": "wrong horse"}).status_code == 401
+    assert [row.username for row in run(LIVE)] == ["alice"]
+
+
+def test_a_sign_in_ends_no_session_of_a_token_that_is_not_ours(
+    alices: FlaskClient, visitor: FlaskClient, run: Callable[..., Any]
+) -> None:
+    owner = DemoTokens((LOCAL_SECRET,), 900).verify(token_of(alices))[0]
+    visitor.set_cookie("shop-token", DemoTokens(("x" * 32,), 900).sign(owner))
+    assert visitor.post("/account/sign-in", data=SIGN_IN).status_code == 303
+    assert [row.username for row in run(LIVE)] == ["alice", "alice"]
 
 
 def test_a_refused_token_is_renewed_and_the_way_leads_back(alices: FlaskClient) -> None:
@@ -208,9 +334,9 @@ def test_the_way_back_from_the_renewal_stays_in_the_shop(alices: FlaskClient) ->
 @pytest.mark.parametrize("refresh", [None, "", "x", "\u00e9", "x" * 3000])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_session_that_cannot_be_renewed_is_forgotten(
-    app: Api, visitor: FlaskClient, refresh: str | None, method: str
+    alices: FlaskClient, visitor: FlaskClient, refresh: str | None, method: str
 ) -> None:
-    expire(visitor)
+    visitor.set_cookie("shop-token", aged(token_of(alices)))
     if refresh is not None:
         visitor.set_cookie("shop-refresh", refresh, path="/account")
     answer = visitor.open("/account/renew?next=/shop/orders", method=method)

@@ -19,7 +19,7 @@ from user_service.passkeys.rules import Site
 from user_service.passkeys.schemas import AddForm, AnswerBody, NameForm, NewPasskeyBody, RemoveForm
 from user_service.profile.pages import note_refusal
 from user_service.services import current_services
-from user_service.sessions.cookies import store_session
+from user_service.sessions.cookies import replace_session
 from user_service.sessions.devices import device_name
 from user_service.sessions.pages import following
 
@@ -118,7 +118,7 @@ def sign_in() -> Response:
     signed = CHALLENGE.read(services.settings)
     opened = limited.sign_in(services, _site(), signed, read_json(AnswerBody).credential)
     response = _lead_to(page_url(following()))
-    store_session(response, services, opened)
+    replace_session(response, services, opened)
     return response
 
 
@@ -134,8 +134,9 @@ def _site() -> Site:
     A forged Host header gains nothing. A browser uses a passkey only on pages of the host that it was made for, and
     signs that host and the page's origin, so an answer for another host proves nothing about an account here.
     """
-    scheme = "https" if current_services().settings.https else "http"
-    return rules.site(scheme, request.host)
+    if not current_services().settings.https:
+        return rules.site("http", request.host)
+    return rules.site("https", request.host.partition(":")[0])  # the shop's pages have the default port
 
 
 def _with_challenge(options: dict[str, Any], issued: Issued) -> Response:

@@ -67,9 +67,12 @@ def _upgrade_hash(db: Database, passwords: Passwords, user: Row, password: str) 
         db.fetch_one(statements.REHASH, new)
 
 
-def refresh(db: Database, *, refresh_token: str, client: Client, lifetime: Lifetime) -> Opened:
+def refresh(
+    db: Database, *, refresh_token: str, client: Client, lifetime: Lifetime, session_id: str | None = None
+) -> Opened:
     """Exchange a refresh token for the next one; a second use of a token ends its session.
 
+    With `session_id`, a token of another session counts as unknown: it is not used.
     For REUSE_LEEWAY_SECONDS the same client may repeat the request and gets the same next token, until that is used.
     """
     key = refresh_tokens.new_successor_key()
@@ -79,6 +82,7 @@ def refresh(db: Database, *, refresh_token: str, client: Client, lifetime: Lifet
         "successor_key": key,
         "client": refresh_tokens.client_mark(refresh_token, client),
         "leeway": refresh_tokens.REUSE_LEEWAY_SECONDS,
+        "of_session": session_id,
         **lifetime._asdict(),
     }
     session = db.fetch_one(statements.REFRESH, parameters)

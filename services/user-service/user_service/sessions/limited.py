@@ -42,13 +42,20 @@ def sign_in(services: Services, body: LoginBody) -> SignedIn:
     return SignedIn(opened, services.devices.issue(account, device))
 
 
-def refresh(services: Services, refresh_token: str) -> actions.Opened:
-    """Exchange a refresh token for the next one; raise InvalidRefreshToken or TooManyRequests."""
+def refresh(services: Services, refresh_token: str, session_id: str | None = None) -> actions.Opened:
+    """Exchange a refresh token, of this session if given, for the next one.
+
+    Raise InvalidRefreshToken or TooManyRequests.
+    """
     context = current_context()
     client = Client(context.user_agent, client_network(context.client_address))
     with services.rate_limiter.attempt(REFRESHING):
         return actions.refresh(
-            services.database, refresh_token=refresh_token, client=client, lifetime=services.issuer.session
+            services.database,
+            refresh_token=refresh_token,
+            client=client,
+            lifetime=services.issuer.session,
+            session_id=session_id,
         )
 
 

@@ -6,19 +6,19 @@ from flask import Response, request
 
 from chassis.http.api import checks_session
 from chassis.pages.blueprint import public_pages, signed_in_pages
-from chassis.pages.cookies import DEVICE, REFRESH
+from chassis.pages.cookies import DEVICE
 from chassis.pages.forgery import pass_on
 from chassis.pages.forms import Form, read_form, typed
 from chassis.pages.responses import go_to, page
 from chassis.pages.urls import page_url, safe_next, with_next
 from chassis.pages.visitors import SIGN_IN, caller
-from chassis.problems import Problem, TooManyRequests
+from chassis.problems import InvalidToken, Problem, TooManyRequests
 from user_service.accounts.hashing import Busy
 from user_service.services import current_services
 from user_service.sessions import actions, limited, queries
-from user_service.sessions.cookies import forget_session, note_renewal, store_device, store_session
+from user_service.sessions.cookies import forget_session, note_renewal, renew_session, replace_session, store_device
 from user_service.sessions.devices import device_name
-from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
+from user_service.sessions.rules import InvalidCredentials
 from user_service.sessions.schemas import LoginBody, SessionPath
 
 session_pages = public_pages("session pages", __name__, "/account")
@@ -69,7 +69,7 @@ def sign_in() -> Response:
     except Problem as refused:
         return refused_form(form, refused)
     response = go_to(page_url(following()))
-    store_session(response, services, signed_in.opened)
+    replace_session(response, services, signed_in.opened)
     store_device(response, services, signed_in.device_token)
     return response
 
@@ -84,18 +84,16 @@ def refused_form(form: Form[LoginBody], refused: Problem) -> Response:
 @session_pages.get("/renew")
 @session_pages.post("/renew")
 def renew() -> Response:
-    """Exchange the refresh token and lead back, with the method and body that came; or ask to sign in."""
-    services, refresh_token = current_services(), REFRESH.read(current_services().settings)
-    try:
-        if not refresh_token:
-            raise InvalidRefreshToken  # noqa: TRY301 - a session without its cookie is over
-        opened = limited.refresh(services, refresh_token)
-    except InvalidRefreshToken:
-        response = go_to(with_next(SIGN_IN, following()))
-        forget_session(response, services)
-        return response
+    """Renew the token and lead back, with the method and body that came; or ask to sign in."""
+    services, asking = current_services(), go_to(with_next(SIGN_IN, following()))
+    if request.method == "HEAD":
+        return asking
     response = go_to(page_url(following()), 307)
-    token = store_session(response, services, opened)
+    try:
+        token = renew_session(response, services)
+    except InvalidToken:
+        forget_session(asking, services)
+        return asking
     note_renewal(response, services)
     pass_on(response, services.settings, token)
     return response

@@ -18,7 +18,7 @@ from user_service.accounts.hashing import Busy
 from user_service.accounts.schemas import RegisterBody
 from user_service.services import current_services
 from user_service.sessions import limited
-from user_service.sessions.cookies import store_device, store_session
+from user_service.sessions.cookies import replace_session, store_device
 from user_service.sessions.pages import REFUSALS, following
 from user_service.sessions.schemas import LoginBody
 
@@ -58,7 +58,7 @@ def sign_up() -> Response:
     except (TooManyRequests, Busy):
         return go_to(f"{SIGN_IN}?{urlencode({'done': 'signed-up', 'next': following()})}")  # the account is open
     response = go_to(page_url(following()))
-    store_session(response, services, signed_in.opened)
+    replace_session(response, services, signed_in.opened)
     store_device(response, services, signed_in.device_token)
     return response
 

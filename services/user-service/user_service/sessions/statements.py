@@ -42,7 +42,9 @@ _GOES_ON = """
 """
 REFRESH = Statement(f"""-- refresh_session
 WITH presented AS (
-    UPDATE refresh_tokens SET uses = uses + 1 WHERE digest = %(presented)s RETURNING session_id, uses
+    UPDATE refresh_tokens SET uses = uses + 1
+    WHERE digest = %(presented)s AND session_id = coalesce(%(of_session)s, session_id)
+    RETURNING session_id, uses
 ),
 first_use AS (
     UPDATE sessions

@@ -34,8 +34,14 @@ class JwtVerifier:
         self._audience = audience
 
     def verify(self, token: str) -> tuple[Caller, float]:
+        return self._read(token, verify_exp=True)
+
+    def read_signed(self, token: str) -> tuple[Caller, float]:
+        return self._read(token, verify_exp=False)
+
+    def _read(self, token: str, *, verify_exp: bool) -> tuple[Caller, float]:
         try:
-            claims = self._claims(token)
+            claims = self._claims(token, verify_exp=verify_exp)
         except (jwt.PyJWTError, ValueError, OverflowError) as failure:
             raise InvalidToken from failure
         # Not by the library, which has one leeway for all times.
@@ -45,7 +51,7 @@ class JwtVerifier:
         caller = Caller(claims["sub"], str(claims.get("preferred_username", "")), str(claims["sid"]))
         return caller, claims["exp"] + EXPIRED_LEEWAY_SECONDS
 
-    def _claims(self, token: str) -> dict[str, Any]:
+    def _claims(self, token: str, *, verify_exp: bool) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)
         key = self._keys.find(str(header.get("kid")))
         if key is None or not _is_access_token(header):
@@ -57,7 +63,7 @@ class JwtVerifier:
             issuer=self._issuer,
             audience=self._audience,
             leeway=EXPIRED_LEEWAY_SECONDS,
-            options={"require": _REQUIRED, "strict_aud": True, "verify_iat": False},
+            options={"require": _REQUIRED, "strict_aud": True, "verify_iat": False, "verify_exp": verify_exp},
         )
 
 

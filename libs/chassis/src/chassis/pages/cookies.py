@@ -1,6 +1,8 @@
 """The cookies of pages: names, scope, flags.
 
-Over https the names carry the prefixes of RFC 6265bis, so that no other host of the domain can set them.
+Over https the names carry the prefixes of RFC 6265bis. No other host of the domain can set a cookie with `__Host-`.
+One with `__Secure-` it can, also below a longer path, so that the browser sends it first: such a cookie proves nothing
+about whom it belongs to. Over http, on a developer's machine, every port of the host can set all of them.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from typing import NamedTuple
 from flask import Response, request
 
 from chassis.settings import Settings
+
+_MOST_VALUES = 3
 
 
 class Cookie(NamedTuple):
@@ -25,6 +29,10 @@ class Cookie(NamedTuple):
 
     def read(self, settings: Settings) -> str | None:
         return request.cookies.get(self.full_name(settings))
+
+    def read_all(self, settings: Settings) -> list[str]:
+        """Return the values that the browser sent by this name, for one path each; three at most."""
+        return request.cookies.getlist(self.full_name(settings))[:_MOST_VALUES]
 
     def set(self, response: Response, settings: Settings, value: str, seconds: int) -> None:
         response.set_cookie(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-from hmac import compare_digest
+import hmac
+import json
+from urllib.parse import unquote, urlsplit
 
 from flask import Response, request
 
@@ -44,17 +45,24 @@ def pass_on(response: Response, settings: Settings, token: str) -> None:
     """Let the form of this request pass when the response leads it to the other service, on another port.
 
     There it comes from another origin of the same site, as a forged one would from any program of this machine. The
-    mark is made of the visitor's token, which no page can read.
+    mark is made with the credential that both services share, for the visitor's token and this one request.
     """
     if settings.sibling_port and request.method not in READS:
-        PASSED_ON.set(response, settings, _mark(token), _PASSING_SECONDS)
+        url = urlsplit(response.location or "")
+        mark = _mark(settings.service_credential[0], token, unquote(url.path), url.query)
+        PASSED_ON.set(response, settings, mark, _PASSING_SECONDS)
 
 
 def _was_passed_on(settings: Settings) -> bool:
     mark, token = PASSED_ON.read(settings), TOKEN.read(settings)
-    is_near = request.headers.get("Sec-Fetch-Site") in {None, "same-site"}
-    return is_near and token is not None and compare_digest((mark or "").encode(), _mark(token).encode())
+    if not mark or not token or request.headers.get("Sec-Fetch-Site") not in {None, "same-site"}:
+        return False
+    query = request.query_string.decode(errors="replace")
+    expected = [_mark(credential, token, request.path, query) for credential in settings.service_credential]
+    return any(hmac.compare_digest(mark.encode(), each.encode()) for each in expected)
 
 
-def _mark(token: str) -> str:
-    return sha256(token.encode()).hexdigest()
+def _mark(credential: str, token: str, path: str, query: str) -> str:
+    query = unquote(query)  # the browser may quote more of it than we did
+    passed = json.dumps(["passed-on", token, request.method, path, query])
+    return hmac.digest(credential.encode(), passed.encode(), "sha256").hex()
