@@ -94,7 +94,7 @@ def fill_the_basket(customer: Visitor) -> None:
 
 
 def order_with_a_new_account(customer: Visitor) -> None:
-    customer.expects(400)
+    customer.expects(400, 403)
     customer.press("Go to checkout")
     assert customer.path == "/account/sign-in"
     customer.follow("Create an account")

@@ -12,7 +12,7 @@ LONG = "Extraordinarily long-lived weatherproof expedition lantern with dimmer, 
 
 def tour(visitor: Visitor, databases: Databases) -> Iterator[str]:
     """Open one page after the other; yield the name of each."""
-    visitor.expects(400, 401, 404)
+    visitor.expects(400, 401, 403, 404)
     yield from _as_a_stranger(visitor)
     yield from _shopping(visitor, databases)
     yield from _ordering(visitor)
