@@ -130,7 +130,7 @@ def test_forged_token_is_refused(forgery: str) -> None:
 EXPIRED = {"expired", "expired half a minute ago", "endless"}
 
 
-@pytest.mark.parametrize("forgery", FORGERIES.keys() - EXPIRED)
+@pytest.mark.parametrize("forgery", sorted(FORGERIES.keys() - EXPIRED))
 def test_forged_token_names_nobody(forgery: str) -> None:
     with pytest.raises(InvalidToken):
         verifier.read_signed(FORGERIES[forgery]())

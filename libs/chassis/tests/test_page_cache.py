@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
 from typing import NamedTuple
 
 import pytest
 from flask import Response, request
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from chassis.http import response_cache
 from chassis.http.openapi import Api
-from chassis.http.response_cache import cached
+from chassis.http.parsing import Request
+from chassis.http.response_cache import ResponseCache, cached
+from chassis.http.responses import Rendered
 from chassis.pages.blueprint import public_pages, signed_in_pages
 from chassis.pages.cookies import BASKET, DEVICE, REFRESH, RENEWED, TOKEN
 from chassis.pages.setup import UnsafePage
@@ -104,30 +103,18 @@ def test_only_successes_are_kept(shop: Shop) -> None:
     assert len(shop.rendered) == 2
 
 
-def test_an_error_of_a_batch_names_each_visitors_own_request(start: Callable[..., Api]) -> None:
-    pages, arrived, go_on = public_pages("pages", __name__, "/page"), Event(), Event()
+def test_an_error_that_another_visitors_thread_rendered_is_rendered_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def render_elsewhere(cache: ResponseCache, _key: str, request: Request) -> Rendered:
+        with ThreadPoolExecutor(1) as leader:
+            return leader.submit(cache._render, request).result()
 
-    @pages.get("/missing")
-    @cached
-    def show() -> Response:
-        arrived.set()
-        assert go_on.wait(10)
-        raise NotFound
-
-    app = start(pages)
-
-    def get(accept: str) -> TestResponse:
-        return app.test_client(use_cookies=False).get("/page/missing", headers={"Accept": accept})
-
-    with ThreadPoolExecutor(4) as visitors:
-        running = [visitors.submit(get, "text/html")]
-        assert arrived.wait(10)
-        running += [visitors.submit(get, accept) for accept in ("text/html", "text/html", "application/json")]
-        time.sleep(0.2)  # until they wait for the first
-        go_on.set()
-        answers = [future.result() for future in running]
-    assert [answer.status_code for answer in answers] == [404] * 4
-    assert [answer.headers["X-Request-ID"] in answer.text for answer in answers] == [True] * 4
+    monkeypatch.setattr(ResponseCache, "get", render_elsewhere)
+    own = {"Accept": "text/html", "X-Request-ID": "my-own-request"}
+    answer = shop.client.get("/page/missing", headers=own)
+    assert answer.status_code == 404
+    assert "my-own-request" in answer.text
 
 
 def test_head_gets_the_headers_of_the_page_alone(shop: Shop) -> None:

@@ -374,6 +374,7 @@ def test_signing_out_ends_the_session_everywhere(app: Flask, alices: FlaskClient
     assert app.test_client().get("/profile", headers={"Authorization": f"Bearer {token}"}).status_code == 401
     alices.set_cookie("shop-token", token)
     assert location(alices.get("/account")) == (307, "/account/renew?next=%2Faccount")
+    assert location(alices.get("/account/renew?next=/account")) == (303, "/account/sign-in?next=%2Faccount")
 
 
 def test_a_notice_is_one_of_ours(visitor: FlaskClient) -> None:
