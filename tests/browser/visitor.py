@@ -162,4 +162,5 @@ def visits(browser: Browser, shop: Shop) -> Iterator[Visit]:
             print(visitor.page.url, visitor.page.locator("body").inner_text(), sep="\n")
         for context in browser.contexts:
             context.close()
-    assert [fault for visitor in visitors for fault in visitor.guard.faults] == []
+    faults = [fault for visitor in visitors for fault in visitor.guard.faults]
+    assert not faults, "\n".join(faults)
