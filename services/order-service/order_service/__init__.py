@@ -9,7 +9,8 @@ from chassis.http.openapi import Api, api
 from chassis.server.health import schema_check
 from order_service.catalog.pages import catalog_pages
 from order_service.catalog.routes import catalog
-from order_service.orders.pages import basket_pages, order_pages
+from order_service.orders.basket_pages import basket_pages
+from order_service.orders.pages import order_pages
 from order_service.orders.routes import orders
 from order_service.services import connect
 from order_service.settings import Settings
