@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from b2cctl import workspace
@@ -50,6 +50,7 @@ def reaches(dependencies, start, goal):
     return start == goal or any(reaches(dependencies, each, goal) for each in dependencies[start])
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     workspaces(),
     st.sampled_from(PROJECTS),
@@ -80,6 +81,7 @@ def test_random_edit_rebuilds_exactly_the_services_that_depend_on_it(dependencie
     assert {service for service in old if old[service] != new[service]} == expected
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(workspaces(), st.sampled_from(ELSEWHERE))
 def test_an_edit_outside_every_project_rebuilds_nothing(dependencies, path):
     before = tree_of(dependencies)
@@ -87,6 +89,7 @@ def test_an_edit_outside_every_project_rebuilds_nothing(dependencies, path):
     assert digests(before | {path: "2"}) == digests(before)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(workspaces(), st.data())
 def test_a_new_dependency_rebuilds_exactly_its_users(dependencies, data):
     # given a project that does not use a library
