@@ -158,6 +158,7 @@ def test_too_many_attempts_are_told_apart_from_a_wrong_password(
     answers = [visitor.post("/account/sign-in", data=SIGN_IN | {"password": f"wrong {n}"}) for n in range(30)]
     assert answers[0].status_code == 401
     assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["Retry-After"]) >= 1
     assert "Too many attempts. Please wait a moment, then try again." in answers[-1].text
     assert field_values(answers[-1])["username"] == "alice"
     assert cookies(visitor) == set()

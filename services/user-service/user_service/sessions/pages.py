@@ -8,7 +8,7 @@ from chassis.http.api import checks_session
 from chassis.pages.blueprint import public_pages, signed_in_pages
 from chassis.pages.cookies import DEVICE
 from chassis.pages.forgery import pass_on
-from chassis.pages.forms import Form, read_form, typed
+from chassis.pages.forms import Form, form_page, read_form, typed
 from chassis.pages.responses import go_to, page
 from chassis.pages.urls import page_url, safe_next, with_next
 from chassis.pages.visitors import SIGN_IN, caller
@@ -47,12 +47,12 @@ def following() -> str:
 @session_pages.get("/sign-in")
 def ask_to_sign_in() -> Response:
     """Ask for username and password."""
-    return sign_in_page(Form({}))
-
-
-def sign_in_page(form: Form[LoginBody], status: int = 200) -> Response:
     notice = _NOTICES.get(request.args.get("done", ""))
-    return page("sessions/sign-in.html", status, form=form, notice=notice, following=following())
+    return page("sessions/sign-in.html", form=Form({}), notice=notice, following=following())
+
+
+def ask_again(form: Form[LoginBody]) -> Response:
+    return form_page("sessions/sign-in.html", form, following=following())
 
 
 @session_pages.post("/sign-in")
@@ -63,7 +63,7 @@ def sign_in() -> Response:
     device = {"device_token": DEVICE.read(services.settings)}
     form = read_form(LoginBody, fields, fields | device)
     if form.model is None:
-        return sign_in_page(form, 400)
+        return ask_again(form)
     try:
         signed_in = limited.sign_in(services, form.model)
     except Problem as refused:
@@ -78,7 +78,8 @@ def refused_form(form: Form[LoginBody], refused: Problem) -> Response:
     if refused.code not in REFUSALS:
         raise refused
     form.refuse(REFUSALS[refused.code])
-    return sign_in_page(form, refused.status)
+    form.answer_as(refused)
+    return ask_again(form)
 
 
 @session_pages.get("/renew")

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from flask import Response, request
 
 from chassis.pages.blueprint import public_pages
-from chassis.pages.forms import Form, read_form, typed
+from chassis.pages.forms import Form, form_page, read_form, typed
 from chassis.pages.responses import go_to, page
 from chassis.pages.urls import page_url
 from chassis.pages.visitors import SIGN_IN
@@ -33,11 +33,11 @@ _FIELDS = {
 @sign_up_pages.get("/sign-up")
 def ask_to_sign_up() -> Response:
     """Ask for a username and a password."""
-    return sign_up_page(Form({}))
+    return page("sessions/sign-up.html", form=Form({}), following=following())
 
 
-def sign_up_page(form: Form[RegisterBody], status: int = 200) -> Response:
-    return page("sessions/sign-up.html", status, form=form, following=following())
+def ask_again(form: Form[RegisterBody]) -> Response:
+    return form_page("sessions/sign-up.html", form, following=following())
 
 
 @sign_up_pages.post("/sign-up")
@@ -48,7 +48,7 @@ def sign_up() -> Response:
         RegisterBody, typed(["username", "name", "email"]) | {"password": request.form.get("password", "")}
     )
     if form.model is None:
-        return sign_up_page(form, 400)
+        return ask_again(form)
     try:
         accounts.register(services, form.model)
     except Problem as refused:
@@ -73,4 +73,5 @@ def refused_form(form: Form[RegisterBody], refused: Problem) -> Response:
         form.refuse(REFUSALS[refused.code])
     else:
         raise refused
-    return sign_up_page(form, refused.status)
+    form.answer_as(refused)
+    return ask_again(form)
