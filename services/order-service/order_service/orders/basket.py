@@ -28,8 +28,9 @@ class BasketLine(NamedTuple):
         return bool(self.product["available"] < self.qty)
 
     @property
-    def total(self) -> float:
-        return self.price * self.qty / 100
+    def total(self) -> int:
+        """The price of all units in hundredths."""
+        return self.price * self.qty
 
 
 class Basket(NamedTuple):
@@ -49,7 +50,7 @@ class Basket(NamedTuple):
     @property
     def total(self) -> int:
         """The sum in hundredths."""
-        return sum(line.price * line.qty for line in self.lines)
+        return sum(line.total for line in self.lines)
 
     @property
     def can_be_ordered(self) -> bool:

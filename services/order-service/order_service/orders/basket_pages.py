@@ -42,7 +42,13 @@ class BasketForm(Query):
 @basket_pages.get("/basket")
 def show_basket() -> Response:
     """Show the basket at today's prices, with what changed since the visitor saw it."""
-    return basket_page(look_up(current_services().database, read_basket(current_services().settings)))
+    return basket_page(current_basket())
+
+
+def current_basket() -> Basket:
+    """Return the visitor's basket at today's prices and stock."""
+    services = current_services()
+    return look_up(services.database, read_basket(services.settings))
 
 
 def basket_page(basket: Basket, status: int = 200, problem: str = "") -> Response:
@@ -58,14 +64,14 @@ def change_basket() -> Response:
     others = {name: request.form[name] for name in ("remove", "do") if name in request.form}
     form = BasketForm.model_validate(others | lists)
     services = current_services()
-    before = read_basket(services.settings)
-    lines = look_up(services.database, before).cookie_lines() if form.do == "tidy" else _changed(before, form)
+    tidy = form.do == "tidy"
+    lines = current_basket().cookie_lines() if tidy else _changed(read_basket(services.settings), form)
     response = go_to(_after(form))
     try:
         write_basket(response, services.settings, lines)
     except BasketFull:
         full = "Your basket is full. Order what is in it first, or remove something."
-        return basket_page(look_up(services.database, before), 409, full)
+        return basket_page(current_basket(), 409, full)
     return response
 
 

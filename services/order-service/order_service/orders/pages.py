@@ -10,16 +10,16 @@ import orjson
 from flask import Response, request
 
 from chassis.http.postal import Address
-from chassis.pages.basket import read_basket, write_basket
+from chassis.pages.basket import write_basket
 from chassis.pages.blueprint import signed_in_pages
 from chassis.pages.cookies import TOKEN
 from chassis.pages.forms import Form, read_form, typed
-from chassis.pages.responses import go_to, page
+from chassis.pages.responses import download_json, go_to, page
 from chassis.pages.visitors import caller
 from chassis.problems import Conflict, Problem
 from order_service.orders import actions, queries, rules
-from order_service.orders.basket import Basket, look_up
-from order_service.orders.basket_pages import BASKET, basket_page
+from order_service.orders.basket import Basket
+from order_service.orders.basket_pages import BASKET, basket_page, current_basket
 from order_service.orders.saved_address import digest
 from order_service.orders.schemas import OrderQuery, PlaceHeaders
 from order_service.services import current_services
@@ -33,8 +33,7 @@ PAGE_SIZE = 20
 @order_pages.get("/checkout")
 def checkout() -> Response:
     """Ask where to send the basket."""
-    services = current_services()
-    basket = look_up(services.database, read_basket(services.settings))
+    basket = current_basket()
     if not basket.can_be_ordered or basket.gone:
         return go_to(BASKET)
     return checkout_page(basket, Form({"to": "saved", "country": "", "key": new_key()}))
@@ -65,7 +64,7 @@ def saved_address() -> dict[str, Any] | None:
 def order() -> Response:
     """Place the order for what the page showed; anything else is shown again first."""
     services = current_services()
-    basket = look_up(services.database, read_basket(services.settings))
+    basket = current_basket()
     if not basket.can_be_ordered or basket.gone:
         return go_to(BASKET)
     form = address_form()
@@ -119,14 +118,12 @@ def idempotency_key(key: str) -> str | None:
 
 def after_refusal(refused: Problem) -> Response:
     """Show the basket as it is now, with the reason why it could not be ordered."""
-    services = current_services()
-    basket = look_up(services.database, read_basket(services.settings))
     texts = {
         rules.OutOfStock.code: "Somebody else was faster: not everything in your basket is still there.",
         rules.KeyReused.code: "This order was sent before. Look at your orders before you send it again.",
         rules.StillInFlight.code: "Your order is still being worked on. Look at your orders in a moment.",
     }
-    return basket_page(basket, refused.status, texts.get(refused.code, "Your basket has changed."))
+    return basket_page(current_basket(), refused.status, texts.get(refused.code, "Your basket has changed."))
 
 
 @order_pages.get("/orders")
@@ -168,10 +165,7 @@ def cancel_order(order_id: str) -> Response:
 def download() -> Response:
     """Download what order-service knows about the caller."""
     document = queries.export(current_services().database, buyer_id=caller().user_id)
-    response = Response(document, content_type="application/json")
-    response.headers["Content-Disposition"] = 'attachment; filename="orders.json"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return download_json(document, "orders.json")
 
 
 def _order(order_id: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from chassis.http.postal import Address
 from chassis.pages.blueprint import signed_in_pages
 from chassis.pages.cookies import DEVICE
 from chassis.pages.forms import Form, form_page, read_form, typed
-from chassis.pages.responses import go_to, page
+from chassis.pages.responses import download_json, go_to, page
 from chassis.pages.visitors import SIGN_IN, caller
 from chassis.problems import Problem
 from user_service.accounts.rules import EmailTaken, WeakPassword
@@ -139,10 +139,7 @@ def show_data() -> Response:
 def download() -> Response:
     """Download what user-service knows about the caller."""
     document = orjson.dumps(queries.export(current_services().database, caller=caller()), option=orjson.OPT_INDENT_2)
-    response = Response(document, content_type="application/json")
-    response.headers["Content-Disposition"] = 'attachment; filename="account.json"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return download_json(document, "account.json")
 
 
 @profile_pages.get("/delete")

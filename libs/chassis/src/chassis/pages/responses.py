@@ -39,6 +39,12 @@ def go_to(url: str, status: int = 303) -> Response:
     return cast("Response", redirect(url, status))
 
 
+def download_json(document: str | bytes, name: str) -> Response:
+    """Return a JSON document that the browser saves as a file of this name."""
+    headers = {"Cache-Control": PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(document, headers=headers, content_type="application/json")
+
+
 def _policy(settings: Settings) -> str:
     forms = f"'self' {sibling_origin()}" if settings.sibling_port else "'self'"  # a renewal redirects forms
     return (
