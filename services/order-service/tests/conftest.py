@@ -15,6 +15,7 @@ from order_service import MIGRATIONS, create_app
 from order_service.catalog import importer
 from order_service.catalog.categories import Categories
 from order_service.catalog.importer import Product
+from order_service.services import Services
 from order_service.settings import Settings
 
 ALICE, BOB = bearer("u-alice", "alice"), bearer("u-bob", "bob")
@@ -43,6 +44,8 @@ def whole_app(settings: Settings) -> Iterator[Flask]:
 def app(whole_app: Flask, operator: Database) -> Flask:
     empty(operator)
     whole_app.wsgi_app.clear_caches()  # type: ignore[attr-defined]
+    services: Services = whole_app.services  # type: ignore[attr-defined]
+    services.categories = Categories(services.database)
     return whole_app
 
 
@@ -61,7 +64,6 @@ def client(app: Flask) -> FlaskClient:
 def visitor(app: Api, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     """Return the browser of a visitor who has not signed in; no page comes from memory."""
     monkeypatch.setattr("chassis.http.response_cache.FRESH_SECONDS", -1)
-    monkeypatch.setattr(app.services, "categories", Categories(app.services.database))
     return browser(app)
 
 
