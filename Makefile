@@ -7,8 +7,9 @@ PROJECTS := libs/chassis services/user-service services/order-service tools/loca
 MANIFESTS := $(addsuffix /pyproject.toml,$(PROJECTS))
 UV_VERSION := 0.13.9
 # What make test and make test-delivery run; a folder of pyproject.toml's testpaths is in one of them.
-SHOP := libs services tools/localshop tests --ignore=tests/test_planted_defects.py
-DELIVERY := helm bench tools/b2cctl tools/tests tests/test_planted_defects.py
+LAUNCHER := tools/localshop tests/e2e/test_up.py
+SHOP := libs services tests --ignore=tests/test_planted_defects.py --ignore=tests/e2e/test_up.py
+DELIVERY := helm bench $(LAUNCHER) tools/b2cctl tools/tests tests/test_planted_defects.py
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
 GENERATORS := .cache/clients/.ready
@@ -99,7 +100,7 @@ schema: $(READY) ## write services/*/migrations/schema.sql again, from a databas
 test: $(READY) $(KUBETOOLS) ## run the shop's tests, on a real PostgreSQL that the set-up brings along (TESTS=... for others or some)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(or $(TESTS),$(SHOP))
 
-test-delivery: $(READY) $(KUBETOOLS) ## run the tests of charts, GitOps, workflows, releases, benchmarks and tools
+test-delivery: $(READY) $(KUBETOOLS) ## run the tests of charts, GitOps, workflows, releases, benchmarks, tools and `make up`
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(DELIVERY)
 
 chaos: $(READY) ## inject faults into real processes, and audit orders and stock after each (20 minutes at most)
