@@ -12,6 +12,7 @@ PUSHED = {
     "plan": "success",
     "lint": "success",
     "test": "success",
+    "browser": "success",
     "build": "success",
     "publish": "success",
     "release": "success",
@@ -21,6 +22,7 @@ IDLE = {
     "plan": "success",
     "lint": "success",
     "test": "skipped",
+    "browser": "skipped",
     "build": "skipped",
     "publish": "skipped",
     "release": "skipped",
@@ -52,6 +54,7 @@ def test_a_run_that_did_what_the_plan_said_passes(event, results, outputs):
     ("event", "results", "outputs", "complaint"),
     [
         ("push", PUSHED | {"test": "skipped"}, EVERYTHING, "test was skipped, and the plan does not say so"),
+        ("push", PUSHED | {"browser": "skipped"}, EVERYTHING, "browser was skipped, and the plan does not say so"),
         ("push", PUSHED | {"build": "skipped"}, EVERYTHING, "build was skipped"),
         ("push", PUSHED | {"publish": "skipped"}, EVERYTHING, "publish was skipped"),
         ("push", PUSHED | {"release": "skipped"}, EVERYTHING, "release was skipped"),

@@ -83,7 +83,7 @@ exec {sys.executable} {Path(__file__).with_name("oci.py")} "$@"
 MAKEFILE = """
 setup:
 \t@mkdir -p .venv/bin && ln -sf "$$(command -v zizmor)" .venv/bin/
-check check-deps e2e-containers kind-cluster e2e-cluster:
+check check-deps check-clients e2e-browser e2e-containers kind-cluster e2e-cluster:
 \t@echo "make $@" >> $(LOG)
 test:
 \t@echo "make test $(TESTS)" >> $(LOG)
@@ -246,6 +246,8 @@ def test_push_releases_what_it_affects_and_release_commit_nothing(runner):
     digest = "sha256:" + hashlib.sha256(pushed).hexdigest()
     assert called(log, "make") == [
         "make check",
+        "make check-clients",
+        "make e2e-browser",
         *3 * ["make test services/user-service"],
         *3 * ["make test tests tools"],
     ]
