@@ -245,3 +245,11 @@ def test_a_page_of_the_account_is_kept_by_no_cache(alices: FlaskClient, page: st
     answer = alices.get(f"/account{page}")
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
     assert len(answer.data) < 30_000
+
+
+@pytest.mark.parametrize(
+    ("path", "current"),
+    [("/account", "Profile"), ("/account/address", "Address"), ("/account/passkeys/add", "Passkeys")],
+)
+def test_the_menu_marks_the_section_of_the_page(alices: FlaskClient, path: str, current: str) -> None:
+    assert re.findall(r'aria-current="page">(.*?)</a>', alices.get(path).text) == [current]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from itertools import chain
 from typing import Any, NoReturn
@@ -86,6 +86,10 @@ class Api(OpenAPI):
         """Describe the routes, as generators of clients need it."""
         super().generate_spec_json()  # type: ignore[no-untyped-call]
         complete(self.spec_json)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function; Flask would look several times per request whether it is a coroutine, and none is."""
+        return func
 
     def raise_routing_exception(self, request: Request) -> NoReturn:
         """Redirect to a path without a host, because the Host header comes from the client."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from flask import Response, current_app, redirect, render_template, request
+from flask import Response, current_app, redirect, request
 
 from chassis.http.security_headers import CSP
 from chassis.pages.urls import sibling_origin
@@ -26,7 +26,8 @@ def page(template: str, status: int = 200, *, cache_control: str = PRIVATE, **va
         "Vary": "Cookie",
         CSP: _policy(current_app.services.settings),  # type: ignore[attr-defined]
     }
-    return Response(render_template(template, **variables), status, headers)
+    body = current_app.jinja_env.get_template(template).render(request=request, **variables)
+    return Response(body, status, headers)
 
 
 def has_own_cookie(cookies: str) -> bool:

@@ -48,7 +48,8 @@ def init_pages(app: Api, services: Services, prefix: str) -> None:
     serve_assets(app, prefix)
     app.add_url_rule("/", "start", lambda: redirect(prefix))
     for template in app.jinja_env.list_templates(extensions=["html"]):
-        app.jinja_env.get_template(template)  # a fault in one stops the start, and no visitor waits for compiling
+        compiled = app.jinja_env.get_template(template)  # a fault stops the start, and no visitor waits for compiling
+        compiled.globals = dict(compiled.globals)  # Jinja's ChainMap is slow, and each rendering copies it
     app.errorhandler(Exception)(show)
     app.wsgi_app = PageCache(app, services)  # type: ignore[method-assign]
 
