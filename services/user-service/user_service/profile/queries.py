@@ -37,7 +37,7 @@ EXPORT = _of_caller(
     f"{_SESSIONS} AS sessions",
     f"{_PASSKEYS} AS passkeys",
 )
-CREDENTIALS = _of_caller("username", "email", "password_hash", "password_changed_at")
+CREDENTIALS = _of_caller("users.id", "username", "email", "password_hash", "password_changed_at", "totp_secret")
 
 
 def read_profile(db: Database, *, caller: Caller) -> dict[str, Any]:
