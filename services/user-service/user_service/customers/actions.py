@@ -33,9 +33,8 @@ def disable(db: Database, *, staff: Caller, customer_id: str) -> None:
             return
         connection.execute(DISABLE, {"customer_id": customer_id})
         ended = end_sessions(connection, customer_id)
-        audit.note(
-            connection, staff, "customer.disable", customer_id, after={"disabled": True, "sessions_ended": ended}
-        )
+        after = {"disabled": True, "sessions_ended": ended}
+        audit.note(connection, staff, "customer.disable", customer_id, before={"disabled": False}, after=after)
 
 
 def enable(db: Database, *, staff: Caller, customer_id: str) -> None:
@@ -44,7 +43,8 @@ def enable(db: Database, *, staff: Caller, customer_id: str) -> None:
         if _lock(connection, customer_id, may_be_staff=False).disabled_at is None:
             return
         connection.execute(ENABLE, {"customer_id": customer_id})
-        audit.note(connection, staff, "customer.enable", customer_id, after={"disabled": False})
+        before, after = {"disabled": True}, {"disabled": False}
+        audit.note(connection, staff, "customer.enable", customer_id, before=before, after=after)
 
 
 def end_session(db: Database, *, staff: Caller, customer_id: str, session_id: str) -> None:

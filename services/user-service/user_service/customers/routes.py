@@ -45,21 +45,21 @@ def list_customers(services: Services, query: CustomerQuery) -> JsonResponse:
 )
 def show(services: Services, path: CustomerPath) -> JsonResponse:
     """Show one customer."""
-    return json_response(queries.show_customer(services.database, customer_id=path.customer_id))
+    return _customer(services, path)
 
 
 @customers.post(f"{CUSTOMER}/disable", operation_id="disable_customer", responses=CHANGING)
 def disable(services: Services, caller: Caller, path: CustomerPath) -> JsonResponse:
     """End a customer's sessions and refuse further sign-ins."""
     actions.disable(services.database, staff=caller, customer_id=path.customer_id)
-    return show(services, path)
+    return _customer(services, path)
 
 
 @customers.post(f"{CUSTOMER}/enable", operation_id="enable_customer", responses=CHANGING)
 def enable(services: Services, caller: Caller, path: CustomerPath) -> JsonResponse:
     """Let a disabled customer sign in again."""
     actions.enable(services.database, staff=caller, customer_id=path.customer_id)
-    return show(services, path)
+    return _customer(services, path)
 
 
 @customers.delete(
@@ -103,3 +103,7 @@ def end_session(services: Services, caller: Caller, path: CustomerSessionPath) -
     """End one session of a customer."""
     actions.end_session(services.database, staff=caller, **path.model_dump())
     return no_content()
+
+
+def _customer(services: Services, path: CustomerPath) -> JsonResponse:
+    return json_response(queries.show_customer(services.database, customer_id=path.customer_id))
