@@ -9,7 +9,7 @@ from chassis.db.statement import Statement
 from chassis.problems import NotFound
 from user_service.customers.rules import IsStaff
 from user_service.second_factor import actions as second_factor
-from user_service.staff.actions import end_sessions
+from user_service.sessions.actions import end_sessions
 
 # The row is locked before anything else: a sign-in at the same time either sees the change or has opened its session,
 # which the next statement sees.

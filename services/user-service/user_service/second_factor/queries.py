@@ -1,4 +1,4 @@
-"""Read the state of the caller's second factor."""
+"""Read the state of the caller's second factor; raise InvalidToken when the session has ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from user_service.second_factor.statements import STATE
 
 
 def read_state(db: Database, *, caller: Caller) -> Row:
-    row = db.fetch_one(STATE, {"user_id": caller.user_id})
+    row = db.fetch_one(STATE, {"session_id": caller.session_id, "user_id": caller.user_id})
     if row is None:
         raise InvalidToken
     return row

@@ -7,7 +7,8 @@ from chassis.db.statement import Statement
 STATE = """
 SELECT totp_since AS since, totp_secret, totp_offered,
     (SELECT count(*) FROM recovery_codes WHERE user_id = users.id) AS recovery_codes_left
-FROM users WHERE id = %(user_id)s
+FROM users JOIN sessions live ON live.user_id = users.id
+WHERE live.id = %(session_id)s AND users.id = %(user_id)s AND live.ended_at IS NULL
 """
 OFFER = Statement("""-- offer_second_factor
 UPDATE users SET totp_offered = %(secret)s

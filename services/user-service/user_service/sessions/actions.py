@@ -157,5 +157,10 @@ def end_others(db: Database, *, caller: Caller) -> None:
         raise InvalidToken
 
 
+def end_sessions(connection: DeadlineConnection, user_id: str) -> int:
+    """End all sessions of a user whose row the transaction has locked; return how many."""
+    return connection.execute(statements.END_ALL, {"user_id": user_id}).rowcount
+
+
 def _ids(caller: Caller) -> dict[str, str]:
     return {"session_id": caller.session_id, "user_id": caller.user_id}

@@ -115,3 +115,7 @@ END = Statement("""-- sign_out
 UPDATE sessions SET ended_at = now()
 WHERE id = %(session_id)s AND user_id = %(user_id)s AND ended_at IS NULL RETURNING id
 """)
+
+END_ALL = Statement("""-- end_sessions_of_user
+UPDATE sessions SET ended_at = now() WHERE user_id = %(user_id)s AND ended_at IS NULL
+""")

@@ -14,7 +14,7 @@ from chassis.db.database import Database
 from user_service.accounts.actions import register
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import UsernameTaken
-from user_service.staff import actions
+from user_service.staff import roles
 
 T = TypeVar("T")
 username = click.argument("username")
@@ -30,7 +30,7 @@ def staff_commands() -> None:
 @database_url
 def grant(username: str, database_url: str) -> None:
     """Make a user one of the staff; their sessions end, so that they sign in again."""
-    user = _run(database_url, lambda db: actions.grant(db, username=username))
+    user = _run(database_url, lambda db: roles.grant(db, username=username))
     click.echo(f"{user.username} belongs to the staff")
     if not user.has_second_factor:
         click.echo(f"{user.username} has no second factor yet; in stage and prod the role has no effect without one")
@@ -41,7 +41,7 @@ def grant(username: str, database_url: str) -> None:
 @database_url
 def revoke(username: str, database_url: str) -> None:
     """Make a user a customer again; their sessions end."""
-    user = _run(database_url, lambda db: actions.revoke(db, username=username))
+    user = _run(database_url, lambda db: roles.revoke(db, username=username))
     click.echo(f"{user.username} does not belong to the staff")
 
 
@@ -49,7 +49,7 @@ def revoke(username: str, database_url: str) -> None:
 @database_url
 def list_staff(database_url: str) -> None:
     """List the staff."""
-    for user in _run(database_url, actions.list_staff):
+    for user in _run(database_url, roles.list_staff):
         factor = "with" if user.has_second_factor else "without"
         click.echo(f"{user.username}  {factor} second factor{'  disabled' if user.disabled_at else ''}")
 
@@ -59,7 +59,7 @@ def list_staff(database_url: str) -> None:
 @database_url
 def reset_second_factor(username: str, database_url: str) -> None:
     """Switch off the second factor of a user who lost the app and the recovery codes; their sessions end."""
-    was_on = _run(database_url, lambda db: actions.reset_second_factor(db, username=username))
+    was_on = _run(database_url, lambda db: roles.reset_second_factor(db, username=username))
     click.echo(f"{username}: the second factor is off" if was_on else f"{username} had no second factor")
 
 
@@ -76,7 +76,7 @@ def add(username: str, password_file: Path, database_url: str) -> None:
             register(db, Passwords(), username=username, password=password, name=None, email=None)
         except UsernameTaken:
             return f"{username} exists already"
-        actions.grant(db, username=username)
+        roles.grant(db, username=username)
         return f"{username} belongs to the staff"
 
     click.echo(_run(database_url, add))
@@ -86,7 +86,7 @@ def _run(url: str, work: Callable[[Database], T]) -> T:
     database = Database(url, pool_size=1)
     try:
         return work(database)
-    except actions.NoSuchUser as refusal:
+    except roles.NoSuchUser as refusal:
         sys.exit(str(refusal))
     finally:
         database.close()

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 
 from chassis.auth.roles import STAFF
 from chassis.db import audit
-from chassis.db.database import Database, DeadlineConnection, Row
+from chassis.db.database import Database, Row
 from chassis.db.statement import Statement
 from user_service.accounts.rules import username_digest
 from user_service.second_factor import actions as second_factor
+from user_service.sessions.actions import end_sessions
 
 SET_ROLES = Statement("""-- set_roles
 UPDATE users SET roles = CAST(%(roles)s AS text[]) WHERE username_digest = %(digest)s AND deleted_at IS NULL
 RETURNING id, username, old.roles AS before, totp_secret IS NOT NULL AS has_second_factor
-""")
-END_SESSIONS = Statement("""-- end_sessions_of_user
-UPDATE sessions SET ended_at = now() WHERE user_id = %(user_id)s AND ended_at IS NULL
 """)
 LOCK_BY_NAME = "SELECT id FROM users WHERE username_digest = %(digest)s AND deleted_at IS NULL FOR UPDATE"
 LIST = """
@@ -61,11 +59,6 @@ def reset_second_factor(db: Database, *, username: str) -> bool:
         if was_on:
             audit.note(connection, None, "staff.reset_second_factor", user.id)
     return was_on
-
-
-def end_sessions(connection: DeadlineConnection, user_id: str) -> int:
-    """End all sessions of a user whose row the transaction has locked; return how many."""
-    return connection.execute(END_SESSIONS, {"user_id": user_id}).rowcount
 
 
 def list_staff(db: Database) -> Sequence[Row]:
