@@ -19,7 +19,7 @@ def welcome(shop: Shop, staff_password: str | None = None) -> str:
 The shop is open. Ctrl-C stops it; its data stays in {shop.data}
 
   shop      {order}/shop
-  API       {order}/openapi/ (order-service), {user}/openapi/ (user-service)
+{_mailbox(shop)}  API       {order}/openapi/ (order-service), {user}/openapi/ (user-service)
   staff     {_staff(shop, staff_password)}
   logs      {shop.data / "logs"}
 
@@ -39,6 +39,10 @@ def _staff(shop: Shop, password: str | None) -> str:
     if password:
         return f"username {USERNAME}, password {password} (shown once, kept in {file})"
     return f"username {USERNAME}, password in {file}"
+
+
+def _mailbox(shop: Shop) -> str:
+    return f"  mailbox   {shop.mailbox.url}\n" if shop.mailbox else ""
 
 
 def _post(url: str, body: dict[str, Any]) -> str:
