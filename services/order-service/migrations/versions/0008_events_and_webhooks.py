@@ -32,6 +32,7 @@ INSERT INTO order_events (xid, id, order_id, type, status, total_minor, currency
 SELECT '0', uuidv7(h.at - clock_timestamp()), o.id, 'order.' || h.status, h.status, total_minor, currency, h.at
 FROM orders o CROSS JOIN jsonb_to_recordset(o.history) AS h(status text, at timestamptz)
 """
+# A delivery outlives its webhook until a job deletes it: a webhook may have a million of them.
 WEBHOOKS = """
 CREATE TABLE webhooks (
     id uuid PRIMARY KEY DEFAULT uuidv7(),
@@ -41,16 +42,15 @@ CREATE TABLE webhooks (
     secret bytea NOT NULL,
     old_secret bytea,
     old_secret_until timestamptz,
-    resume_at timestamptz NOT NULL DEFAULT now(),
+    rests_until timestamptz NOT NULL DEFAULT now(),
     created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON COLUMN webhooks.old_secret IS 'signs too until old_secret_until';
-COMMENT ON COLUMN webhooks.resume_at IS 'no delivery before: the endpoint did not answer in time';
+COMMENT ON COLUMN webhooks.rests_until IS 'no attempt before: the endpoint was slow';
 
 CREATE TABLE webhook_deliveries (
-    id uuid PRIMARY KEY DEFAULT uuidv7(),
-    webhook_id uuid NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
-    event_id uuid NOT NULL,
+    webhook_id uuid,
+    event_id uuid,
     type text NOT NULL,
     payload text NOT NULL,
     status text NOT NULL DEFAULT 'waiting' CONSTRAINT webhook_deliveries_status_known
@@ -62,12 +62,14 @@ CREATE TABLE webhook_deliveries (
     failure text,
     created_at timestamptz NOT NULL DEFAULT now(),
     finished_at timestamptz,
-    CONSTRAINT webhook_deliveries_one_per_event UNIQUE (webhook_id, event_id)
+    PRIMARY KEY (webhook_id, event_id)
 );
 COMMENT ON COLUMN webhook_deliveries.payload IS 'the body, the same in each attempt';
-COMMENT ON COLUMN webhook_deliveries.attempt_at IS 'the next attempt; while one runs, when another process takes over';
+COMMENT ON COLUMN webhook_deliveries.attempts IS 'since the event, or since its replay';
+COMMENT ON COLUMN webhook_deliveries.attempt_at IS 'the next attempt; during one, when another process may take over';
 COMMENT ON COLUMN webhook_deliveries.response_status IS 'of the last attempt; NULL: no response';
-CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries (webhook_id, attempt_at) WHERE status = 'waiting';
+CREATE INDEX webhook_deliveries_by_status ON webhook_deliveries (webhook_id, status, event_id);
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_id, attempt_at) WHERE status = 'waiting';
 CREATE INDEX webhook_deliveries_finished ON webhook_deliveries (finished_at) WHERE finished_at IS NOT NULL;
 
 CREATE TABLE webhook_position (
@@ -75,7 +77,7 @@ CREATE TABLE webhook_position (
     xid xid8 NOT NULL,
     id uuid NOT NULL
 );
-COMMENT ON TABLE webhook_position IS 'the last event that has its deliveries';
+COMMENT ON TABLE webhook_position IS 'the last event that has its deliveries; no row before the first';
 """
 
 
