@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0007"
 
 # The key is the order in which readers see events: transactions end in another order than that of their numbers, so a
 # reader goes only as far as the oldest transaction that is still running.
