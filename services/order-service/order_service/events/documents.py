@@ -16,13 +16,14 @@ OF_ANOTHER_SERVER = "EXISTS (SELECT FROM order_events WHERE xid >= pg_snapshot_x
 
 def event(row: str) -> str:
     """Return the SQL expression of the JSON document of an event."""
-    return f"""json_build_object(
-    'id', 'e-' || replace({row}.id::text, '-', ''),
-    'type', {row}.type,
-    'timestamp', {row}.at,
-    'data', json_build_object(
-        'order_id', 'o-' || replace({row}.order_id::text, '-', ''),
-        'status', {row}.status,
-        'total', {money.sql(f"{row}.total_minor")},
-        'currency', {row}.currency
-    ))::text"""
+    return f"""to_json((SELECT d FROM (SELECT
+    'e-' || replace({row}.id::text, '-', '') AS id,
+    {row}.type,
+    {row}.at AS timestamp,
+    (SELECT o FROM (SELECT
+        'o-' || replace({row}.order_id::text, '-', '') AS order_id,
+        {row}.status,
+        {money.sql(f"{row}.total_minor")} AS total,
+        {row}.currency
+    ) AS o) AS data
+) AS d))::text"""

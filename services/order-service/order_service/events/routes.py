@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from chassis.http.api import services_only
+from chassis.auth.roles import REFUSALS
+from chassis.http.api import staff_or_services
 from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, raw_json
 from order_service.events import queries, rules
 from order_service.events.schemas import EventQuery, EventsOut
+from order_service.orders.rules import FeedTooOld
 from order_service.services import Services
 
-events = services_only("events", __name__)
+events = staff_or_services("events", __name__)
 
 
-@events.get("/events", operation_id="list_events", responses=responses({200: EventsOut}, 400, 401, rules.LogChanged))
+@events.get(
+    "/events",
+    operation_id="list_events",
+    responses=responses({200: EventsOut}, 400, 401, *REFUSALS, rules.LogChanged, FeedTooOld),
+)
 def list_events(services: Services, query: EventQuery) -> JsonResponse:
     """List what happened to orders, oldest first; no event appears later before one that was listed."""
     types = query.types.split(",") if query.types else None

@@ -15,9 +15,10 @@ _URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10, 6 * 3600
 
-# Only 2000::/3 is in use for the internet. These parts of it lead to other addresses, such as private ones of IPv4.
+# Only 2000::/3 is in use for the internet. Of these parts of it, two lead to IPv4 addresses, private ones included, and
+# one is for documents.
 _INTERNET6 = IPv6Network("2000::/3")
-_TRANSLATED6 = (IPv6Network("2001::/23"), IPv6Network("2002::/16"))
+_OTHER6 = (IPv6Network("2001::/23"), IPv6Network("2002::/16"), IPv6Network("3fff::/20"))
 
 
 class BadUrl(InvalidRequest):
@@ -71,7 +72,8 @@ def may_connect(address: IPv4Address | IPv6Address, *, local: bool) -> bool:
     """Tell whether deliveries may go to the address: a public one, or with `local` one of this machine."""
     if local and address.is_loopback:
         return True
-    if isinstance(address, IPv6Address):
-        if address not in _INTERNET6 or any(address in network for network in _TRANSLATED6):
-            return False
-    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+    if isinstance(address, IPv6Address) and (
+        address not in _INTERNET6 or any(address in network for network in _OTHER6)
+    ):
+        return False
+    return address.is_global and not (address.is_multicast or address.is_reserved)

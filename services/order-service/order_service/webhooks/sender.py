@@ -36,7 +36,9 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, local: bool) -> i
     except TimeoutError as failure:
         raise Undelivered("timeout") from failure
     except ssl.SSLError as failure:
-        raise Undelivered("bad_certificate" if isinstance(failure, ssl.SSLCertVerificationError) else "tls") from failure
+        raise Undelivered(
+            "bad_certificate" if isinstance(failure, ssl.SSLCertVerificationError) else "tls"
+        ) from failure
     except (HTTPException, ValueError) as failure:
         raise Undelivered("no_http_response") from failure
     except OSError as failure:

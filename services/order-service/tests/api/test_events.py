@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,12 +12,15 @@ from flask.testing import FlaskClient
 from chassis.db.database import Database
 from chassis.settings import LOCAL_SECRET
 from chassis.testing.http import bearer
-from order_service.events import queries
+from chassis.testing.postgres import APP, OWNER
+from order_service.events import queries, rules
 from order_service.settings import Settings
 
 SERVICE = {"Authorization": f"Bearer {LOCAL_SECRET}"}
-ALICE = bearer("u-alice", "alice")
-WRITE = "INSERT INTO order_events (order_id, type, status, total_minor, currency) VALUES (uuidv7(), %s, 'placed', 1, 'EUR')"
+ALICE, STAFF = bearer("u-alice", "alice"), bearer("u-staff", "staff", roles=("staff",))
+WRITE = (
+    "INSERT INTO order_events (order_id, type, status, total_minor, currency) VALUES (uuidv7(), %s, 'placed', 1, 'EUR')"
+)
 
 
 def get(client: FlaskClient, **query: Any) -> Any:
@@ -175,14 +179,47 @@ def test_the_position_in_a_log_that_was_lost_is_refused(
 ) -> None:
     with committed(settings.database_url, 2):
         cursor = get(client)["next"]
-    operator.fetch_all("DELETE FROM order_events WHERE id = (SELECT id FROM order_events ORDER BY xid DESC, id DESC LIMIT 1) RETURNING 1")
+    last = "(SELECT id FROM order_events ORDER BY xid DESC, id DESC LIMIT 1)"
+    operator.fetch_one(f"DELETE FROM order_events WHERE id = {last} RETURNING 1")
     with committed(settings.database_url, 3):
         answer = client.get("/events", query_string={"after": cursor}, headers=SERVICE)
     assert (answer.status_code, answer.json["code"]) == (409, "event_log_changed")  # type: ignore[index]
 
 
+def test_staff_read_the_events_and_customers_do_not(client: FlaskClient) -> None:
+    assert client.get("/events", headers=STAFF).status_code == 200
+    answer = client.get("/events", headers=ALICE)
+    assert (answer.status_code, answer.json["code"]) == (403, "staff_only")  # type: ignore[index]
+
+
+def test_events_of_another_server_are_refused_until_they_are_adopted(
+    client: FlaskClient, settings: Settings, operator: Database
+) -> None:
+    with committed(settings.database_url, 3):
+        ids_before = ids(get(client))
+    operator.fetch_one("UPDATE order_events SET xid = '9000000000000000000' RETURNING 1")  # as after pg_restore
+    answer = client.get("/events", headers=SERVICE)
+    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")  # type: ignore[index]
+    assert answer.json["error"] == rules.RESTORED  # type: ignore[index]
+    with psycopg.connect(settings.database_url.replace(f"={APP}", f"={OWNER}"), autocommit=True) as owner:
+        owner.execute(adoption().encode())
+    with committed(settings.database_url, 1):
+        after = ids(get(client))
+    assert after[:3] == ids_before
+    assert len(after) == 4
+
+
+def adoption() -> str:
+    """Return the statements of the runbook that follow a restore of events from a dump."""
+    runbook = (Path(__file__).parents[4] / "docs/runbooks/restore-database.md").read_text()
+    return runbook.split("<!-- adopt-events -->")[1].split("```sql")[1].split("```")[0]
+
+
 def test_the_service_can_neither_change_nor_delete_events(db: Database, settings: Settings) -> None:
     with committed(settings.database_url, 1):
-        for statement in ("UPDATE order_events SET total_minor = 0 RETURNING 1", "DELETE FROM order_events RETURNING 1"):
+        for statement in (
+            "UPDATE order_events SET total_minor = 0 RETURNING 1",
+            "DELETE FROM order_events RETURNING 1",
+        ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 db.fetch_one(statement)

@@ -31,7 +31,8 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE ON SEQUENCES TO {role};
 """
 APPEND_ONLY = """
 SELECT oid::regclass::text FROM pg_class
-WHERE relnamespace = current_schema()::regnamespace AND starts_with(obj_description(oid, 'pg_class'), 'append-only')
+WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+    AND starts_with(obj_description(oid, 'pg_class'), 'append-only')
 """
 
 
