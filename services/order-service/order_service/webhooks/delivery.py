@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 PAGE = 1000
 LEASE_SECONDS = 60  # longer than an attempt, the resolution of its name included
-RUN_SECONDS = 5  # then the jobs of other webhooks get their turn
+RUN_SECONDS = 10  # then other jobs get their turn
 SLOW_SECONDS = 2
 RESTS = 6
 """An endpoint that was slow rests for so many times the time it took, so that it holds a worker's thread rarely."""
@@ -50,24 +50,22 @@ def follow(db: Database) -> None:
     """Make the deliveries of new events, and a job for each webhook that has deliveries to send."""
     events = PAGE
     while events == PAGE:
-        page = db.fetch_one(statements.FOLLOW, {"limit": PAGE})
+        with db.transaction("make_deliveries") as connection:
+            page = connection.fetch_one(statements.FOLLOW, {"limit": PAGE})
+            for row in connection.execute(queries.DUE).fetchall():
+                lock = f"deliver_webhook {row.id}"
+                defer(connection, "deliver_webhook", {"webhook_id": str(row.id)}, queueing_lock=lock)
         events = page.events
-        if page.of_another_server:
-            log.error("event_log_restored", extra={"hint": RESTORED})
-    for row in db.fetch_all(queries.DUE):
-        _defer(db, row.id)
+    if page.of_another_server:
+        log.error("event_log_restored", extra={"hint": RESTORED})
 
 
 def deliver(db: Database, *, webhook_id: UUID, local: bool, post: Post = sender.post) -> None:
-    """Send the due deliveries of a webhook one after the other; leave the rest to another job after RUN_SECONDS."""
+    """Send the due deliveries of a webhook one after the other; leave the rest to the next job after RUN_SECONDS."""
     deadline = monotonic() + RUN_SECONDS
     claim = {"webhook_id": webhook_id, "lease": LEASE_SECONDS}
-    while delivery := db.fetch_one(statements.CLAIM, claim):
-        attempt = _attempt(delivery, local=local, post=post)
-        _record(db, delivery, attempt)
-        if monotonic() > deadline and not attempt.rest_seconds:
-            _defer(db, webhook_id)
-            return
+    while monotonic() < deadline and (delivery := db.fetch_one(statements.CLAIM, claim)):
+        _record(db, delivery, _attempt(delivery, local=local, post=post))
 
 
 def _attempt(delivery: Row, *, local: bool, post: Post) -> Attempt:
@@ -100,12 +98,6 @@ def headers(delivery: Row, now: datetime) -> dict[str, str]:
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(Webhook(key).sign(message_id, now, delivery.payload) for key in keys),
     }
-
-
-def _defer(db: Database, webhook_id: UUID) -> None:
-    with db.transaction("defer_delivery") as connection:
-        lock = f"deliver_webhook {webhook_id}"
-        defer(connection, "deliver_webhook", {"webhook_id": str(webhook_id)}, queueing_lock=lock)
 
 
 def forget(db: Database) -> None:

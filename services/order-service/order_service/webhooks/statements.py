@@ -57,14 +57,13 @@ WITH w AS (
     SELECT id FROM webhooks WHERE id = %(id)s
 ),
 old AS (
-    SELECT deliveries.* FROM webhook_deliveries AS deliveries
-    WHERE webhook_id = (SELECT id FROM w) AND event_id = %(event_id)s FOR NO KEY UPDATE
+    SELECT * FROM webhook_deliveries WHERE webhook_id = (SELECT id FROM w) AND event_id = %(event_id)s FOR NO KEY UPDATE
 ),
 d AS (
-    UPDATE webhook_deliveries AS deliveries
+    UPDATE webhook_deliveries
     SET status = 'waiting', attempts = 0, attempt_at = now(), give_up_at = DEFAULT, finished_at = NULL
-    FROM old WHERE deliveries.webhook_id = old.webhook_id AND deliveries.event_id = old.event_id
-    RETURNING deliveries.*
+    FROM old WHERE webhook_deliveries.webhook_id = old.webhook_id AND webhook_deliveries.event_id = old.event_id
+    RETURNING webhook_deliveries.*
 ),
 audited AS (
     {audit.INSERT} 'webhook.replay', {WEBHOOK_ID}, jsonb_build_object('event_id', d.event_id, 'status', old.status),
@@ -103,15 +102,15 @@ SELECT (SELECT count(*) FROM page) AS events, {events.OF_ANOTHER_SERVER} AS of_a
 
 # While an attempt runs, no other process takes the delivery; after the lease one does, because this one has died.
 CLAIM = Statement("""-- claim_delivery
-UPDATE webhook_deliveries AS d
+UPDATE webhook_deliveries
 SET attempts = attempts + 1, attempt_at = now() + make_interval(secs => %(lease)s)
 FROM webhooks AS w
-WHERE w.id = %(webhook_id)s AND w.active AND w.rests_until <= now() AND d.webhook_id = w.id AND d.event_id = (
+WHERE w.id = %(webhook_id)s AND w.active AND w.rests_until <= now() AND webhook_id = w.id AND event_id = (
     SELECT event_id FROM webhook_deliveries
     WHERE webhook_id = %(webhook_id)s AND status = 'waiting' AND attempt_at <= now()
     ORDER BY attempt_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 )
-RETURNING d.webhook_id, d.event_id, d.payload, d.attempts, w.url, w.secret,
+RETURNING webhook_id, event_id, payload, attempts, w.url, w.secret,
           CASE WHEN w.old_secret_until > now() THEN w.old_secret END AS old_secret
 """)
 

@@ -147,7 +147,7 @@ def test_a_webhook_gets_only_its_types_and_only_from_its_creation_on(
     assert [json.loads(one.body)["type"] for one in receiver.received] == ["order.cancelled"]
 
 
-def test_a_refused_delivery_is_repeated_with_the_same_id_after_growing_pauses(
+def test_a_refused_delivery_is_repeated_with_the_same_id_later(
     *, client: FlaskClient, receiver: Receiver, create: Any, stock: Any, place: Any, work: Any, rush: Any
 ) -> None:
     stock(p1=5)
@@ -388,6 +388,7 @@ def test_a_webhook_with_much_to_send_lets_others_have_their_turn(
     monkeypatch.setattr(delivery, "RUN_SECONDS", 2)
     delivery.deliver(db, webhook_id=three_due, local=True, post=responding_after(1.5, monkeypatch))
     assert db.fetch_one("SELECT count(*) FROM webhook_deliveries WHERE status = 'delivered'").count == 2
+    delivery.follow(db)
     job = db.fetch_one("SELECT task_name, args FROM procrastinate_jobs")
     assert (job.task_name, job.args) == ("deliver_webhook", {"webhook_id": str(three_due)})
 
