@@ -28,10 +28,14 @@ VARIABLE = [
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", "<time>"),
     (r'"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"', '"<uuid>"'),
     (r'("(?:refresh_|device_)?token":)"[^"]+"', r'\1"<token>"'),
+    (r'("secret":)"whsec_[^"]+"', r'\1"whsec_<secret>"'),
     (r'("session_feed_age_seconds":)[0-9.]+', r'\1"<seconds>"'),
     (r"^(ratelimit: .*;t=)\d+", r"\1<seconds>"),
     (r"^(x-request-id: )[0-9a-f]{32}$", r"\1<request-id>"),
-    (r"^(link: </(?:orders|admin/audit|staff/audit)\?.*after=)[^&>]+", r"\1<key>"),
+    (
+        r"^(link: </(?:orders|admin/audit|staff/audit|admin/webhooks/w-[0-9a-f]+/deliveries)\?.*after=)[^&>]+",
+        r"\1<key>",
+    ),
     (r"^(date: ).*", r"\1<time>"),
     (r"^(last-modified: ).*", r"\1<time>"),
 ]
