@@ -60,10 +60,8 @@ last AS (
     ) AS seen ORDER BY xid DESC, id DESC LIMIT 1
 )
 SELECT (SELECT string_agg({documents.event("found")}, ',' ORDER BY xid, id) FROM found) AS events,
-       last.xid::text AS xid, last.id,
-       to_json(EXISTS (SELECT FROM order_events WHERE (xid, id) > (last.xid, last.id) AND {documents.SETTLED}))::text
-           AS more,
+       (SELECT xid::text FROM last) AS xid, (SELECT id FROM last) AS id,
+       to_json(%(limit)s = (SELECT count(*) FROM found) OR %(scanned)s = (SELECT count(*) FROM scanned))::text AS more,
        EXISTS (SELECT FROM order_events WHERE xid = CAST(%(xid)s AS xid8) AND id = CAST(%(id)s AS uuid)) AS is_known,
        {documents.OF_ANOTHER_SERVER} AS of_another_server
-FROM (VALUES (1)) AS one LEFT JOIN last ON TRUE
 """

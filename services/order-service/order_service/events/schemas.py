@@ -42,4 +42,4 @@ class EventOut(BaseModel):
 class EventsOut(BaseModel):
     events: list[EventOut] = Field(description="Oldest first.")
     next: str | None = Field(description="The position behind these events: `after` of the next request.")
-    more: bool = Field(description="More events are there already: ask again at once.")
+    more: bool = Field(description="There may be more events already: ask again at once.")

@@ -84,7 +84,7 @@ def _record(db: Database, delivery: Row, attempt: Attempt) -> None:
     which = {"webhook_id": delivery.webhook_id, "event_id": delivery.event_id, "attempts": delivery.attempts}
     pauses = {"pause": rules.pause_seconds(delivery.attempts), "rest": attempt.rest_seconds}
     db.fetch_one(statements.RECORD, {**which, **outcome, **pauses, "delivered": attempt.failure is None})
-    log.info("webhook_attempt", extra={"webhook": delivery.webhook_id.hex, "event": delivery.event_id.hex, **outcome})
+    log.info("webhook_attempt", extra={**which, **outcome})
 
 
 def headers(delivery: Row, now: datetime) -> dict[str, str]:

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -132,6 +133,30 @@ def test_a_webhook_gets_a_signed_event_of_each_change(
     assert "alice" not in str(receiver.received)
     found = deliveries(client, webhook)
     assert [(one["status"], one["attempts"], one["response_status"]) for one in found] == [("delivered", 1, 200)] * 2
+
+
+def test_the_receiver_of_the_document_accepts_a_delivery_once_and_no_forgery(
+    *, receiver: Receiver, create: Any, stock: Any, place: Any, work: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stock(p1=5)
+    webhook = create(receiver.url)
+    order_id = place(p1=2).json["order_id"]
+    work()
+    (delivered,) = receiver.received
+    receive, known = example(), set[str]()
+    assert receive(delivered.body, delivered.headers, webhook["secret"], known) == 204
+    assert receive(delivered.body, delivered.headers, webhook["secret"], known) == 204
+    assert receive(delivered.body + b" ", delivered.headers, webhook["secret"], known) == 401
+    assert capsys.readouterr().out == f"order.placed {order_id}\n"
+
+
+def example() -> Callable[..., int]:
+    """Return the receiver of docs/webhooks.md."""
+    document = (Path(__file__).parents[4] / "docs/webhooks.md").read_text()
+    names: dict[str, Any] = {}
+    exec(document.split("<!-- receiver -->")[1].split("```python")[1].split("```")[0], names)
+    receive: Callable[..., int] = names["receive"]
+    return receive
 
 
 def test_a_webhook_gets_only_its_types_and_only_from_its_creation_on(
