@@ -15,6 +15,8 @@ class Deed(StrEnum):
     STAFF = "changing a customer's account as staff"
     PASSKEY = "adding, using, renaming or removing a passkey"
     ACCOUNT = "any other change of an account"
+    WEBHOOK = "setting up a webhook"
+    DELIVER = "delivering events to webhooks, by the worker"
 
 
 ALONE = {
@@ -31,6 +33,14 @@ ALONE = {
     "change_profile": Deed.ACCOUNT,
     "rename_passkey": Deed.PASSKEY,
     "remove_passkey": Deed.PASSKEY,
+    "create_webhook": Deed.WEBHOOK,
+    "change_webhook": Deed.WEBHOOK,
+    "rotate_webhook_secret": Deed.WEBHOOK,
+    "replay_delivery": Deed.WEBHOOK,
+    "claim_delivery": Deed.DELIVER,
+    "record_delivery": Deed.DELIVER,
+    "forget_deliveries": Deed.DELIVER,
+    "forget_deliveries_of_webhook": Deed.DELIVER,
 }
 """Statements that are a transaction of their own."""
 
@@ -72,6 +82,8 @@ TOGETHER = {
         "advance_session_feed",
     ],
     "erase_late_orders": ["erase_orders"],
+    "delete_webhook": ["delete_webhook"],
+    "make_deliveries": ["follow_events"],
 }
 """Transactions of several statements."""
 
@@ -88,6 +100,8 @@ _DEEDS = {
     "end_session_of_customer": Deed.STAFF,
     "end_sessions_of_customer": Deed.STAFF,
     "reset_second_factor_of_customer": Deed.STAFF,
+    "delete_webhook": Deed.WEBHOOK,
+    "make_deliveries": Deed.DELIVER,
 }
 """The actions of transactions; that of the others is ERASE."""
 

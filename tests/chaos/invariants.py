@@ -25,12 +25,21 @@ SELECT id FROM orders o
 WHERE total_minor <> (SELECT coalesce(sum(unit_price_minor * qty), -1) FROM order_lines WHERE order_id = o.id)
 """
 STATUS_DISAGREES = "SELECT id FROM orders WHERE status <> history -> -1 ->> 'status'"
+HISTORY_DISAGREES = """
+WITH events AS (
+    SELECT order_id, array_agg((status, at) ORDER BY xid, id) AS changes FROM order_events GROUP BY order_id
+)
+SELECT o.id FROM orders o LEFT JOIN events ON order_id = o.id WHERE changes IS DISTINCT FROM (
+    SELECT array_agg((status, at)) FROM jsonb_to_recordset(history) AS h(status text, at timestamptz)
+)
+"""
 OVERSOLD = "SELECT id FROM products WHERE stock < 0"
 CONSISTENCY = {
     "orders without lines": WITHOUT_LINES,
     "idempotency records that disagree with their order": RECEIPT_DISAGREES,
     "totals that are not the sum of their lines": TOTAL_DISAGREES,
     "histories that disagree with the status": STATUS_DISAGREES,
+    "histories that disagree with the events": HISTORY_DISAGREES,
     "products with less than nothing in stock": OVERSOLD,
 }
 ORDERS_OF_RUN = """

@@ -51,6 +51,7 @@ PATHS = {
     "/orders/o-1/cancel": ORDER,
     "/create_order": ORDER,
     "/admin/audit": ORDER,
+    "/events?after=x": ORDER,
     "/backoffice": ORDER,
     "/accounts": ORDER,
     "/ACCOUNT": ORDER,

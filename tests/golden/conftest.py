@@ -63,6 +63,22 @@ ACCOUNT = [
     "VALUES ('u-staff', 'staff', 'staff', 'x', ARRAY['staff'])",
     "INSERT INTO sessions (id, user_id, expires_at) VALUES ('s-staff', 'u-staff', '2999-01-01')",
 ]
+WEBHOOK = "00000000-0000-0000-0000-0000000000a1"
+EVENTS = [
+    "INSERT INTO order_events (xid, id, order_id, type, status, total_minor, currency) VALUES "
+    f"('{number}', '{id_}', '{id_}', 'order.{status}', '{status}', 1250, 'EUR')"
+    for number, status, id_ in (
+        (1, "placed", "00000000-0000-0000-0000-0000000000e1"),
+        (2, "cancelled", "00000000-0000-0000-0000-0000000000e2"),
+    )
+] + [
+    "INSERT INTO webhooks (id, url, types, secret) "
+    f"VALUES ('{WEBHOOK}', 'https://hooks.example.com/', '{{order.placed,order.cancelled}}', 'secret')",
+    "INSERT INTO webhook_deliveries (webhook_id, event_id, type, payload) "
+    f"SELECT '{WEBHOOK}', id, type, '{{}}' FROM order_events",
+    "UPDATE webhook_deliveries SET status = 'failed', attempts = 22, response_status = 500, failure = 'refused', "
+    "finished_at = now() WHERE type = 'order.placed'",
+]
 ENDED = {"version": 1, "at": "2026-01-01T00:00:00Z", "session_id": "s-ended", "user_id": None}
 
 
@@ -148,15 +164,17 @@ def _plain(url: str) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def _staffed(url: str) -> Iterator[dict[str, Any]]:
-    """Add two audit entries and, in user-service, an account of staff with a session."""
-    _operate(url, *AUDIT)
+    """Add two audit entries; an account of staff with a session, or two events with their deliveries."""
     with psycopg.connect(url) as connection:
         has_users = connection.execute("SELECT to_regclass('users') IS NOT NULL").fetchone() == (True,)
+    _operate(url, *AUDIT)
     if has_users:
         known = {"hash": ARGON2ID.hash("correct horse")}
         known |= {name: username_digest(name) for name in ("guarded", "disabled")}
         literals = {name: sql.Literal(value) for name, value in known.items()}
         _operate(url, *(sql.SQL(statement).format(**literals).as_string() for statement in ACCOUNT))  # type: ignore[arg-type]
+    else:
+        _operate(url, *EVENTS)
     yield {"database_url": url}
 
 

@@ -49,7 +49,71 @@ MORE_PAGES = [
 ]
 UNKNOWN = ["/nothing", "//", "/favicon.ico", "/%ff", "/%00", "/%2F", "/products/p1/x", "/orders/a/b/c"]
 
-STAFF_CALLS = [Call("GET", "/admin/audit")]
+HOOK = "/admin/webhooks/w-000000000000000000000000000000a1"
+NO_HOOK = "/admin/webhooks/w-00000000000000000000000000000000"
+ENDPOINT = {"url": "https://hooks.example.com/orders", "types": ["order.placed"]}
+STAFF_CALLS = [
+    Call("GET", "/admin/audit"),
+    Call("GET", "/events"),
+    Call("GET", "/admin/webhooks"),
+    Call("POST", "/admin/webhooks", ENDPOINT),
+    Call("PATCH", NO_HOOK, {"active": False}),
+    Call("DELETE", NO_HOOK),
+    Call("POST", f"{NO_HOOK}/secret"),
+    Call("GET", f"{NO_HOOK}/deliveries"),
+    Call("POST", f"{NO_HOOK}/deliveries/e-00000000000000000000000000000000/replay"),
+]
+STAFF_METHODS = {
+    path: " ".join(call.method for call in STAFF_CALLS if call.path == path)
+    for path in dict.fromkeys(call.path for call in STAFF_CALLS)
+}
+EVENTS = [
+    *(
+        Case(shown(f"GET /events?{query}"), "GET", f"/events?{query}".rstrip("?"), None, "staff")
+        for query in (
+            *("", "limit=1", "limit=1000", "limit=0", "limit=1001", "limit=x", "unknown=1"),
+            *("types=order.placed", "types=order.cancelled,order.placed", "types=", "types=x", "types=,", "types=%00"),
+            *("after=x", "after=WzFd", "after=WyJ4IiwieSJd", "after=%00", f"after={'x' * 201}"),
+            "after=WyI3IiwiMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAiXQ",
+            "after=WyIxIiwiMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwZTEiXQ",
+        )
+    ),
+    Case("HEAD /events", "HEAD", "/events", None, "staff"),
+    Case("GET /events: as a service", "GET", "/events", None, "service"),
+]
+WEBHOOKS = [
+    Case("GET /admin/webhooks", "GET", "/admin/webhooks", None, "staff"),
+    Case("HEAD /admin/webhooks", "HEAD", "/admin/webhooks", None, "staff"),
+    *(
+        Case(shown(f"GET deliveries?{query}"), "GET", f"{HOOK}/deliveries?{query}".rstrip("?"), None, "staff")
+        for query in ("", "limit=1", "limit=0", "status=failed", "status=x", "after=x", "after=WyJ4Il0", "unknown=1")
+    ),
+    Case("HEAD deliveries", "HEAD", f"{HOOK}/deliveries", None, "staff"),
+    Case("replay", "POST", f"{HOOK}/deliveries/e-000000000000000000000000000000e1/replay", None, "staff"),
+    Case("replay of an unknown event", "POST", f"{HOOK}/deliveries/e-0/replay", None, "staff"),
+    *bodies("POST", "/admin/webhooks", "staff"),
+    *(
+        Case(f"{method} {name}", method, path, {**usual, **body}, "staff")
+        for method, path, usual in (("POST", "/admin/webhooks", ENDPOINT), ("PATCH", HOOK, {}))
+        for name, body in {
+            "http": {"url": "http://hooks.example.com/"},
+            "private address": {"url": "https://192.168.0.1/"},
+            "password in the URL": {"url": "https://a:b@hooks.example.com/"},
+            "no host": {"url": "https:///x"},
+            "long URL": {"url": f"https://hooks.example.com/{'x' * 2000}"},
+            "no URL": {"url": ""},
+            "no types": {"types": []},
+            "unknown type": {"types": ["order.placed", "order.lost"]},
+            "type twice": {"types": ["order.placed", "order.placed"]},
+            "own secret": {"secret": "x"},
+        }.items()
+    ),
+    *bodies("PATCH", HOOK, "staff"),
+    Case("PATCH inactive", "PATCH", HOOK, {"active": False}, "staff"),
+    Case("rotate", "POST", f"{HOOK}/secret", None, "staff"),
+    Case("DELETE", "DELETE", HOOK, None, "staff"),
+    Case("DELETE again", "DELETE", HOOK, None, "staff"),
+]
 
 LISTS = [
     Case(shown(f"GET {path}?{query}"), "GET", f"{path}?{query}", None, caller)
@@ -576,8 +640,10 @@ GROUPS = [
         "staffed",
         [
             *audit_cases("/admin/audit"),
-            *called_by(STAFF_CALLS, "", "alice", "unproven", "foreign"),
-            *(case for call in STAFF_CALLS for case in wrong_methods(call.path, call.method, "staff")),
+            *EVENTS,
+            *WEBHOOKS,
+            *called_by(STAFF_CALLS, "", "alice", "unproven", "foreign", "staff"),
+            *(case for path, methods in STAFF_METHODS.items() for case in wrong_methods(path, methods, "staff")),
         ],
     ),
     *(

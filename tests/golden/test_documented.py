@@ -66,7 +66,7 @@ def answers_of(service: str, document: dict[str, Any]) -> Iterator[Described]:
 def whole(body: Any) -> Any:
     """Return the JSON of a body, with ids in place of their placeholders."""
     text = body if isinstance(body, str) else json.dumps(body)
-    return json.loads(re.sub(r"<o-id-\d+>", f"o-{'0' * 32}", text)) if text else None
+    return json.loads(re.sub(r"<([a-z])-id-\d+>", rf"\g<1>-{'0' * 32}", text)) if text else None
 
 
 def codes(document: dict[str, Any], response: dict[str, Any]) -> set[str]:

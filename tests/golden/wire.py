@@ -31,10 +31,14 @@ VARIABLE = [
     (r"secret=[A-Z2-7]{32}", "secret=<secret>"),
     (r"[a-z2-7]{4}(-[a-z2-7]{4}){3}", "<recovery-code>"),
     (r'("(?:refresh_|device_)?token":)"[^"]+"', r'\1"<token>"'),
+    (r'("secret":)"whsec_[^"]+"', r'\1"whsec_<secret>"'),
     (r'("session_feed_age_seconds":)[0-9.]+', r'\1"<seconds>"'),
     (r"^(ratelimit: .*;t=)\d+", r"\1<seconds>"),
     (r"^(x-request-id: )[0-9a-f]{32}$", r"\1<request-id>"),
-    (r"^(link: </(?:orders|admin/audit|staff/audit|staff/customers)\?.*after=)[^&>]+", r"\1<key>"),
+    (
+        r"^(link: </(?:orders|admin/audit|staff/audit|staff/customers|admin/webhooks/w-[0-9a-f]+/deliveries)\?.*after=)[^&>]+",
+        r"\1<key>",
+    ),
     (r"^(date: ).*", r"\1<time>"),
     (r"^(last-modified: ).*", r"\1<time>"),
 ]

@@ -443,6 +443,17 @@ BEGIN
 END;
 $$;
 
+CREATE TABLE public.audit_entries (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    staff_id text,
+    staff_name text,
+    action text NOT NULL,
+    subject text NOT NULL,
+    before jsonb,
+    after jsonb
+);
+
 CREATE TABLE public.ended_sessions (
     session_id text NOT NULL,
     ended_at timestamp with time zone NOT NULL
@@ -452,6 +463,26 @@ CREATE TABLE public.erased_buyers (
     buyer_id text NOT NULL,
     erased_at timestamp with time zone NOT NULL
 );
+
+CREATE TABLE public.order_events (
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    order_id uuid NOT NULL,
+    type text NOT NULL,
+    status text NOT NULL,
+    total_minor bigint NOT NULL,
+    currency text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT order_events_type_known CHECK ((type = ANY (ARRAY['order.placed'::text, 'order.cancelled'::text])))
+);
+
+COMMENT ON TABLE public.order_events IS 'append-only: what happened to orders, without personal data';
+
+COMMENT ON COLUMN public.order_events.xid IS 'the transaction; 0 when it was of another server';
+
+COMMENT ON COLUMN public.order_events.id IS 'UUIDv7: sorts by time';
+
+COMMENT ON COLUMN public.order_events.status IS 'of the order, as are total and currency';
 
 CREATE TABLE public.order_lines (
     order_id uuid NOT NULL,
@@ -586,17 +617,73 @@ CREATE TABLE public.session_feed (
 
 ALTER TABLE ONLY public.audit_entries
     ADD CONSTRAINT audit_entries_pkey PRIMARY KEY (id);
+CREATE TABLE public.webhook_deliveries (
+    webhook_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    type text NOT NULL,
+    payload text NOT NULL,
+    status text DEFAULT 'waiting'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    give_up_at timestamp with time zone DEFAULT (now() + '3 days'::interval) NOT NULL,
+    response_status smallint,
+    failure text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT webhook_deliveries_status_known CHECK ((status = ANY (ARRAY['waiting'::text, 'delivered'::text, 'failed'::text])))
+);
+
+COMMENT ON COLUMN public.webhook_deliveries.payload IS 'the body, the same in each attempt';
+
+COMMENT ON COLUMN public.webhook_deliveries.attempts IS 'since the event, or since its replay';
+
+COMMENT ON COLUMN public.webhook_deliveries.attempt_at IS 'the next attempt; during one, when another process may take over';
+
+COMMENT ON COLUMN public.webhook_deliveries.response_status IS 'of the last attempt; NULL: no response';
+
+CREATE TABLE public.webhook_position (
+    singleton boolean DEFAULT true NOT NULL,
+    xid xid8 NOT NULL,
+    id uuid NOT NULL,
+    CONSTRAINT webhook_position_has_one_row CHECK (singleton)
+);
+
+COMMENT ON TABLE public.webhook_position IS 'the last event that has its deliveries; no row before the first';
+
+CREATE TABLE public.webhooks (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    url text NOT NULL,
+    types text[] NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    secret bytea NOT NULL,
+    old_secret bytea,
+    old_secret_until timestamp with time zone,
+    rests_until timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT webhooks_want_something CHECK ((cardinality(types) > 0))
+);
+
+COMMENT ON COLUMN public.webhooks.old_secret IS 'signs too until old_secret_until';
+
+COMMENT ON COLUMN public.webhooks.rests_until IS 'no attempt before: the endpoint was slow';
+
 ALTER TABLE ONLY public.procrastinate_events ALTER COLUMN id SET DEFAULT nextval('public.procrastinate_events_id_seq'::regclass);
 
 ALTER TABLE ONLY public.procrastinate_jobs ALTER COLUMN id SET DEFAULT nextval('public.procrastinate_jobs_id_seq'::regclass);
 
 ALTER TABLE ONLY public.procrastinate_periodic_defers ALTER COLUMN id SET DEFAULT nextval('public.procrastinate_periodic_defers_id_seq'::regclass);
 
+ALTER TABLE ONLY public.audit_entries
+    ADD CONSTRAINT audit_entries_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.ended_sessions
     ADD CONSTRAINT ended_sessions_pkey PRIMARY KEY (session_id);
 
 ALTER TABLE ONLY public.erased_buyers
     ADD CONSTRAINT erased_buyers_pkey PRIMARY KEY (buyer_id);
+
+ALTER TABLE ONLY public.order_events
+    ADD CONSTRAINT order_events_pkey PRIMARY KEY (xid, id);
 
 ALTER TABLE ONLY public.order_lines
     ADD CONSTRAINT order_lines_pkey PRIMARY KEY (order_id, line);
@@ -630,6 +717,15 @@ ALTER TABLE ONLY public.products
 
 ALTER TABLE ONLY public.session_feed
     ADD CONSTRAINT session_feed_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (webhook_id, event_id);
+
+ALTER TABLE ONLY public.webhook_position
+    ADD CONSTRAINT webhook_position_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
 
 CREATE INDEX audit_entries_by_staff ON public.audit_entries USING btree (staff_id, id);
 
@@ -666,6 +762,12 @@ CREATE INDEX products_by_name ON public.products USING btree (lower(name), "posi
 CREATE INDEX products_by_price ON public.products USING btree (price_minor, "position");
 
 CREATE INDEX products_search ON public.products USING gin (search);
+
+CREATE INDEX webhook_deliveries_by_status ON public.webhook_deliveries USING btree (webhook_id, status, event_id);
+
+CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (webhook_id, attempt_at) WHERE (status = 'waiting'::text);
+
+CREATE INDEX webhook_deliveries_finished ON public.webhook_deliveries USING btree (finished_at) WHERE (finished_at IS NOT NULL);
 
 CREATE TRIGGER procrastinate_trigger_abort_requested_events_v1 AFTER UPDATE OF abort_requested ON public.procrastinate_jobs FOR EACH ROW WHEN ((new.abort_requested = true)) EXECUTE FUNCTION public.procrastinate_trigger_abort_requested_events_procedure_v1();
 

@@ -68,6 +68,10 @@ written AS (
 -- when the locked row, which it looks at next, has had goods returned to it meanwhile.
 taken AS (
     UPDATE products SET stock = lines.remaining FROM claim CROSS JOIN lines WHERE products.id = lines.product_id
+),
+event AS (
+    INSERT INTO order_events (order_id, type, status, total_minor, currency)
+    SELECT claim.id, 'order.placed', status, total_minor, currency FROM claim CROSS JOIN o
 )
 SELECT coalesce({documents.ORDER_ID}, earlier.order_id) AS order_id, coalesce(o.receipt, earlier.receipt) AS receipt,
        earlier.fingerprint, buyer.erased,
@@ -98,6 +102,10 @@ returned AS (
     UPDATE products SET stock = stock + qty
     FROM order_lines JOIN o ON order_id = o.id
     WHERE products.id = product_id AND products.id IN (SELECT id FROM shelf)
+),
+event AS (
+    INSERT INTO order_events (order_id, type, status, total_minor, currency)
+    SELECT id, 'order.cancelled', status, total_minor, currency FROM o
 )
 SELECT status, (SELECT {documents.order()} FROM o) AS document FROM target
 """)

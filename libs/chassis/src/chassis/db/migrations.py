@@ -20,7 +20,7 @@ LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "60s"
 
 # The service's role may read and change rows. The migrating role owns the tables and `alembic_version`.
-# Default privileges cover the tables of later migrations.
+# Default privileges cover the tables of later migrations. What a comment calls append-only stays as it was written.
 RIGHTS = """
 GRANT USAGE ON SCHEMA {schema} TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role};
@@ -28,6 +28,11 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role};
 REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role};
 ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role};
 ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE ON SEQUENCES TO {role};
+"""
+APPEND_ONLY = """
+SELECT oid::regclass::text FROM pg_class
+WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+    AND starts_with(obj_description(oid, 'pg_class'), 'append-only')
 """
 
 
@@ -85,6 +90,8 @@ def _grant(connection: Connection, app_role: str) -> None:
     role = connection.dialect.identifier_preparer.quote_identifier(app_role)
     schema = connection.execute(text("SELECT quote_ident(current_schema())")).scalar()
     connection.exec_driver_sql(RIGHTS.format(role=role, schema=schema))
+    for table in connection.exec_driver_sql(APPEND_ONLY).scalars().all():
+        connection.exec_driver_sql(f"REVOKE UPDATE, DELETE ON {table} FROM {role}")
     connection.commit()
 
 

@@ -18,6 +18,7 @@ from chassis.auth.service_credential import require_service
 from chassis.auth.tokens import require_user
 from chassis.context import Caller, Services
 from chassis.http.pagination import LONGEST_CURSOR
+from chassis.problems import InvalidToken
 from chassis.text import invisible_character, normalised
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -143,8 +144,8 @@ class GuardedBlueprint(APIBlueprint):
         return found
 
 
-def _blueprint(name: str, import_name: str, guard: Guard, scheme: str | None) -> GuardedBlueprint:
-    security: list[dict[str, list[Any]]] | None = [{scheme: []}] if scheme else None
+def _blueprint(name: str, import_name: str, guard: Guard, *schemes: str) -> GuardedBlueprint:
+    security: list[dict[str, list[Any]]] | None = [{scheme: []} for scheme in schemes] or None
     blueprint = GuardedBlueprint(
         name,
         import_name,
@@ -165,7 +166,7 @@ ANYBODY = Guard(_anybody)
 
 def public(name: str, import_name: str) -> GuardedBlueprint:
     """Return a blueprint without authentication."""
-    return _blueprint(name, import_name, ANYBODY, None)
+    return _blueprint(name, import_name, ANYBODY)
 
 
 def signed_in(name: str, import_name: str) -> GuardedBlueprint:
@@ -184,6 +185,19 @@ def staff(name: str, import_name: str) -> GuardedBlueprint:
 def services_only(name: str, import_name: str) -> GuardedBlueprint:
     """Return a blueprint for the other services, which send the service credential."""
     return _blueprint(name, import_name, Guard(require_service), "service")
+
+
+def _staff_or_service(services: Services, authorization: str) -> Caller | None:
+    try:
+        require_service(services, authorization)
+    except InvalidToken:
+        return require_user(services, authorization)
+    return None
+
+
+def staff_or_services(name: str, import_name: str) -> GuardedBlueprint:
+    """Return a blueprint for staff and for the other services; a service is no caller."""
+    return _blueprint(name, import_name, Guard(_staff_or_service, authorize=require_staff), "bearer", "service")
 
 
 def checks_session(view: View) -> View:
