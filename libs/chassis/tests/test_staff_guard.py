@@ -53,7 +53,7 @@ def test_only_a_visitor_with_the_role_of_staff_sees_the_page(
     assert (answer.status_code, "That is not allowed" in answer.text) == (status, code is not None)
 
 
-def test_without_a_token_the_route_answers_401_and_the_page_leads_to_sign_in(app: Api) -> None:
+def test_without_a_token_a_route_answers_401_and_a_page_asks_to_sign_in(app: Api) -> None:
     assert app.test_client().get("/tools").status_code == 401
     answer = browser(app).get("/tools/pages")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/account/sign-in?next=%2Ftools%2Fpages")
