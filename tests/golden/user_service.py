@@ -34,7 +34,15 @@ REGISTER_ALICE = Case("POST /register", "POST", "/register", ALICE, save="alice_
 SIGN_IN_ALICE = Case("POST /login", "POST", "/login", LOGIN, save="alice=token,alice_refresh=refresh_token")
 SIGN_UP = [REGISTER_ALICE, SIGN_IN_ALICE]
 
-ANYBODY = [("POST", "/register"), ("POST", "/login"), ("POST", "/token/refresh"), ("GET", "/.well-known/jwks.json")]
+ANYBODY = [
+    ("POST", "/register"),
+    ("POST", "/login"),
+    ("POST", "/token/refresh"),
+    ("POST", "/email/verification/confirm"),
+    ("POST", "/password/forgotten"),
+    ("POST", "/password/reset"),
+    ("GET", "/.well-known/jwks.json"),
+]
 SIGNED_IN = [
     ("POST", "/logout"),
     ("GET", "/sessions"),
@@ -45,6 +53,7 @@ SIGNED_IN = [
     ("DELETE", "/profile"),
     ("POST", "/profile/password"),
     ("GET", "/profile/export"),
+    ("POST", "/email/verification"),
 ]
 SERVICES = [("GET", "/ended-sessions")]
 STAFF_CALLS = [StaffCall("GET", "/staff/audit")]
@@ -66,6 +75,10 @@ PATHS = {
     "/profile": "GET PATCH DELETE",
     "/profile/password": "POST",
     "/profile/export": "GET HEAD",
+    "/email/verification": "POST",
+    "/email/verification/confirm": "POST",
+    "/password/forgotten": "POST",
+    "/password/reset": "POST",
     "/healthz": "GET",
     "/readyz": "GET",
 }
@@ -76,6 +89,9 @@ REFUSED_BODY = {
     "/token/refresh": {"refresh_token": ""},
     "/profile/password": {"new_password": ""},
     "/profile": {},
+    "/email/verification/confirm": {"token": ""},
+    "/password/forgotten": {"email": "x"},
+    "/password/reset": {"new_password": ""},
 }
 REGISTRATIONS = {
     "no username": {"password": PASSWORD},
@@ -108,7 +124,6 @@ REGISTRATIONS = {
     "taken username": BOB,
     "taken username in capitals": {**BOB, "username": "BOB"},
     "taken username in wide letters": {**BOB, "username": "\uff42\uff4f\uff42"},
-    "taken email": {"username": "carol", "password": PASSWORD, "email": "bob@EXAMPLE.com"},
     "twice username, last short": '{"username":"carol","username":"x","password":"correct horse"}',
 }
 REGISTERING = [
@@ -118,6 +133,12 @@ REGISTERING = [
         "POST",
         "/register",
         {**BOB, "username": "dave", "name": "", "email": ""},
+    ),
+    Case(
+        "POST /register: an address that another account names",
+        "POST",
+        "/register",
+        {**BOB, "username": "carola", "email": "bob@EXAMPLE.com"},
     ),
     Case("POST /register: null", "POST", "/register", {**BOB, "username": "erin", "name": None, "email": None}),
     Case(
@@ -316,7 +337,7 @@ CHANGES = {
     "nothing": {},
     "username": {"username": "bob"},
     "id": {"id": "u-1"},
-    "taken email": {"email": "BOB@example.com", "current_password": PASSWORD},
+    "an address that another account names": {"email": "BOB@example.com", "current_password": PASSWORD},
     "new email, phone without country": {"email": "a@example.com", "phone": "030 1", "current_password": PASSWORD},
     "no email address": {"email": "x"},
     "phone of letters": {"phone": "abc"},
@@ -387,6 +408,45 @@ PROFILE = [
     Case("POST /register: name of a deleted account", "POST", "/register", ALICE),
     Case("GET /ended-sessions: after the deletion", "GET", "/ended-sessions", None, "service"),
 ]
+RESET = {"token": "x", "new_password": NEW}
+RECOVERY = [
+    *SIGN_UP,
+    Case("POST /email/verification", "POST", "/email/verification", None, "alice"),
+    Case("POST /email/verification: body is not looked at", "POST", "/email/verification", "{", "alice"),
+    Case("PATCH /profile: no address", "PATCH", "/profile", {"email": None, "current_password": PASSWORD}, "alice"),
+    Case("POST /email/verification: no address", "POST", "/email/verification", None, "alice"),
+    *(
+        Case(f"POST {path}: {name}", "POST", path, body)
+        for path, bodies_by_name in {
+            "/email/verification/confirm": {
+                "unknown": {"token": "x"},
+                "too long": {"token": "x" * 257},
+                "number": {"token": 1},
+                "unknown member": {"token": "x", "y": 1},
+            },
+            "/password/forgotten": {
+                "of an account": {"email": "alice@example.com"},
+                "of nobody": {"email": "nobody@example.com"},
+                "in capitals": {"email": " NOBODY@example.com "},
+                "no email address": {"email": "alice"},
+                "null": {"email": None},
+                "unknown member": {"email": "alice@example.com", "y": 1},
+            },
+            "/password/reset": {
+                "unknown": RESET,
+                "short password": {**RESET, "new_password": "1234567"},
+                "common password, unknown token": {**RESET, "new_password": "password123"},
+                "no token": {"new_password": NEW},
+                "NUL": {**RESET, "token": "\x00"},
+            },
+        }.items()
+        for name, body in bodies_by_name.items()
+    ),
+    *(
+        Case(f"POST /password/forgotten: {number} for one address", "POST", "/password/forgotten", {"email": "b@b.de"})
+        for number in ("first", "second", "third", "fourth", "fifth", "sixth")
+    ),
+]
 HOME = "192.0.2.1"
 THROTTLING = [
     *(
@@ -422,6 +482,9 @@ GOOD_BODY = {
     ("PATCH", "/profile"): {"name": "Alice"},
     ("DELETE", "/profile"): {"password": PASSWORD},
     ("POST", "/profile/password"): {"current_password": PASSWORD, "new_password": NEW},
+    ("POST", "/email/verification/confirm"): {"token": "x"},
+    ("POST", "/password/forgotten"): {"email": "alice@example.com"},
+    ("POST", "/password/reset"): RESET,
 }
 
 
@@ -438,6 +501,7 @@ GROUPS = [
     Group("signing in", "plain", SIGNING_IN),
     Group("sessions", "plain", SESSIONS),
     Group("profile", "plain", PROFILE),
+    Group("recovery", "plain", RECOVERY),
     Group("throttling", "strict", THROTTLING),
     Group(
         "keys",
@@ -490,6 +554,9 @@ GROUPS = [
                 ("POST", "/register", ""),
                 ("POST", "/login", ""),
                 ("POST", "/token/refresh", ""),
+                ("POST", "/email/verification/confirm", ""),
+                ("POST", "/password/forgotten", ""),
+                ("POST", "/password/reset", ""),
                 ("PATCH", "/profile", "alice"),
                 ("POST", "/profile/password", "alice"),
                 ("DELETE", "/profile", "alice"),

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from chassis.auth.roles import STAFF, UNPROVEN_STAFF
 from chassis.context import Caller
 from chassis.db.database import Database, DeadlineConnection, Row
+from chassis.jobs import defer
 from chassis.problems import InvalidToken, NotFound
 from user_service.accounts.passwords import Passwords
-from user_service.accounts.rules import username_digest
+from user_service.accounts.rules import address_in, username_digest
 from user_service.sessions import refresh_tokens, statements
 from user_service.sessions.refresh_tokens import Client
 from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
@@ -40,28 +41,41 @@ class Opened(NamedTuple):
 
 
 def sign_in(
-    db: Database, passwords: Passwords, *, username: str, password: str, user_agent: str | None, policy: SessionPolicy
+    db: Database,
+    passwords: Passwords,
+    *,
+    username: str,
+    password: str,
+    user_agent: str | None,
+    policy: SessionPolicy,
+    knows_device: bool = False,
 ) -> Opened:
-    """Open a session; raise InvalidCredentials."""
-    user = db.fetch_one(statements.FIND_USER, {"digest": username_digest(username)})
+    """Open a session by username or verified email address; raise InvalidCredentials."""
+    names = {"digest": username_digest(username), "email_key": address_in(username)}
+    user = db.fetch_one(statements.FIND_USER, names)
     # No connection is held while hashing. An unknown username costs the same time.
     if not passwords.match(password, user and user.password_hash) or user is None:
         raise InvalidCredentials
     _upgrade_hash(db, passwords, user, password)
-    return open_session(db, user, user_agent, policy)
+    with db.transaction("sign_in") as connection:
+        return open_session(connection, user, user_agent, policy, knows_device=knows_device)
 
 
 def open_session(
-    db: Database | DeadlineConnection,
+    connection: DeadlineConnection,
     user: Row,
     user_agent: str | None,
     policy: SessionPolicy,
     *,
     second_factor: bool = False,
+    knows_device: bool = False,
 ) -> Opened:
-    """Open a session of a user who has proved who they are; raise InvalidCredentials when the account has changed."""
+    """Open a session of a user who has proved who they are; raise InvalidCredentials when the account has changed.
+
+    The user's mailbox hears of a device that has not signed in before.
+    """
     refresh_token = refresh_tokens.new_token()
-    session = db.fetch_one(
+    session = connection.fetch_one(
         statements.OPEN,
         {
             "user_id": user.id,
@@ -74,6 +88,8 @@ def open_session(
     )
     if session is None:
         raise InvalidCredentials
+    if session.is_new_device and not knows_device:
+        defer(connection, "tell_new_device", {"session_id": session.id})
     return Opened(Caller(user.id, user.username, session.id, policy.roles(session)), refresh_token)
 
 

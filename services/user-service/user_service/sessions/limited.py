@@ -38,6 +38,7 @@ def sign_in(services: Services, body: LoginBody) -> SignedIn:
             password=body.password,
             user_agent=user_agent(),
             policy=services.issuer.session,
+            knows_device=device is not None,
         )
     return SignedIn(opened, services.devices.issue(account, device))
 

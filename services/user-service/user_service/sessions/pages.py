@@ -29,6 +29,7 @@ device_pages.add_app_template_filter(device_name, "device")
 HOME = "/account"
 _NOTICES = {
     "deleted": "Your account is deleted.",
+    "reset": "Your password is changed. Please sign in.",
     "signed-out": "You are signed out.",
     "signed-up": "Your account is open. Please sign in.",
 }

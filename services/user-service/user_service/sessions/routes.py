@@ -30,7 +30,7 @@ for_services = services_only("for services", __name__)
 
 @sign_in.post("/login", responses=responses({200: SignedInOut}, 400, InvalidCredentials, 413, 415, 429, Busy))
 def login(services: Services, body: LoginBody) -> JsonResponse:
-    """Sign in with username and password."""
+    """Sign in with username, or verified email address, and password."""
     signed_in = limited.sign_in(services, body)
     return json_response(_tokens(services.issuer, signed_in.opened) | {"device_token": signed_in.device_token})
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from chassis.db.statement import Statement
 
+# The username comes first, as an address has no owner until it is verified: nobody can take a name by an address.
 FIND_USER = """
-SELECT id, username, password_hash, password_changed_at FROM users WHERE username_digest = %(digest)s
+SELECT id, username, password_hash, password_changed_at FROM users
+WHERE username_digest = %(digest)s OR (email_key = %(email_key)s AND email_verified_at IS NOT NULL)
+ORDER BY username_digest = %(digest)s DESC LIMIT 1
 """
 
 # FOR SHARE reads the newest row after waiting for a password change or a deletion: no session may
 # open after that change or that deletion has ended all sessions.
 OPEN = Statement("""-- open_session
 WITH owner AS (
-    SELECT id, roles FROM users
+    SELECT id, roles, email_verified_at IS NOT NULL AS has_mail FROM users
     WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s AND deleted_at IS NULL FOR SHARE
 ),
 forgotten AS (
@@ -26,7 +29,12 @@ session AS (
 first_token AS (
     INSERT INTO refresh_tokens (digest, session_id) SELECT %(digest)s, id FROM session
 )
-SELECT session.id, roles, second_factor FROM session, owner
+SELECT session.id, roles, second_factor,
+    has_mail AND EXISTS (SELECT FROM sessions WHERE user_id = owner.id)
+    AND NOT EXISTS (
+        SELECT FROM sessions WHERE user_id = owner.id AND user_agent IS NOT DISTINCT FROM %(user_agent)s
+    ) AS is_new_device
+FROM session, owner
 """)
 
 REHASH = Statement("""-- upgrade_password_hash
