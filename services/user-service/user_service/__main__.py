@@ -33,6 +33,7 @@ def work() -> None:
     from user_service.settings import Settings
 
     settings = Settings()
+    settings.require_mail()
     job_worker.work(lambda: connect(settings, open_database(settings)), tasks, MIGRATIONS)
 
 

@@ -18,7 +18,7 @@ def welcome(shop: Shop) -> str:
 The shop is open. Ctrl-C stops it; its data stays in {shop.data}
 
   shop      {order}/shop
-  API       {order}/openapi/ (order-service), {user}/openapi/ (user-service)
+{_mailbox(shop)}  API       {order}/openapi/ (order-service), {user}/openapi/ (user-service)
   logs      {shop.data / "logs"}
 
 Open the shop in a browser, or try the API from another terminal: register, then sign in and look around, then order
@@ -29,6 +29,10 @@ Open the shop in a browser, or try the API from another terminal: register, then
 
   {_post(f"{order}/orders", ORDER)} -H "Authorization: Bearer $TOKEN"
 """
+
+
+def _mailbox(shop: Shop) -> str:
+    return f"  mailbox   {shop.mailbox.url}\n" if shop.mailbox else ""
 
 
 def _post(url: str, body: dict[str, Any]) -> str:
