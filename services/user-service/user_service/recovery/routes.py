@@ -32,7 +32,7 @@ def send_again(services: Services, caller: Caller) -> JsonResponse:
 @account_recovery.post(
     "/email/verification/confirm",
     operation_id="confirm_email",
-    responses=responses({204: None}, InvalidMailToken, EmailTaken, 413, 415, 429),
+    responses=responses({204: None}, 400, InvalidMailToken, EmailTaken, 413, 415, 429),
 )
 def confirm(services: Services, body: ConfirmBody) -> JsonResponse:
     """Confirm an email address with the code that was mailed to it."""
@@ -52,7 +52,7 @@ def forgotten(services: Services, body: ForgottenBody) -> JsonResponse:
 @account_recovery.post(
     "/password/reset",
     operation_id="reset_password",
-    responses=responses({204: None}, InvalidMailToken, WeakPassword, 413, 415, 429, Busy),
+    responses=responses({204: None}, 400, InvalidMailToken, WeakPassword, 413, 415, 429, Busy),
 )
 def reset(services: Services, body: ResetBody) -> JsonResponse:
     """Set a new password with the code from the mail; all sessions end."""
