@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
@@ -23,27 +21,20 @@ PATIENCE_SECONDS = 60
 
 
 @pytest.fixture
-def mailbox(shop: Shop, tmp_path: Path) -> Iterator[Path]:
-    """Run a worker of user-service; yield the folder in which its mails become files."""
-    folder = tmp_path / "mails"
-    environment = {**shop.user.environment, "MAIL_DIR": str(folder), "PORT": str(free_ports()[0])}
-    with (tmp_path / "worker.log").open("wb") as log:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "user_service", "work"], cwd=shop.user.cwd, env=environment, stdout=log, stderr=log
-        )
-        yield folder
-        worker.terminate()
-        assert worker.wait(30) == 0
+def shop(data: Path, ports: tuple[int, int]) -> Iterator[Shop]:
+    """Run a shop with its job workers, whose mails become files."""
+    with Shop(data, user_port=ports[0], order_port=ports[1], mailbox_port=free_ports()[0]) as shop:
+        yield shop
 
 
 @pytest.fixture
-def read_mail(mailbox: Path) -> Callable[[str], tuple[str, str]]:
+def read_mail(data: Path) -> Callable[[str], tuple[str, str]]:
     """Return what waits for the mail of a subject, and returns its recipient and its code."""
 
     def read_mail(subject: str) -> tuple[str, str]:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
-            for file in mailbox.glob("*.eml"):
+            for file in (data / "mail").glob("*.eml"):
                 mail = message_from_bytes(file.read_bytes(), policy=policy.default)
                 if mail["Subject"] == subject:
                     text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
@@ -56,7 +47,7 @@ def read_mail(mailbox: Path) -> Callable[[str], tuple[str, str]]:
 
 
 def test_a_forgotten_password_is_replaced_by_mail(
-    shop: Shop, read_mail: Callable[[str], tuple[str, str]], tmp_path: Path
+    shop: Shop, data: Path, read_mail: Callable[[str], tuple[str, str]]
 ) -> None:
     with httpx.Client(base_url=shop.user.url) as client:
         # given
@@ -74,7 +65,7 @@ def test_a_forgotten_password_is_replaced_by_mail(
         assert client.post("/login", json=old).status_code == 401
         assert client.post("/login", json=old | {"password": NEW}).status_code == 200
         assert read_mail("Your password was changed") == (ACCOUNT["email"], "")
-    logs = shop.user.log.read_text() + (tmp_path / "worker.log").read_text()
+    logs = "".join(log.read_text() for log in (data / "logs").glob("*service*.log"))
     assert "/password/reset" in logs
     assert confirmation not in logs
     assert reset not in logs

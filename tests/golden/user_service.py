@@ -518,8 +518,8 @@ PROFILE = [
     Case("POST /register: name of a deleted account", "POST", "/register", ALICE),
     Case("GET /ended-sessions: after the deletion", "GET", "/ended-sessions", None, "service"),
 ]
-RESET = {"token": "x", "new_password": NEW}
-RECOVERY = [
+BY_MAIL = {"token": "x", "new_password": NEW}
+MAILING = [
     *SIGN_UP,
     Case("POST /email/verification", "POST", "/email/verification", None, "alice"),
     Case("POST /email/verification: body is not looked at", "POST", "/email/verification", "{", "alice"),
@@ -543,11 +543,11 @@ RECOVERY = [
                 "unknown member": {"email": "alice@example.com", "y": 1},
             },
             "/password/reset": {
-                "unknown": RESET,
-                "short password": {**RESET, "new_password": "1234567"},
-                "common password, unknown token": {**RESET, "new_password": "password123"},
+                "unknown": BY_MAIL,
+                "short password": {**BY_MAIL, "new_password": "1234567"},
+                "common password, unknown token": {**BY_MAIL, "new_password": "password123"},
                 "no token": {"new_password": NEW},
-                "NUL": {**RESET, "token": "\x00"},
+                "NUL": {**BY_MAIL, "token": "\x00"},
             },
         }.items()
         for name, body in bodies_by_name.items()
@@ -555,6 +555,32 @@ RECOVERY = [
     *(
         Case(f"POST /password/forgotten: {number} for one address", "POST", "/password/forgotten", {"email": "b@b.de"})
         for number in ("first", "second", "third", "fourth", "fifth", "sixth")
+    ),
+]
+BY_TOKEN = [
+    *(
+        Case(f"POST {path}: {name}", "POST", path, body)
+        for path, bodies_by_name in {
+            "/email/verification/confirm": {
+                "of another purpose": {"token": "reset-eve"},
+                "good": {"token": " confirm-carol "},
+                "used": {"token": "confirm-carol"},
+                "address of another account": {"token": "confirm-dave"},
+            },
+            "/password/reset": {
+                "of another purpose": {**BY_MAIL, "token": "confirm-dave"},
+                "expired": {**BY_MAIL, "token": "reset-dave"},
+                "common password": {"token": "reset-eve", "new_password": "password123"},
+                "password as email address": {"token": "reset-eve", "new_password": "EVE@example.com"},
+                "good": {**BY_MAIL, "token": "reset-eve"},
+                "used": {**BY_MAIL, "token": "reset-eve"},
+            },
+        }.items()
+        for name, body in bodies_by_name.items()
+    ),
+    Case("POST /login: by address", "POST", "/login", {"username": "EVE@example.com", "password": NEW}),
+    Case(
+        "POST /login: by an address, wrong password", "POST", "/login", {"username": "eve@example.com", "password": "x"}
     ),
 ]
 HOME = "192.0.2.1"
@@ -594,7 +620,7 @@ GOOD_BODY = {
     ("POST", "/profile/password"): {"current_password": PASSWORD, "new_password": NEW},
     ("POST", "/email/verification/confirm"): {"token": "x"},
     ("POST", "/password/forgotten"): {"email": "alice@example.com"},
-    ("POST", "/password/reset"): RESET,
+    ("POST", "/password/reset"): BY_MAIL,
 }
 
 
@@ -611,7 +637,8 @@ GROUPS = [
     Group("signing in", "plain", SIGNING_IN),
     Group("sessions", "plain", SESSIONS),
     Group("profile", "plain", PROFILE),
-    Group("recovery", "plain", RECOVERY),
+    Group("mails", "plain", MAILING),
+    Group("tokens of mails", "mailed", BY_TOKEN),
     Group("throttling", "strict", THROTTLING),
     Group(
         "keys",
