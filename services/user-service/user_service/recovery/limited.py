@@ -9,14 +9,16 @@ from user_service.recovery import actions
 from user_service.recovery.schemas import ConfirmBody, ForgottenBody, ResetBody
 from user_service.services import Services
 
-USING_TOKEN = Rule("mail-token")  # by client alone, as nobody guesses a token
+# By client alone, as nobody guesses a token, and as the mail itself is counted by its address.
+USING_TOKEN, SENDING_AGAIN = Rule("mail-token"), Rule("mail-again")
 
 
 def send_again(services: Services, caller: Caller) -> None:
     """Have the mail sent again; raise NothingToConfirm or TooManyRequests."""
-    email = actions.unconfirmed(services.database, caller=caller)
-    with mailing(services, email):
-        actions.ask_to_confirm(services.database, user_id=caller.user_id)
+    with services.rate_limiter.attempt(SENDING_AGAIN):
+        email = actions.unconfirmed(services.database, caller=caller)
+        with mailing(services, email):
+            actions.ask_to_confirm(services.database, user_id=caller.user_id)
 
 
 def confirm(services: Services, body: ConfirmBody) -> None:
