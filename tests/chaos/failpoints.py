@@ -48,7 +48,7 @@ TOGETHER = {
     "change_email": ["note_old_address"],  # after change_profile
     "ask_to_confirm": [],  # defers a job alone
     "forget_password": ["note_forgotten_password"],
-    "reset_password": ["reset_password", "drop_mail_tokens", "drop_passkeys_after_reset", "end_sessions_after_reset"],
+    "reset_password": ["reset_password", "drop_mail_tokens", "drop_passkeys_after_reset"],
     "add_passkey": ["use_challenge", "store_passkey"],
     "sign_in_with_second_factor": ["use_code_of_app"],  # before open_session, which ACCOUNT reaches
     "switch_on_second_factor": [
@@ -120,7 +120,8 @@ POINTS = dict(_points())
 STATEMENTS = {point.partition(".")[0] for point in POINTS if not point.endswith(".committed")}
 AFTER_A_RESTORE = {"restart_session_feed"}
 """Statements that run after a database was restored alone; no action of a customer reaches them."""
-BY_JOBS = {
+IN_JOBS = {
+    "forget_ended_sessions_of_users",
     "issue_mail_token",
     "take_forgotten_password",
     "note_refused_address",
@@ -128,8 +129,9 @@ BY_JOBS = {
     "drop_expired_mail_tokens",
     "drop_old_mail_addresses",
 }
-"""Statements of background jobs, which run again after a crash; the transaction is `find_forgotten`."""
+"""Statements of background jobs, which run again after a crash."""
 JOBS_TOGETHER = {"find_forgotten"}
+"""Transactions of background jobs."""
 
 
 def of(*deeds: Deed) -> list[str]:

@@ -153,7 +153,6 @@ CHANGES = {
     "forget_password": Change("POST", "/password/forgotten", FORGOTTEN, 202, 202),
     "drop_mail_tokens": Change("POST", "/password/reset", RESET, 204, 204),
     "drop_passkeys_after_reset": Change("POST", "/password/reset", RESET, 204, 204),
-    "end_sessions_after_reset": Change("POST", "/password/reset", RESET, 204, 204),
     "reset_password": Change("POST", "/password/reset", RESET, 204, 204),
 }
 

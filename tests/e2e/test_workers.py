@@ -103,11 +103,12 @@ def test_worker_goes_on_after_a_restart_of_the_database(shop: Shop) -> None:
 
 
 def test_worker_stops_on_sigterm_and_leaves_no_trace(shop: Shop) -> None:
+    alive = "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - interval '15 seconds'"
     for service, worker in zip(shop.services, shop.workers, strict=True):
         worker.ask_to_stop()
         assert worker.wait(20) == 0
         with database(service) as connection:
-            assert connection.execute("SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - interval '15 seconds'").fetchone() == (0,)
+            assert connection.execute(alive).fetchone() == (0,)
         worker.start()
 
 

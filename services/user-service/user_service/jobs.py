@@ -6,6 +6,7 @@ from chassis.jobs.queue import forget_failed
 from chassis.jobs.tasks import Tasks
 from user_service.recovery import sending
 from user_service.services import Services
+from user_service.sessions import actions
 
 tasks = Tasks()
 for task in (
@@ -29,3 +30,9 @@ def forget_failed_jobs(services: Services) -> None:
 def forget_mails(services: Services) -> None:
     """Delete expired tokens, and addresses whose mails nobody sends any more."""
     sending.forget_expired(services.database)
+
+
+@tasks.periodic("0 3 * * *")
+def forget_ended_sessions(services: Services) -> None:
+    """Delete sessions that ended or expired two days ago."""
+    actions.forget_ended(services.database)

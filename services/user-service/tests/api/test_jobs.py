@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,7 +18,9 @@ from flask import Flask
 from chassis.db.database import Database
 from chassis.jobs import defer
 from chassis.jobs.queue import Queue, procrastinate_app, retry_stalled
+from chassis.jobs.schema import FIRST
 from chassis.jobs.tasks import Permanent, Tasks, pause_seconds
+from user_service.jobs import tasks as tasks_of_service
 
 Run = Callable[..., Any]
 
@@ -197,3 +201,36 @@ def test_the_deferred_job_is_written_by_the_service_role(db: Database) -> None:
     deferred(db)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         db.fetch_one("DROP TABLE procrastinate_jobs")
+
+
+def test_sessions_that_ended_two_days_ago_are_deleted(
+    app: Flask, sign_in: Run, register: Run, run: Run, client: Any
+) -> None:
+    register("alice")
+    mine, ended, expired, lately = (sign_in("alice") for _ in range(4))
+    for headers, change in (
+        (ended, "ended_at = now() - interval '49 hours'"),
+        (expired, "expires_at = now() - interval '49 hours'"),
+        (lately, "ended_at = now() - interval '47 hours'"),
+    ):
+        sessions = client.get("/sessions", headers=headers).get_json()
+        (current,) = (session["id"] for session in sessions if session["current"])
+        run(f"UPDATE sessions SET {change} WHERE id = %(id)s", id=current)
+    tasks_of_service.by_name["forget_ended_sessions"].function(app.services)  # type: ignore[attr-defined]
+    assert run("SELECT count(*) FROM sessions") == [(2,)]
+    assert run("SELECT count(*) FROM refresh_tokens") == [(2,)]
+    assert client.get("/sessions", headers=mine).status_code == 200
+
+
+def test_failed_jobs_are_deleted_after_a_month(app: Flask, db: Database, run: Run) -> None:
+    for _ in range(3):
+        deferred(db)
+    run("UPDATE procrastinate_jobs SET status = 'failed' WHERE id < 3")
+    run("UPDATE procrastinate_events SET at = now() - interval '31 days' WHERE job_id <> 2")
+    tasks_of_service.by_name["forget_failed_jobs"].function(app.services)  # type: ignore[attr-defined]
+    assert run("SELECT id, status::text FROM procrastinate_jobs ORDER BY id") == [(2, "failed"), (3, "todo")]
+
+
+def test_the_frozen_schema_is_that_of_the_installed_procrastinate() -> None:
+    installed = Path(str(files("procrastinate") / "sql/schema.sql")).read_text()
+    assert FIRST.read_text().endswith(installed), "add a migration with the difference, then compare with its file"

@@ -11,6 +11,7 @@ from user_service.accounts.rules import email_key, refuse_weak
 from user_service.recovery import rules, statements
 from user_service.recovery.rules import InvalidMailToken, NothingToConfirm
 from user_service.sessions.refresh_tokens import digest
+from user_service.sessions.statements import END_ALL
 
 
 def unconfirmed(db: Database, *, caller: Caller) -> str:
@@ -64,5 +65,5 @@ def reset_password(db: Database, passwords: Passwords, *, token: str, new_passwo
         connection.execute(statements.DROP_TOKENS, of_user)
         if reset.is_first_proof:
             connection.execute(statements.DROP_PASSKEYS, of_user)
-        connection.execute(statements.END_SESSIONS, of_user)
+        connection.execute(END_ALL, of_user)
         defer(connection, "tell_new_password", of_user)

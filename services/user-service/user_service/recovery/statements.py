@@ -71,9 +71,6 @@ RETURNING users.id, old.email_verified_at IS NULL AS is_first_proof
 DROP_TOKENS = Statement("""-- drop_mail_tokens
 DELETE FROM mail_tokens WHERE user_id = %(user_id)s
 """)
-END_SESSIONS = Statement("""-- end_sessions_after_reset
-UPDATE sessions SET ended_at = now() WHERE user_id = %(user_id)s AND ended_at IS NULL
-""")
 DROP_PASSKEYS = Statement("""-- drop_passkeys_after_reset
 DELETE FROM passkeys WHERE user_id = %(user_id)s
 """)

@@ -34,7 +34,7 @@ class NotFound(Exception):
     """No such page or mail."""
 
 
-class Answer:
+class Page:
     """A page, or one part of a mail."""
 
     def __init__(self, body: str, kind: str = "text/html", policy: str = OWN_PAGES) -> None:
@@ -47,15 +47,15 @@ class Mailbox:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def answer(self, target: str) -> Answer:
+    def answer(self, target: str) -> Page:
         """Return the page of a request's target."""
         url = urlsplit(target)
         if url.path == "/":
-            return Answer(self._list())
+            return Page(self._list())
         if url.path == "/latest.txt":
-            return Answer(self._latest(parse_qs(url.query).get("to", [""])[0]), "text/plain")
+            return Page(self._latest(parse_qs(url.query).get("to", [""])[0]), "text/plain")
         name, _, part = unquote(url.path.lstrip("/")).partition("/")
-        pages: dict[str, Callable[[str], Answer]] = {"": self._mail, "html": self._html}
+        pages: dict[str, Callable[[str], Page]] = {"": self._mail, "html": self._html}
         if part not in pages:
             raise NotFound
         return pages[part](name)
@@ -83,18 +83,18 @@ class Mailbox:
                 return _part(message, "plain")
         raise NotFound
 
-    def _mail(self, name: str) -> Answer:
+    def _mail(self, name: str) -> Page:
         message = self._read(name)
         shown = ("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted")
         headers = "".join(f"<tr><th>{header}<td>{escape(str(message[header]))}</tr>" for header in shown)
         frame = f'<iframe sandbox="{SANDBOX}" src="/{quote(name)}/html" title="HTML"></iframe>'
-        return Answer(
+        return Page(
             f'{STYLE}<title>{escape(str(message["Subject"]))}</title><p><a href="/">Mailbox</a><table>{headers}</table>'
             f"<h2>Text</h2><pre>{_with_links(_part(message, 'plain'))}</pre><h2>HTML</h2>{frame}"
         )
 
-    def _html(self, name: str) -> Answer:
-        return Answer('<base target="_blank">' + _part(self._read(name), "html"), policy=MAIL_HTML)
+    def _html(self, name: str) -> Page:
+        return Page('<base target="_blank">' + _part(self._read(name), "html"), policy=MAIL_HTML)
 
 
 def _parse(file: Path) -> EmailMessage:
@@ -139,15 +139,15 @@ def server(mailbox: Mailbox, port: int) -> ThreadingHTTPServer:
                 self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
                 return
             try:
-                answer = mailbox.answer(self.path)
+                page = mailbox.answer(self.path)
             except NotFound:
                 self.send_error(HTTPStatus.NOT_FOUND)
                 return
-            body = answer.body.encode()
+            body = page.body.encode()
             self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", f"{answer.kind}; charset=utf-8")
+            self.send_header("Content-Type", f"{page.kind}; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
-            self.send_header("Content-Security-Policy", answer.policy)
+            self.send_header("Content-Security-Policy", page.policy)
             self.send_header("X-Content-Type-Options", "nosniff")
             self.send_header("Referrer-Policy", "no-referrer")
             self.send_header("Cache-Control", "no-store")
