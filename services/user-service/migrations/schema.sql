@@ -33,6 +33,17 @@ CREATE TYPE public.procrastinate_job_to_defer_v1 AS (
 	scheduled_at timestamp with time zone
 );
 
+CREATE FUNCTION public.forget_verification() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+        BEGIN
+            NEW.email_verified_at := NULL;
+            NEW.email_refused_at := NULL;
+            NEW.new_email := NULL;
+            NEW.new_email_key := NULL;
+            RETURN NEW;
+        END $$;
+
 CREATE FUNCTION public.note_ending() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -485,6 +496,32 @@ ALTER TABLE public.endings ALTER COLUMN version ADD GENERATED ALWAYS AS IDENTITY
     CACHE 1
 );
 
+CREATE TABLE public.mail_addresses (
+    id bigint NOT NULL,
+    user_id text,
+    email text NOT NULL,
+    email_key text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE public.mail_addresses ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.mail_addresses_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.mail_tokens (
+    digest bytea NOT NULL,
+    user_id text NOT NULL,
+    purpose text NOT NULL,
+    email_key text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT mail_tokens_purpose_check CHECK ((purpose = ANY (ARRAY['confirm_email'::text, 'reset_password'::text])))
+);
+
 CREATE TABLE public.passkeys (
     credential_id bytea NOT NULL,
     user_id text NOT NULL,
@@ -604,12 +641,19 @@ CREATE TABLE public.users (
     totp_since timestamp with time zone,
     totp_step bigint DEFAULT 0 NOT NULL,
     totp_offered text,
+    email_verified_at timestamp with time zone,
+    email_refused_at timestamp with time zone,
+    new_email text,
+    new_email_key text,
     CONSTRAINT users_can_sign_in CHECK (((deleted_at IS NOT NULL) OR ((username IS NOT NULL) AND (password_hash IS NOT NULL)))),
     CONSTRAINT users_deleted_have_no_rights CHECK (((deleted_at IS NULL) OR ((roles = '{}'::text[]) AND (num_nonnulls(totp_secret, totp_offered) = 0)))),
     CONSTRAINT users_deleted_means_erased CHECK (((deleted_at IS NULL) OR (num_nonnulls(username, password_hash, name, email, email_key, phone, shipping_address) = 0))),
     CONSTRAINT users_email_has_its_key CHECK (((email IS NULL) = (email_key IS NULL))),
+    CONSTRAINT users_new_email_follows_a_verified_one CHECK (((new_email IS NULL) OR (email_verified_at IS NOT NULL))),
+    CONSTRAINT users_new_email_has_its_key CHECK (((new_email IS NULL) = (new_email_key IS NULL))),
     CONSTRAINT users_roles_are_known CHECK ((roles <@ ARRAY['staff'::text])),
-    CONSTRAINT users_totp_has_its_time CHECK (((totp_secret IS NULL) = (totp_since IS NULL)))
+    CONSTRAINT users_totp_has_its_time CHECK (((totp_secret IS NULL) = (totp_since IS NULL))),
+    CONSTRAINT users_verified_has_email CHECK (((email_verified_at IS NULL) OR (email IS NOT NULL)))
 );
 
 ALTER TABLE ONLY public.audit_entries
@@ -625,6 +669,15 @@ ALTER TABLE ONLY public.audit_entries
 
 ALTER TABLE ONLY public.endings
     ADD CONSTRAINT endings_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY public.mail_addresses
+    ADD CONSTRAINT mail_addresses_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.mail_tokens
+    ADD CONSTRAINT mail_tokens_one_for_each_purpose UNIQUE (user_id, purpose);
+
+ALTER TABLE ONLY public.mail_tokens
+    ADD CONSTRAINT mail_tokens_pkey PRIMARY KEY (digest);
 
 ALTER TABLE ONLY public.passkeys
     ADD CONSTRAINT passkeys_pkey PRIMARY KEY (credential_id);
@@ -659,9 +712,6 @@ ALTER TABLE ONLY public.used_challenges
     ADD CONSTRAINT used_challenges_pkey PRIMARY KEY (digest);
 
 ALTER TABLE ONLY public.users
-    ADD CONSTRAINT users_email_unique UNIQUE (email_key);
-
-ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.users
@@ -676,6 +726,8 @@ CREATE INDEX endings_by_time ON public.endings USING btree (at);
 CREATE INDEX idx_procrastinate_jobs_worker_not_null ON public.procrastinate_jobs USING btree (worker_id) WHERE ((worker_id IS NOT NULL) AND (status = 'doing'::public.procrastinate_job_status));
 
 CREATE INDEX idx_procrastinate_workers_last_heartbeat ON public.procrastinate_workers USING btree (last_heartbeat);
+
+CREATE INDEX mail_addresses_by_user ON public.mail_addresses USING btree (user_id);
 
 CREATE INDEX passkeys_by_user ON public.passkeys USING btree (user_id);
 
@@ -701,6 +753,10 @@ CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id);
 
 CREATE INDEX used_challenges_by_expiry ON public.used_challenges USING btree (expires_at);
 
+CREATE INDEX users_by_email ON public.users USING btree (email_key);
+
+CREATE UNIQUE INDEX users_verified_email_unique ON public.users USING btree (email_key) WHERE (email_verified_at IS NOT NULL);
+
 CREATE INDEX users_with_roles ON public.users USING btree (id) WHERE (roles <> '{}'::text[]);
 
 CREATE TRIGGER procrastinate_trigger_abort_requested_events_v1 AFTER UPDATE OF abort_requested ON public.procrastinate_jobs FOR EACH ROW WHEN ((new.abort_requested = true)) EXECUTE FUNCTION public.procrastinate_trigger_abort_requested_events_procedure_v1();
@@ -715,7 +771,15 @@ CREATE TRIGGER procrastinate_trigger_status_events_update_v1 AFTER UPDATE OF sta
 
 CREATE CONSTRAINT TRIGGER sessions_note_ending AFTER UPDATE ON public.sessions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.ended_at IS NULL) AND (new.ended_at IS NOT NULL))) EXECUTE FUNCTION public.note_ending();
 
+CREATE TRIGGER users_forget_verification BEFORE UPDATE OF email_key ON public.users FOR EACH ROW WHEN (((new.email_key IS DISTINCT FROM old.email_key) AND (NOT (new.email_verified_at IS DISTINCT FROM old.email_verified_at)))) EXECUTE FUNCTION public.forget_verification();
+
 CREATE CONSTRAINT TRIGGER users_note_erasure AFTER UPDATE ON public.users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION public.note_ending();
+
+ALTER TABLE ONLY public.mail_addresses
+    ADD CONSTRAINT mail_addresses_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.mail_tokens
+    ADD CONSTRAINT mail_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
 
 ALTER TABLE ONLY public.passkeys
     ADD CONSTRAINT passkeys_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
