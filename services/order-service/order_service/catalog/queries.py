@@ -10,10 +10,15 @@ from chassis.db.database import Database
 from chassis.http.pagination import decode_cursor, encode_cursor
 from chassis.problems import NotFound
 from order_service import money
+from order_service.catalog import search
 
-DOCUMENT = f"""to_json((SELECT d FROM (SELECT
-    p.id, p.name, p.description, p.category, {money.sql("p.price_minor")} AS price, p.currency, p.stock AS available
-) AS d))::text"""
+_MEMBERS = f"""p.id, p.name, p.description, p.category, {money.sql("p.price_minor", "p.currency")} AS price,
+    p.currency, p.stock AS available"""
+# Most products have neither pictures nor variants, and need less work then.
+DOCUMENT = f"""CASE WHEN num_nonnulls(p.images, p.group_id, p.options) = 0
+    THEN to_json((SELECT d FROM (SELECT {_MEMBERS}) AS d))
+    ELSE json_strip_nulls(to_json((SELECT d FROM (SELECT {_MEMBERS}, p.images, p.group_id AS "group", p.options) AS d)))
+END::text"""
 
 
 class SortOrder(NamedTuple):
@@ -33,28 +38,47 @@ class SortOrder(NamedTuple):
         return ", ".join(f"{column} {self.direction}" for column in self.columns)
 
 
-RELEVANCE = "-(ts_rank(p.search, websearch_to_tsquery('english', %(q)s)) * 1000000)::int"
 ORDERS = {
     "position": SortOrder(("p.position",), (int,)),
-    "relevance": SortOrder((RELEVANCE, "p.position"), (int, int)),
+    "relevance": SortOrder(("-(ts_rank(p.search, asked.ranked) * 1000000)::int", "p.position"), (int, int)),
     "name": SortOrder(("lower(p.name)", "p.position"), (str, int)),
     "price": SortOrder(("p.price_minor", "p.position"), (int, int)),
     "-price": SortOrder(("p.price_minor", "p.position"), (int, int), "DESC"),
 }
+_PRICE = money.sql("p.price_minor", "p.currency")
+FILTERS = {
+    "q": "p.search @@ asked.required",
+    "category": "p.category = %(category)s",
+    "group": "p.group_id = %(group)s",
+    "active": "p.active = %(active)s",
+    "in_stock": "(p.stock > 0) = %(in_stock)s",
+    "price_min": f"{_PRICE} >= %(price_min)s",
+    "price_max": f"{_PRICE} <= %(price_max)s",
+}
+"""The condition of each parameter of a list."""
 
 
-def list_products(
-    db: Database, *, q: str | None, category: str | None, sort: str | None, limit: int, after: str | None
+def list_products(db: Database, *, language: str, **parameters: Any) -> tuple[Sequence[str], str | None]:
+    """Return the documents of one page of what is sold and the cursor of the next page, None on the last.
+
+    The parameters are those of ProductQuery.
+    """
+    return fetch_page(db, DOCUMENT, language=language, active=True, **parameters)
+
+
+def fetch_page(
+    db: Database, document: str, *, language: str, sort: str | None, limit: int, after: str | None, **filters: Any
 ) -> tuple[Sequence[str], str | None]:
-    """Return the documents of one page and the cursor of the next page, None on the last."""
-    order = ORDERS[sort or ("relevance" if q else "position")]
-    parameters: dict[str, Any] = {"limit": limit + 1, "q": q, "category": category}
+    """Return one page of documents; a filter that is None does not apply."""
+    asked = {name: value for name, value in filters.items() if value is not None}
+    order = ORDERS[sort or ("relevance" if "q" in asked else "position")]
+    parameters = {"limit": limit + 1, **asked}
+    if "q" in asked:
+        parameters |= {"language": language, **search.ask(asked["q"])._asdict()}
     if after is not None:
         keys = decode_cursor(after, *order.kinds)
         parameters |= {f"key{number}": key for number, key in enumerate(keys)}
-    rows = db.fetch_all(
-        _page(order, searched=bool(q), filtered=bool(category), continued=after is not None), parameters
-    )
+    rows = db.fetch_all(_page(document, order, tuple(asked), continued=after is not None), parameters)
     next_key = encode_cursor(*rows[limit - 1][1:]) if len(rows) > limit else None
     return [row.document for row in rows[:limit]], next_key
 
@@ -77,19 +101,17 @@ def get_products(db: Database, *, product_ids: Sequence[str]) -> list[str]:
 
 
 @cache
-def _page(order: SortOrder, *, searched: bool, filtered: bool, continued: bool) -> str:
-    conditions = {
-        "p.search @@ websearch_to_tsquery('english', %(q)s)": searched,
-        "p.category = %(category)s": filtered,
-        order.beyond: continued,
-    }
-    where = " AND ".join(condition for condition, asked in conditions.items() if asked) or "TRUE"
+def _page(document: str, order: SortOrder, filters: tuple[str, ...], *, continued: bool) -> str:
+    conditions = [FILTERS[name] for name in filters] + [order.beyond] * continued
     return (
-        f"SELECT {DOCUMENT} AS document, {', '.join(order.columns)} FROM products p"
-        f" WHERE {where} ORDER BY {order.by} LIMIT %(limit)s"
+        f"SELECT {document} AS document, {', '.join(order.columns)} FROM products p"
+        f"{f' CROSS JOIN ({search.QUERY}) AS asked' if 'q' in filters else ''}"
+        f" WHERE {' AND '.join(conditions) or 'TRUE'} ORDER BY {order.by} LIMIT %(limit)s"
     )
 
 
-CATEGORIES = "SELECT category, count(*) AS products FROM products GROUP BY category ORDER BY lower(category), category"
-ONE = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = %(id)s"
-SOME = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = ANY (%(ids)s)"
+CATEGORIES = """
+SELECT category, count(*) AS products FROM products WHERE active GROUP BY category ORDER BY lower(category), category
+"""
+ONE = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = %(id)s AND p.active"
+SOME = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = ANY (%(ids)s) AND p.active"

@@ -17,7 +17,7 @@ _LINE = re.compile(r"([A-Za-z0-9._-]{1,100}):([0-9]{1,3}):([0-9]{1,12})")
 
 
 class Line(NamedTuple):
-    """One product in the basket; `price` is what the visitor saw, in hundredths."""
+    """One product in the basket; `price` is what the visitor saw, in the currency's smallest unit."""
 
     product_id: str
     qty: int
