@@ -32,7 +32,7 @@ ALONE = {
 """Statements that are a transaction of their own."""
 
 TOGETHER = {
-    "delete_account": ["erase_user", "erase_passkeys", "end_all_sessions"],
+    "delete_account": ["erase_user", "erase_passkeys", "erase_recovery_codes", "end_all_sessions"],
     "change_password": ["set_password", "end_sessions_of_old_password"],
     "add_passkey": ["use_challenge", "store_passkey"],
     "sign_in_with_passkey": ["use_challenge", "use_passkey"],  # after open_session, which ACCOUNT reaches

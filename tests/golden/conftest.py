@@ -17,6 +17,7 @@ from flask import Flask
 
 import order_service
 import user_service
+from chassis.auth.roles import STAFF, UNPROVEN_STAFF
 from chassis.settings import LOCAL_SECRET
 from chassis.testing.http import bearer, closing
 from chassis.testing.postgres import APP, OWNER, migrated_database
@@ -42,10 +43,20 @@ SHELF = [
     Product("p5", "Gone", "", "Things", 100, "EUR", 0),
 ]
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+AUDIT = [
+    "INSERT INTO audit_entries (staff_id, staff_name, action, subject, before, after) VALUES "
+    """('u-staff', 'staff', 'a', 's1', '{"n": 1}', '{"n": 2}')""",
+    """INSERT INTO audit_entries (action, subject, after) VALUES ('b', 's1', '{"n": 3}')""",
+]
+ACCOUNT = [
+    "INSERT INTO users (id, username, username_digest, password_hash, roles) "
+    "VALUES ('u-staff', 'staff', 'staff', 'x', '{staff}')",
+    "INSERT INTO sessions (id, user_id, expires_at) VALUES ('s-staff', 'u-staff', '2999-01-01')",
+]
 ENDED = {"version": 1, "at": "2026-01-01T00:00:00Z", "session_id": "s-ended", "user_id": None}
 
 
-SETTLED = {"plain", "cors", "strict"}  # worlds with a database that only the cases change
+SETTLED = {"plain", "cors", "strict", "staffed"}  # worlds with a database that only the cases change
 
 
 class World(NamedTuple):
@@ -93,6 +104,8 @@ def _tokens() -> dict[str, str]:
     """Return the tokens that cases may use."""
     now = {"alice": bearer("u-alice", "alice", "s-alice"), "bob": bearer("u-bob", "bob", "s-bob")}
     now |= {"carol": bearer("u-carol", "", "s-carol"), "ended": bearer("u-alice", "alice", "s-ended")}
+    now["staff"] = bearer("u-staff", "staff", "s-staff", roles=(STAFF,))
+    now["unproven"] = bearer("u-staff", "staff", "s-staff", roles=(UNPROVEN_STAFF,))
     now["foreign"] = bearer("u-alice", "alice", "s-alice", secret="another secret of more than 32 characters")
     now["service"] = {"Authorization": f"Bearer {LOCAL_SECRET}"}
     with pytest.MonkeyPatch.context() as patch:
@@ -119,6 +132,17 @@ def _empty(service: str, url: str) -> None:
 
 @contextmanager
 def _plain(url: str) -> Iterator[dict[str, Any]]:
+    yield {"database_url": url}
+
+
+@contextmanager
+def _staffed(url: str) -> Iterator[dict[str, Any]]:
+    """Add two audit entries and, in user-service, an account of staff with a session."""
+    _operate(url, *AUDIT)
+    with psycopg.connect(url) as connection:
+        has_users = connection.execute("SELECT to_regclass('users') IS NOT NULL").fetchone() == (True,)
+    if has_users:
+        _operate(url, *ACCOUNT)
     yield {"database_url": url}
 
 
@@ -185,6 +209,7 @@ def _wait_until(app: Flask, path: str, status: int) -> None:
 
 WORLDS = {
     "plain": _plain,
+    "staffed": _staffed,
     "cors": _cors,
     "away": _away,
     "strict": _strict,

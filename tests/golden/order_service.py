@@ -11,6 +11,8 @@ from .cases import (
     PROBES,
     Case,
     Group,
+    StaffCall,
+    audit_cases,
     bodies,
     etags,
     no_such_paths,
@@ -19,6 +21,7 @@ from .cases import (
     request_ids,
     shown,
     spellings,
+    staff_calls,
     tokens,
     wrong_methods,
 )
@@ -45,6 +48,8 @@ MORE_PAGES = [
     "/static/..%2F..%2Fx",
 ]
 UNKNOWN = ["/nothing", "//", "/favicon.ico", "/%ff", "/%00", "/%2F", "/products/p1/x", "/orders/a/b/c"]
+
+STAFF_CALLS = [StaffCall("GET", "/admin/audit")]
 
 LISTS = [
     Case(shown(f"GET {path}?{query}"), "GET", f"{path}?{query}", None, caller)
@@ -565,5 +570,18 @@ GROUPS = [
             for method, path, needed in ROUTES
             for caller in (("ended", "alice") if needed else ())
         ],
+    ),
+    Group(
+        "staff",
+        "staffed",
+        [
+            *audit_cases("/admin/audit"),
+            *staff_calls(STAFF_CALLS, "", "alice", "unproven", "foreign"),
+            *(case for call in STAFF_CALLS for case in wrong_methods(call.path, call.method, "staff")),
+        ],
+    ),
+    *(
+        Group(f"staff, {name}", world, staff_calls(STAFF_CALLS, "staff"))
+        for name, world in (("database away", "away"), ("unexpected failure", "broken"), ("feed too old", "stale"))
     ),
 ]

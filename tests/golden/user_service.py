@@ -10,6 +10,8 @@ from .cases import (
     PROBES,
     Case,
     Group,
+    StaffCall,
+    audit_cases,
     bodies,
     no_such_paths,
     origins,
@@ -17,6 +19,7 @@ from .cases import (
     request_ids,
     shown,
     spellings,
+    staff_calls,
     tokens,
     wrong_methods,
 )
@@ -44,6 +47,7 @@ SIGNED_IN = [
     ("GET", "/profile/export"),
 ]
 SERVICES = [("GET", "/ended-sessions")]
+STAFF_CALLS = [StaffCall("GET", "/staff/audit")]
 ROUTES = [
     *((method, path, "") for method, path in ANYBODY),
     *(("GET", path, "") for path in PROBES),
@@ -582,6 +586,19 @@ GROUPS = [
             ]
             + [Case("PATCH /profile: email", "PATCH", "/profile", NEW_EMAIL, "alice")],
         )
+        for name, world in (("database away", "away"), ("unexpected failure", "broken"))
+    ),
+    _signed_up(
+        "staff",
+        "staffed",
+        [
+            *audit_cases("/staff/audit"),
+            *staff_calls(STAFF_CALLS, "", "alice", "unproven", "foreign"),
+            *(case for call in STAFF_CALLS for case in wrong_methods(call.path, call.method, "staff")),
+        ],
+    ),
+    *(
+        Group(f"staff, {name}", world, staff_calls(STAFF_CALLS, "staff"))
         for name, world in (("database away", "away"), ("unexpected failure", "broken"))
     ),
 ]

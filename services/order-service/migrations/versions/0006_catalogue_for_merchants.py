@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 # The decimals of ISO 4217 where they are not two, as a factor on hundredths.
 FACTORS = {

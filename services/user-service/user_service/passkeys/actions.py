@@ -9,7 +9,7 @@ from chassis.db.database import Database, DeadlineConnection, constraints
 from chassis.problems import InvalidToken, NotFound
 from user_service.passkeys import challenges, rules, statements
 from user_service.passkeys.rules import ChallengeUsed, Site, TooManyPasskeys, UnknownPasskey
-from user_service.sessions.actions import Lifetime, Opened, open_session
+from user_service.sessions.actions import Opened, SessionPolicy, open_session
 from user_service.sessions.rules import InvalidCredentials
 
 # Twice as long as a challenge is valid: the clocks of the servers that sign and read it may differ.
@@ -36,7 +36,7 @@ def sign_in(
     challenge: bytes,
     credential: dict[str, Any],
     user_agent: str | None,
-    lifetime: Lifetime,
+    policy: SessionPolicy,
 ) -> Opened:
     """Open a session; raise UnknownPasskey, PasskeyRefused, CopiedPasskey or ChallengeUsed."""
     answer = rules.read_answer(credential)
@@ -46,7 +46,7 @@ def sign_in(
     sign_count = rules.verify_answer(site, challenge, answer, public_key=known.public_key, user_id=known.id)
     with db.transaction("sign_in_with_passkey") as connection:
         try:
-            opened = open_session(connection, known, user_agent, lifetime)
+            opened = open_session(connection, known, user_agent, policy, second_factor=True)
         except InvalidCredentials as refusal:
             raise UnknownPasskey from refusal  # the account was deleted, or its password changed, meanwhile
         _use_challenge(connection, challenge)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
+from chassis.auth.roles import STAFF, UNPROVEN_STAFF
 from chassis.context import Caller
 from chassis.db.database import Database, DeadlineConnection, Row
 from chassis.problems import InvalidToken, NotFound
@@ -17,11 +18,18 @@ from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
 log = logging.getLogger(__name__)
 
 
-class Lifetime(NamedTuple):
-    """Seconds after which a session ends: since its last refresh, and since its sign-in."""
+class SessionPolicy(NamedTuple):
+    """Seconds after which a session ends, since its last refresh and since its sign-in; and what staff must prove."""
 
     idle: int
     max_age: int
+    staff_second_factor: bool
+
+    def roles(self, session: Row) -> tuple[str, ...]:
+        """Return the roles that the session's tokens carry."""
+        if STAFF in session.roles and self.staff_second_factor and not session.second_factor:
+            return (UNPROVEN_STAFF,)
+        return tuple(session.roles)
 
 
 class Opened(NamedTuple):
@@ -32,7 +40,7 @@ class Opened(NamedTuple):
 
 
 def sign_in(
-    db: Database, passwords: Passwords, *, username: str, password: str, user_agent: str | None, lifetime: Lifetime
+    db: Database, passwords: Passwords, *, username: str, password: str, user_agent: str | None, policy: SessionPolicy
 ) -> Opened:
     """Open a session; raise InvalidCredentials."""
     user = db.fetch_one(statements.FIND_USER, {"digest": username_digest(username)})
@@ -40,10 +48,17 @@ def sign_in(
     if not passwords.match(password, user and user.password_hash) or user is None:
         raise InvalidCredentials
     _upgrade_hash(db, passwords, user, password)
-    return open_session(db, user, user_agent, lifetime)
+    return open_session(db, user, user_agent, policy)
 
 
-def open_session(db: Database | DeadlineConnection, user: Row, user_agent: str | None, lifetime: Lifetime) -> Opened:
+def open_session(
+    db: Database | DeadlineConnection,
+    user: Row,
+    user_agent: str | None,
+    policy: SessionPolicy,
+    *,
+    second_factor: bool = False,
+) -> Opened:
     """Open a session of a user who has proved who they are; raise InvalidCredentials when the account has changed."""
     refresh_token = refresh_tokens.new_token()
     session = db.fetch_one(
@@ -52,13 +67,14 @@ def open_session(db: Database | DeadlineConnection, user: Row, user_agent: str |
             "user_id": user.id,
             "password_changed_at": user.password_changed_at,
             "user_agent": user_agent,
+            "second_factor": second_factor,
             "digest": refresh_tokens.digest(refresh_token),
-            **lifetime._asdict(),
+            **policy._asdict(),
         },
     )
     if session is None:
         raise InvalidCredentials
-    return Opened(Caller(user.id, user.username, session.id), refresh_token)
+    return Opened(Caller(user.id, user.username, session.id, policy.roles(session)), refresh_token)
 
 
 def _upgrade_hash(db: Database, passwords: Passwords, user: Row, password: str) -> None:
@@ -68,7 +84,7 @@ def _upgrade_hash(db: Database, passwords: Passwords, user: Row, password: str) 
 
 
 def refresh(
-    db: Database, *, refresh_token: str, client: Client, lifetime: Lifetime, session_id: str | None = None
+    db: Database, *, refresh_token: str, client: Client, policy: SessionPolicy, session_id: str | None = None
 ) -> Opened:
     """Exchange a refresh token for the next one; a second use of a token ends its session.
 
@@ -83,7 +99,7 @@ def refresh(
         "client": refresh_tokens.client_mark(refresh_token, client),
         "leeway": refresh_tokens.REUSE_LEEWAY_SECONDS,
         "of_session": session_id,
-        **lifetime._asdict(),
+        **policy._asdict(),
     }
     session = db.fetch_one(statements.REFRESH, parameters)
     if session is None:
@@ -91,7 +107,7 @@ def refresh(
     if session.ended_at is not None:
         log.warning("refresh_token_reused", extra={"session_id": session.id, "user_id": session.user_id})
         raise InvalidRefreshToken
-    caller = Caller(session.user_id, session.username, session.id)
+    caller = Caller(session.user_id, session.username, session.id, policy.roles(session))
     return Opened(caller, refresh_tokens.successor(refresh_token, session.successor_key))
 
 

@@ -37,7 +37,7 @@ def sign_in(services: Services, body: LoginBody) -> SignedIn:
             username=body.username,
             password=body.password,
             user_agent=user_agent(),
-            lifetime=services.issuer.session,
+            policy=services.issuer.session,
         )
     return SignedIn(opened, services.devices.issue(account, device))
 
@@ -54,7 +54,7 @@ def refresh(services: Services, refresh_token: str, session_id: str | None = Non
             services.database,
             refresh_token=refresh_token,
             client=client,
-            lifetime=services.issuer.session,
+            policy=services.issuer.session,
             session_id=session_id,
         )
 

@@ -12,21 +12,21 @@ SELECT id, username, password_hash, password_changed_at FROM users WHERE usernam
 # open after that change or that deletion has ended all sessions.
 OPEN = Statement("""-- open_session
 WITH owner AS (
-    SELECT id FROM users
+    SELECT id, roles FROM users
     WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s AND deleted_at IS NULL FOR SHARE
 ),
 forgotten AS (
     DELETE FROM sessions USING owner WHERE user_id = owner.id AND expires_at < now()
 ),
 session AS (
-    INSERT INTO sessions (user_id, user_agent, expires_at)
-    SELECT id, %(user_agent)s, now() + make_interval(secs => least(%(idle)s, %(max_age)s)) FROM owner
-    RETURNING id
+    INSERT INTO sessions (user_id, user_agent, second_factor, expires_at)
+    SELECT id, %(user_agent)s, %(second_factor)s, now() + make_interval(secs => least(%(idle)s, %(max_age)s)) FROM owner
+    RETURNING id, second_factor
 ),
 first_token AS (
     INSERT INTO refresh_tokens (digest, session_id) SELECT %(digest)s, id FROM session
 )
-SELECT id FROM session
+SELECT session.id, roles, second_factor FROM session, owner
 """)
 
 REHASH = Statement("""-- upgrade_password_hash
@@ -54,7 +54,7 @@ first_use AS (
         ),
         spent_token = %(presented)s, spent_by = %(client)s, successor_key = %(successor_key)s
     FROM presented WHERE uses = 1 AND {_GOES_ON}
-    RETURNING id, user_id, ended_at, successor_key
+    RETURNING id, user_id, ended_at, successor_key, second_factor
 ),
 second_use AS (
     UPDATE sessions
@@ -64,7 +64,7 @@ second_use AS (
         ELSE now()
     END
     FROM presented WHERE uses > 1 AND {_GOES_ON}
-    RETURNING id, user_id, ended_at, successor_key
+    RETURNING id, user_id, ended_at, successor_key, second_factor
 ),
 next_token AS (
     INSERT INTO refresh_tokens (digest, session_id) SELECT %(next)s, id FROM first_use
@@ -73,7 +73,7 @@ forgotten AS (
     DELETE FROM refresh_tokens USING first_use
     WHERE session_id = first_use.id AND uses > 0 AND created_at < now() - make_interval(secs => %(idle)s)
 )
-SELECT session.id, user_id, username, session.ended_at, successor_key
+SELECT session.id, user_id, username, roles, second_factor, session.ended_at, successor_key
 FROM (SELECT * FROM first_use UNION ALL SELECT * FROM second_use) session JOIN users ON users.id = user_id
 """)
 
