@@ -22,7 +22,7 @@ from chassis.settings import LOCAL_SECRET
 from chassis.testing.http import bearer, closing
 from chassis.testing.postgres import APP, OWNER, migrated_database
 from order_service.catalog import importer
-from order_service.catalog.importer import Product
+from order_service.catalog.import_file import Product
 from order_service.settings import Settings as OrderSettings
 from user_service.settings import Settings as UserSettings
 

@@ -29,7 +29,8 @@ def parse(amount: str, currency: str) -> int:
     digits = decimals(currency)
     if len(fraction.rstrip("0")) > digits:
         raise ValueError(f"{amount!r} has too many decimals: {currency} has {digits or 'none'}")
-    return int(units) * 10**digits + int(fraction[:digits].ljust(digits, "0") or "0")
+    factor: int = 10**digits
+    return int(units) * factor + int(fraction[:digits].ljust(digits, "0") or "0")
 
 
 def example(currency: str) -> str:
@@ -43,7 +44,8 @@ def amount(minor: int, currency: str) -> Decimal:
 
 def to_minor(number: float, currency: str) -> int:
     """Return the smallest units of a number from a JSON document of the shop."""
-    return round(number * 10 ** decimals(currency))
+    factor: int = 10 ** decimals(currency)
+    return round(number * factor)
 
 
 def _listed(digits: int) -> str:

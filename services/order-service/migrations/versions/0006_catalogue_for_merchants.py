@@ -52,6 +52,18 @@ COMMENT ON TABLE stock_movements IS 'the sum of a product''s units is its stock'
 INSERT INTO stock_movements (product_id, kind, units)
 SELECT id, 'opening', stock FROM products WHERE stock <> 0 ORDER BY id;
 """
+CONVERT = (
+    "UPDATE products SET price_minor = round(price_minor * ({factor})) WHERE currency IN ('{listed}')",
+    """
+    UPDATE order_lines SET unit_price_minor = round(unit_price_minor * ({factor}))
+    FROM orders WHERE orders.id = order_id AND currency IN ('{listed}')
+    """,
+    """
+    UPDATE orders SET total_minor =
+        (SELECT coalesce(sum(unit_price_minor * qty), 0) FROM order_lines WHERE order_id = orders.id)
+    WHERE currency IN ('{listed}')
+    """,
+)
 
 
 def upgrade() -> None:
@@ -70,7 +82,8 @@ def downgrade() -> None:
         ALTER TABLE products DROP COLUMN active, DROP COLUMN images, DROP COLUMN tax_class, DROP COLUMN group_id,
             DROP COLUMN options, DROP COLUMN indexed_as, DROP COLUMN search;
         ALTER TABLE products ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS
-            (setweight(to_tsvector('english', name), 'A') || setweight(to_tsvector('english', description), 'B')) STORED;
+            (setweight(to_tsvector('english', name), 'A')
+             || setweight(to_tsvector('english', description), 'B')) STORED;
         CREATE INDEX products_search ON products USING gin (search);
         COMMENT ON COLUMN products.price_minor IS 'hundredths of the currency'
     """)
@@ -78,14 +91,6 @@ def downgrade() -> None:
 
 def _convert(factor: str, codes: str) -> None:
     """Convert all amounts in these currencies; totals stay the sums of their lines."""
-    listed = ", ".join(f"'{code}'" for code in codes.split())
-    op.execute(f"UPDATE products SET price_minor = round(price_minor * ({factor})) WHERE currency IN ({listed})")
-    op.execute(f"""
-        UPDATE order_lines SET unit_price_minor = round(unit_price_minor * ({factor}))
-        FROM orders WHERE orders.id = order_id AND currency IN ({listed})
-    """)
-    op.execute(f"""
-        UPDATE orders SET total_minor =
-            (SELECT coalesce(sum(unit_price_minor * qty), 0) FROM order_lines WHERE order_id = orders.id)
-        WHERE currency IN ({listed})
-    """)
+    listed = "', '".join(codes.split())
+    for statement in CONVERT:
+        op.execute(statement.format(factor=factor, listed=listed))

@@ -128,7 +128,9 @@ def _records(lines: list[str], separator: str, skipped: int) -> Iterator[Record]
         try:
             cells = next(reader, None)
         except csv.Error as failure:
-            raise BadFile([_broken("".join(lines[first:]), separator, header, first + skipped + 1, failure)]) from failure
+            raise BadFile(
+                [_broken("".join(lines[first:]), separator, header, first + skipped + 1, failure)]
+            ) from failure
         if cells is None:
             return
         if any(cell.strip() for cell in cells):
@@ -156,7 +158,7 @@ def _open_quote(rest: str, separator: str) -> tuple[int, str]:
         else:
             end = _closing(rest, place + 1)
             if end < 0 or rest[end + 1 : end + 2] != separator:
-                return column, rest[place + 1 : place + 1 + _LONGEST_VALUE].split("\n")[0].strip()
+                return column, rest[place + 1 : place + 1 + _LONGEST_VALUE].partition("\n")[0].strip()
             place = end + 2
         column += 1
     return column, ""

@@ -119,7 +119,7 @@ def _better_amount(text: str, decimal: Decimal) -> str:
     written = f"{whole or '0'}{mark}{fraction}" if fraction else whole
     if decimal == "point" and sign == "," and re.fullmatch("[0-9]+,[0-9]{1,2}", text):
         return f"decimals follow a point: write {written}, or say that the file has decimal commas (--decimal comma)"
-    if decimal == "either":
+    if decimal == "either" and re.fullmatch(r"[0-9]+\.[0-9]{3,}", text):
         return f"a point before three digits may separate thousands: write {whole}{fraction} or {written}"
     return f"write digits, and decimals after a {'comma' if mark == ',' else 'point'}, and nothing else: {written}"
 

@@ -36,6 +36,9 @@ class Options(NamedTuple):
     currency: str | None = None
 
 
+_NO_OPTIONS = Options()
+
+
 class Product(NamedTuple):
     """A row of the file. None keeps what a known product has and is the default of a new one."""
 
@@ -63,7 +66,7 @@ class File(NamedTuple):
     notes: list[str]
 
 
-def read(content: bytes, options: Options = Options(), progress: Progress = lambda _: nullcontext()) -> File:
+def read(content: bytes, options: Options = _NO_OPTIONS, progress: Progress = lambda _: nullcontext()) -> File:
     """Return the products in file order; raise BadFile when the file as a whole cannot be read."""
     table = csv_file.read(content, _KNOWN, options.encoding)
     header = csv_file.names(table.header.cells)
@@ -96,26 +99,34 @@ def require(file: File) -> list[Product]:
 
 
 def _check_header(table: csv_file.Table, header: list[str], options: Options) -> None:
-    def refuse(error: str) -> None:
-        raise BadFile([Fault(table.header.line, "", "", error)])
-
     if table.fault and not table.records:
         raise BadFile([table.fault])
-    if twice := sorted({name for name in header if name and header.count(name) > 1 and name in _KNOWN}):
-        refuse(f"the column {twice[0]} stands in the header twice: rename or remove one")
-    if options.source:
-        if missing := sorted(EXPORTS[options.source].signs - set(header)):
-            refuse(f"this is not {options.source}'s export, which has the column {missing[0]}")
-        if not options.currency:
-            refuse("this export does not say its currency: name it (--currency EUR)")
-        return
+    if fault := _repeated(header) or (
+        _other_export(header, options) if options.source else _own_columns(header, options)
+    ):
+        raise BadFile([Fault(table.header.line, "", "", fault)])
+
+
+def _repeated(header: list[str]) -> str:
+    twice = [name for name in header if name in _KNOWN and header.count(name) > 1]
+    return f"the column {twice[0]} stands in the header twice: rename or remove one" if twice else ""
+
+
+def _other_export(header: list[str], options: Options) -> str:
+    missing = sorted(EXPORTS[options.source or ""].signs - set(header))
+    if missing:
+        return f"this is not the export of {options.source}, which has the column {missing[0]}"
+    return "" if options.currency else "this export does not say its currency: name it (--currency EUR)"
+
+
+def _own_columns(header: list[str], options: Options) -> str:
     for source, export in EXPORTS.items():
         if export.signs <= set(header):
-            refuse(f"this is an export of another shop: import it with --from {source}")
+            return f"this is the export of another shop: import it with --from {source}"
     missing = [name for name in REQUIRED if name not in header and not (name == "currency" and options.currency)]
-    if missing:
-        found = ", ".join(filter(None, header)) or "nothing"
-        refuse(f"the first line must name the columns {', '.join(REQUIRED)}; {missing[0]} is missing, it has {found}")
+    found = ", ".join(filter(None, header)) or "nothing"
+    needed = f"the first line must name the columns {', '.join(REQUIRED)}"
+    return f"{needed}; {missing[0]} is missing, the line has {found}" if missing else ""
 
 
 def _decimal(table: csv_file.Table, options: Options) -> fields.Decimal:
@@ -176,7 +187,7 @@ class _Reader:
     def read(self, row: Row, faults: list[Fault]) -> Product | None:
         """Return the product, or None after noting the faults of its cells."""
         before = len(faults)
-        cells = row.cells if "currency" in row.cells or not self._currency else row.cells | {"currency": self._currency}
+        cells = row.cells | {"currency": row.cells.get("currency") or self._currency or ""}
         values = dict(self._values(row.line, cells, faults))
         if currency := values.get("currency"):
             price = self._tried(row.line, "price", cells["price"], self._amount(currency), faults)

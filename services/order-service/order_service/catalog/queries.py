@@ -7,18 +7,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from chassis.db.database import Database
-from chassis.http.pagination import decode_cursor, encode_cursor
+from chassis.http.pagination import BadCursor, decode_cursor, encode_cursor
 from chassis.problems import NotFound
 from order_service import money
 from order_service.catalog import search
-
-_MEMBERS = f"""p.id, p.name, p.description, p.category, {money.sql("p.price_minor", "p.currency")} AS price,
-    p.currency, p.stock AS available"""
-# Most products have neither pictures nor variants, and need less work then.
-DOCUMENT = f"""CASE WHEN num_nonnulls(p.images, p.group_id, p.options) = 0
-    THEN to_json((SELECT d FROM (SELECT {_MEMBERS}) AS d))
-    ELSE json_strip_nulls(to_json((SELECT d FROM (SELECT {_MEMBERS}, p.images, p.group_id AS "group", p.options) AS d)))
-END::text"""
+from order_service.catalog.documents import DOCUMENT, staff_document
 
 
 class SortOrder(NamedTuple):
@@ -66,6 +59,11 @@ def list_products(db: Database, *, language: str, **parameters: Any) -> tuple[Se
     return fetch_page(db, DOCUMENT, language=language, active=True, **parameters)
 
 
+def list_for_staff(db: Database, *, language: str, **parameters: Any) -> tuple[Sequence[str], str | None]:
+    """Return the documents of one page of all products; the parameters are those of StaffProductQuery."""
+    return fetch_page(db, staff_document("p"), language=language, **parameters)
+
+
 def fetch_page(
     db: Database, document: str, *, language: str, sort: str | None, limit: int, after: str | None, **filters: Any
 ) -> tuple[Sequence[str], str | None]:
@@ -100,6 +98,25 @@ def get_products(db: Database, *, product_ids: Sequence[str]) -> list[str]:
     return [row.document for row in db.fetch_all(SOME, {"ids": list(product_ids)})]
 
 
+def get_for_staff(db: Database, *, product_id: str) -> str:
+    row = db.fetch_one(ONE_FOR_STAFF, {"id": product_id})
+    if row is None:
+        raise NotFound
+    return str(row.document)
+
+
+def list_movements(db: Database, *, product_id: str, limit: int, after: str | None) -> tuple[Sequence[str], str | None]:
+    """Return the documents of one page of a product's stock movements, newest first, and the next page's cursor."""
+    before = None if after is None else decode_cursor(after, int)[0]
+    if before is not None and not 0 <= before <= _LARGEST_NUMBER:
+        raise BadCursor
+    rows = db.fetch_all(MOVEMENTS, {"id": product_id, "before": before, "limit": limit + 1})
+    if not rows and db.fetch_one(ONE_FOR_STAFF, {"id": product_id}) is None:
+        raise NotFound
+    next_key = encode_cursor(rows[limit - 1].id) if len(rows) > limit else None
+    return [row.document for row in rows[:limit]], next_key
+
+
 @cache
 def _page(document: str, order: SortOrder, filters: tuple[str, ...], *, continued: bool) -> str:
     conditions = [FILTERS[name] for name in filters] + [order.beyond] * continued
@@ -115,3 +132,12 @@ SELECT category, count(*) AS products FROM products WHERE active GROUP BY catego
 """
 ONE = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = %(id)s AND p.active"
 SOME = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = ANY (%(ids)s) AND p.active"
+ONE_FOR_STAFF = f"SELECT {staff_document('p')} AS document FROM products p WHERE p.id = %(id)s"
+_LARGEST_NUMBER = 2**63 - 1
+MOVEMENTS = """
+SELECT id, json_build_object(
+    'at', at, 'kind', kind, 'units', units, 'order_id', 'o-' || replace(order_id::text, '-', ''), 'reason', reason
+)::text AS document
+FROM stock_movements WHERE product_id = %(id)s AND id < coalesce(CAST(%(before)s AS bigint), 9223372036854775807)
+ORDER BY id DESC LIMIT %(limit)s
+"""

@@ -1,8 +1,8 @@
 """Search text: the words of a product as PostgreSQL indexes them, and the words of a query as it looks for them.
 
-Both are folded alike: no accents, no capitals, ß as ss. A name is indexed by its words as they stand, beside the stems of
-the language's dictionary; a description by its stems alone. Chinese and Japanese, which have no spaces, are indexed by
-every two neighbouring characters. PostgreSQL makes its own values of both, with `indexed` and `QUERY`.
+Both are folded alike: no accents, no capitals, ß as ss. A name is indexed by its words as they stand, beside the stems
+of the language's dictionary; a description by its stems alone. Chinese and Japanese, which have no spaces, are indexed
+by every two neighbouring characters. PostgreSQL makes its own values of both, with `indexed` and `QUERY`.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ def _sequence(listed: list[str], *, is_last: bool) -> str:
     return " <-> ".join(f"'{word}'" for word in listed) + (":*" if begun else "")
 
 
-# A unit matches as it stands or by its stem. Units of stop words alone are looked for only when there is nothing else, but
-# they count for the rank.
+# A unit matches as it stands or by its stem. Units of stop words alone are looked for only when there is nothing else,
+# but they count for the rank.
 QUERY = r"""
 SELECT regexp_replace(
            coalesce(string_agg(operator || unit, '' ORDER BY n) FILTER (WHERE only_stops OR NOT is_stop), ''),

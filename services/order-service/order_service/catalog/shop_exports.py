@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -25,14 +25,14 @@ class Export(NamedTuple):
 
     signs: frozenset[str]
     names: Mapping[str, str]
-    rows: Callable[[list[tuple[int, Cells]]], Iterator[Row]]
+    rows: Callable[[Sequence[tuple[int, Cells]]], Iterator[Row]]
 
 
 def _text(html: str) -> str:
     return str(Markup(html).striptags())  # noqa: S704 - the tags go
 
 
-def _shopify(records: list[tuple[int, Cells]]) -> Iterator[Row]:
+def _shopify(records: Sequence[tuple[int, Cells]]) -> Iterator[Row]:
     """Yield a row for each variant; an article's other data stand in its first record alone."""
     articles: dict[str, list[tuple[int, Cells]]] = {}
     for line, cells in records:
@@ -68,7 +68,7 @@ def _shopify_variant(handle: str, first: Cells, cells: Cells, pictures: list[str
     }
 
 
-def _woocommerce(records: list[tuple[int, Cells]]) -> Iterator[Row]:
+def _woocommerce(records: Sequence[tuple[int, Cells]]) -> Iterator[Row]:
     """Yield a row for each simple product and each variation, which takes from its parent what it lacks."""
     parents = {key: cells for _, cells in records for key in (cells.get("sku"), f"id:{cells.get('id')}") if key}
     for line, cells in records:

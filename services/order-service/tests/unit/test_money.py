@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +65,11 @@ def test_sql_knows_every_number_of_decimals() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "currency", "shown"),
-    [(1980, "JPY", "JP¥1,980"), (1.25, "KWD", "KWD\N{NO-BREAK SPACE}1.250"), (12.5, "HUF", "HUF\N{NO-BREAK SPACE}12.50")],
+    [
+        (1980, "JPY", "JP¥1,980"),
+        (1.25, "KWD", "KWD\N{NO-BREAK SPACE}1.250"),
+        (12.5, "HUF", "HUF\N{NO-BREAK SPACE}12.50"),
+    ],
 )
 def test_pages_show_the_decimals_of_the_currency(amount: float, currency: str, shown: str) -> None:
     assert price(amount, currency) == shown
