@@ -20,7 +20,17 @@ PUBLIC = {
 }
 # Only staff may call these.
 STAFF_ONLY = {
-    "user-service": {"GET /staff/audit"},
+    "user-service": {
+        "GET /staff/audit",
+        "GET /staff/customers",
+        "GET /staff/customers/<customer_id>",
+        "POST /staff/customers/<customer_id>/disable",
+        "POST /staff/customers/<customer_id>/enable",
+        "DELETE /staff/customers/<customer_id>/second-factor",
+        "GET /staff/customers/<customer_id>/sessions",
+        "DELETE /staff/customers/<customer_id>/sessions",
+        "DELETE /staff/customers/<customer_id>/sessions/<session_id>",
+    },
     "order-service": {"GET /admin/audit"},
 }
 STAFF_PATHS = {"user-service": "/staff/", "order-service": "/admin/"}

@@ -11,6 +11,9 @@ class Deed(StrEnum):
     CANCEL = "cancelling one"
     REFRESH = "refreshing a token"
     ERASE = "deleting an account"
+    SECOND_FACTOR = "using or changing a second factor"
+    CATALOGUE = "changing the catalogue as staff"
+    STAFF = "changing a customer's account as staff"
     PASSKEY = "adding, using, renaming or removing a passkey"
     ACCOUNT = "any other change of an account"
 
@@ -18,7 +21,10 @@ class Deed(StrEnum):
 ALONE = {
     "place_order": Deed.PLACE,
     "cancel_order": Deed.CANCEL,
+    "create_product": Deed.CATALOGUE,
+    "adjust_stock": Deed.CATALOGUE,
     "refresh_session": Deed.REFRESH,
+    "offer_second_factor": Deed.SECOND_FACTOR,
     "register_user": Deed.ACCOUNT,
     "open_session": Deed.ACCOUNT,
     "upgrade_password_hash": Deed.ACCOUNT,
@@ -35,6 +41,30 @@ TOGETHER = {
     "delete_account": ["erase_user", "erase_passkeys", "erase_recovery_codes", "end_all_sessions"],
     "change_password": ["set_password", "end_sessions_of_old_password"],
     "add_passkey": ["use_challenge", "store_passkey"],
+    "sign_in_with_second_factor": ["use_code_of_app"],  # before open_session, which ACCOUNT reaches
+    "switch_on_second_factor": [
+        "switch_on_second_factor",
+        "prove_session",
+        "forget_recovery_codes",
+        "store_recovery_codes",
+    ],
+    "renew_recovery_codes": ["use_recovery_code", "forget_recovery_codes", "store_recovery_codes"],
+    "switch_off_second_factor": [
+        "use_recovery_code",
+        "switch_off_second_factor",
+        "forget_recovery_codes",
+        "unprove_sessions",
+    ],
+    "disable_account": ["disable_account", "end_sessions_of_user"],
+    "enable_account": ["enable_account"],
+    "end_session_of_customer": ["end_session_of_customer"],
+    "end_sessions_of_customer": ["end_sessions_of_user"],
+    "reset_second_factor_of_customer": [
+        "switch_off_second_factor",
+        "forget_recovery_codes",
+        "unprove_sessions",
+        "end_sessions_of_user",
+    ],
     "sign_in_with_passkey": ["use_challenge", "use_passkey"],  # after open_session, which ACCOUNT reaches
     # in order-service, by the session feed
     "learn_endings": [
@@ -45,6 +75,8 @@ TOGETHER = {
         "advance_session_feed",
     ],
     "erase_late_orders": ["erase_orders"],
+    "change_product": ["change_product", "index_product"],
+    "import_catalog": [],  # its statements have no names: importer.py is also a command
 }
 """Transactions of several statements."""
 
@@ -52,6 +84,17 @@ _DEEDS = {
     "change_password": Deed.ACCOUNT,
     "add_passkey": Deed.PASSKEY,
     "sign_in_with_passkey": Deed.PASSKEY,
+    "sign_in_with_second_factor": Deed.SECOND_FACTOR,
+    "switch_on_second_factor": Deed.SECOND_FACTOR,
+    "renew_recovery_codes": Deed.SECOND_FACTOR,
+    "switch_off_second_factor": Deed.SECOND_FACTOR,
+    "change_product": Deed.CATALOGUE,
+    "import_catalog": Deed.CATALOGUE,
+    "disable_account": Deed.STAFF,
+    "enable_account": Deed.STAFF,
+    "end_session_of_customer": Deed.STAFF,
+    "end_sessions_of_customer": Deed.STAFF,
+    "reset_second_factor_of_customer": Deed.STAFF,
 }
 """The actions of transactions; that of the others is ERASE."""
 
@@ -62,7 +105,7 @@ def _points() -> Iterator[tuple[str, Deed]]:
         yield from ((f"{name}.before", deed), (f"{name}.after", deed))
     for transaction, statements in TOGETHER.items():
         deed = _DEEDS.get(transaction, Deed.ERASE)
-        yield f"{statements[0]}.before", deed
+        yield from ((f"{statement}.before", deed) for statement in statements[:1])
         yield from ((f"{statement}.after", deed) for statement in statements)
         yield f"{transaction}.committed", deed
 

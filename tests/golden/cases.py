@@ -31,8 +31,8 @@ class Group(NamedTuple):
     cases: list[Case]
 
 
-class StaffCall(NamedTuple):
-    """A call of a route for staff, with a body that the route accepts or refuses without a change."""
+class Call(NamedTuple):
+    """A call of a route, for `called_by`."""
 
     method: str
     path: str
@@ -170,8 +170,8 @@ def shown(name: str) -> str:
     return name if len(name) <= 80 else f"{name[:30]}... of {len(name)}"
 
 
-def staff_calls(calls: Iterable[StaffCall], *callers: str) -> list[Case]:
-    """Call routes for staff, as each of the callers; "" is nobody."""
+def called_by(calls: Iterable[Call], *callers: str) -> list[Case]:
+    """Call routes as each of the callers; "" is nobody."""
     return [
         Case(f"{method} {path}: as {caller or 'nobody'}", method, path, body, caller)
         for method, path, body in calls

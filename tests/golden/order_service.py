@@ -9,11 +9,12 @@ from .cases import (
     NESTED,
     PAGES,
     PROBES,
+    Call,
     Case,
     Group,
-    StaffCall,
     audit_cases,
     bodies,
+    called_by,
     etags,
     no_such_paths,
     origins,
@@ -21,7 +22,6 @@ from .cases import (
     request_ids,
     shown,
     spellings,
-    staff_calls,
     tokens,
     wrong_methods,
 )
@@ -49,7 +49,7 @@ MORE_PAGES = [
 ]
 UNKNOWN = ["/nothing", "//", "/favicon.ico", "/%ff", "/%00", "/%2F", "/products/p1/x", "/orders/a/b/c"]
 
-STAFF_CALLS = [StaffCall("GET", "/admin/audit")]
+STAFF_CALLS = [Call("GET", "/admin/audit")]
 
 LISTS = [
     Case(shown(f"GET {path}?{query}"), "GET", f"{path}?{query}", None, caller)
@@ -576,12 +576,12 @@ GROUPS = [
         "staffed",
         [
             *audit_cases("/admin/audit"),
-            *staff_calls(STAFF_CALLS, "", "alice", "unproven", "foreign"),
+            *called_by(STAFF_CALLS, "", "alice", "unproven", "foreign"),
             *(case for call in STAFF_CALLS for case in wrong_methods(call.path, call.method, "staff")),
         ],
     ),
     *(
-        Group(f"staff, {name}", world, staff_calls(STAFF_CALLS, "staff"))
+        Group(f"staff, {name}", world, called_by(STAFF_CALLS, "staff"))
         for name, world in (("database away", "away"), ("unexpected failure", "broken"), ("feed too old", "stale"))
     ),
 ]

@@ -9,11 +9,12 @@ from chassis.auth.roles import STAFF, UNPROVEN_STAFF
 from chassis.context import Caller
 from chassis.db.database import Database, DeadlineConnection, Row
 from chassis.problems import InvalidToken, NotFound
+from user_service.accounts import one_time_codes
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import username_digest
 from user_service.sessions import refresh_tokens, statements
 from user_service.sessions.refresh_tokens import Client
-from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
+from user_service.sessions.rules import AccountDisabled, InvalidCredentials, InvalidRefreshToken, OtpRequired, OtpWrong
 
 log = logging.getLogger(__name__)
 
@@ -39,16 +40,38 @@ class Opened(NamedTuple):
     refresh_token: str
 
 
-def sign_in(
-    db: Database, passwords: Passwords, *, username: str, password: str, user_agent: str | None, policy: SessionPolicy
-) -> Opened:
-    """Open a session; raise InvalidCredentials."""
+def check_password(db: Database, passwords: Passwords, *, username: str, password: str) -> Row:
+    """Return the user, for `sign_in`; raise InvalidCredentials or AccountDisabled."""
     user = db.fetch_one(statements.FIND_USER, {"digest": username_digest(username)})
     # No connection is held while hashing. An unknown username costs the same time.
     if not passwords.match(password, user and user.password_hash) or user is None:
         raise InvalidCredentials
+    if user.disabled_at:
+        raise AccountDisabled
     _upgrade_hash(db, passwords, user, password)
-    return open_session(db, user, user_agent, policy)
+    return user
+
+
+def sign_in(db: Database, *, user: Row, otp: str | None, user_agent: str | None, policy: SessionPolicy) -> Opened:
+    """Open a session of a user whose password was right; raise OtpRequired, OtpWrong or InvalidCredentials."""
+    if user.totp_secret is None:
+        return open_session(db, user, user_agent, policy)
+    if otp is None:
+        raise OtpRequired
+    with db.transaction("sign_in_with_second_factor") as connection:
+        use_code(connection, user, otp)
+        return open_session(connection, user, user_agent, policy, second_factor=True)
+
+
+def use_code(connection: DeadlineConnection, user: Row, otp: str) -> None:
+    """Use up a code of the app or a recovery code; raise OtpWrong."""
+    proof = one_time_codes.read_code(otp, user.totp_secret)
+    if proof is None:
+        raise OtpWrong
+    statement = statements.USE_RECOVERY_CODE if proof.step is None else statements.USE_STEP
+    parameters = {"user_id": user.id, "totp_secret": user.totp_secret, **proof._asdict()}
+    if connection.fetch_one(statement, parameters) is None:
+        raise OtpWrong
 
 
 def open_session(
@@ -68,6 +91,7 @@ def open_session(
             "password_changed_at": user.password_changed_at,
             "user_agent": user_agent,
             "second_factor": second_factor,
+            "totp_secret": user.totp_secret,
             "digest": refresh_tokens.digest(refresh_token),
             **policy._asdict(),
         },
@@ -131,6 +155,11 @@ def end_others(db: Database, *, caller: Caller) -> None:
     outcome = db.fetch_one(statements.END_OTHERS, _ids(caller))
     if outcome is None or not outcome.signed_in:
         raise InvalidToken
+
+
+def end_sessions(connection: DeadlineConnection, user_id: str) -> int:
+    """End all sessions of a user whose row the transaction has locked; return how many."""
+    return connection.execute(statements.END_ALL, {"user_id": user_id}).rowcount
 
 
 def _ids(caller: Caller) -> dict[str, str]:
