@@ -49,6 +49,14 @@ STAFF_ONLY = {
         "GET /admin/webhooks/<webhook_id>/deliveries",
         "POST /admin/webhooks/<webhook_id>/deliveries/<event_id>/replay",
         "GET /events",
+        "GET /admin/products",
+        "POST /admin/products",
+        "GET /admin/products/<product_id>",
+        "PATCH /admin/products/<product_id>",
+        "POST /admin/products/<product_id>/stock",
+        "GET /admin/products/<product_id>/stock-movements",
+        "POST /admin/products/import",
+        "GET /admin/products/export",
     },
 }
 # These also serve the other services, with the service credential.

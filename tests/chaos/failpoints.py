@@ -12,6 +12,7 @@ class Deed(StrEnum):
     REFRESH = "refreshing a token"
     ERASE = "deleting an account"
     SECOND_FACTOR = "using or changing a second factor"
+    CATALOGUE = "changing the catalogue as staff"
     STAFF = "changing a customer's account as staff"
     PASSKEY = "adding, using, renaming or removing a passkey"
     ACCOUNT = "any other change of an account"
@@ -22,6 +23,8 @@ class Deed(StrEnum):
 ALONE = {
     "place_order": Deed.PLACE,
     "cancel_order": Deed.CANCEL,
+    "create_product": Deed.CATALOGUE,
+    "adjust_stock": Deed.CATALOGUE,
     "refresh_session": Deed.REFRESH,
     "offer_second_factor": Deed.SECOND_FACTOR,
     "upgrade_password_hash": Deed.ACCOUNT,
@@ -96,6 +99,8 @@ TOGETHER = {
     "erase_late_orders": ["erase_orders"],
     "delete_webhook": ["delete_webhook"],
     "make_deliveries": ["follow_events"],
+    "change_product": ["change_product", "index_product"],
+    "import_catalog": [],  # its statements have no names: importer.py is also a command
 }
 """Transactions of several statements."""
 
@@ -108,6 +113,8 @@ _DEEDS = {
     "switch_on_second_factor": Deed.SECOND_FACTOR,
     "renew_recovery_codes": Deed.SECOND_FACTOR,
     "switch_off_second_factor": Deed.SECOND_FACTOR,
+    "change_product": Deed.CATALOGUE,
+    "import_catalog": Deed.CATALOGUE,
     "disable_account": Deed.STAFF,
     "enable_account": Deed.STAFF,
     "end_session_of_customer": Deed.STAFF,

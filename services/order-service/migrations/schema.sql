@@ -585,7 +585,13 @@ CREATE TABLE public.products (
     price_minor bigint NOT NULL,
     currency text NOT NULL,
     stock integer NOT NULL,
-    search tsvector GENERATED ALWAYS AS ((setweight(to_tsvector('english'::regconfig, name), 'A'::"char") || setweight(to_tsvector('english'::regconfig, description), 'B'::"char"))) STORED NOT NULL,
+    search tsvector DEFAULT ''::tsvector NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    images text[],
+    tax_class text DEFAULT 'standard'::text NOT NULL,
+    group_id text,
+    options jsonb,
+    indexed_as text,
     CONSTRAINT products_price_never_negative CHECK ((price_minor >= 0)),
     CONSTRAINT products_stock_never_negative CHECK ((stock >= 0))
 )
@@ -593,11 +599,23 @@ WITH (fillfactor='70');
 
 COMMENT ON COLUMN public.products."position" IS 'the catalogue''s own order';
 
-COMMENT ON COLUMN public.products.price_minor IS 'hundredths of the currency';
+COMMENT ON COLUMN public.products.price_minor IS 'in the smallest unit of the currency';
 
 COMMENT ON COLUMN public.products.currency IS 'ISO 4217';
 
 COMMENT ON COLUMN public.products.stock IS 'units that can still be sold';
+
+COMMENT ON COLUMN public.products.search IS 'written by catalog/search.py';
+
+COMMENT ON COLUMN public.products.active IS 'an inactive product is neither listed nor sold';
+
+COMMENT ON COLUMN public.products.images IS 'URLs; NULL: none';
+
+COMMENT ON COLUMN public.products.group_id IS 'shared by the variants of one article';
+
+COMMENT ON COLUMN public.products.options IS 'what tells a variant from others, such as {"Size": "M"}; NULL: nothing';
+
+COMMENT ON COLUMN public.products.indexed_as IS 'language and version of search; NULL: not yet written';
 
 ALTER TABLE public.products ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.products_position_seq
@@ -613,6 +631,30 @@ CREATE TABLE public.session_feed (
     singleton boolean DEFAULT true NOT NULL,
     at timestamp with time zone,
     CONSTRAINT session_feed_has_one_row CHECK (singleton)
+);
+
+CREATE TABLE public.stock_movements (
+    product_id text NOT NULL,
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    kind text NOT NULL,
+    units integer NOT NULL,
+    order_id uuid,
+    reason text,
+    idempotency_key text,
+    CONSTRAINT stock_movements_kind_known CHECK ((kind = ANY (ARRAY['opening'::text, 'sale'::text, 'cancellation'::text, 'adjustment'::text, 'import'::text, 'refund'::text]))),
+    CONSTRAINT stock_movements_move_something CHECK ((units <> 0))
+);
+
+COMMENT ON TABLE public.stock_movements IS 'the sum of a product''s units is its stock';
+
+ALTER TABLE public.stock_movements ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.stock_movements_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 ALTER TABLE ONLY public.audit_entries
@@ -726,6 +768,8 @@ ALTER TABLE ONLY public.webhook_position
 
 ALTER TABLE ONLY public.webhooks
     ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.stock_movements
+    ADD CONSTRAINT stock_movements_pkey PRIMARY KEY (product_id, id);
 
 CREATE INDEX audit_entries_by_staff ON public.audit_entries USING btree (staff_id, id);
 
@@ -757,6 +801,8 @@ CREATE INDEX procrastinate_periodic_defers_job_id_fkey_v1 ON public.procrastinat
 
 CREATE INDEX products_by_category ON public.products USING btree (category, "position");
 
+CREATE INDEX products_by_group ON public.products USING btree (group_id, "position") WHERE (group_id IS NOT NULL);
+
 CREATE INDEX products_by_name ON public.products USING btree (lower(name), "position");
 
 CREATE INDEX products_by_price ON public.products USING btree (price_minor, "position");
@@ -778,6 +824,7 @@ CREATE TRIGGER procrastinate_trigger_scheduled_events_v1 AFTER INSERT OR UPDATE 
 CREATE TRIGGER procrastinate_trigger_status_events_insert_v1 AFTER INSERT ON public.procrastinate_jobs FOR EACH ROW WHEN ((new.status = 'todo'::public.procrastinate_job_status)) EXECUTE FUNCTION public.procrastinate_trigger_function_status_events_insert_v1();
 
 CREATE TRIGGER procrastinate_trigger_status_events_update_v1 AFTER UPDATE OF status ON public.procrastinate_jobs FOR EACH ROW EXECUTE FUNCTION public.procrastinate_trigger_function_status_events_update_v1();
+CREATE UNIQUE INDEX stock_movements_one_per_idempotency_key ON public.stock_movements USING btree (product_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 ALTER TABLE ONLY public.order_lines
     ADD CONSTRAINT order_lines_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id) ON DELETE CASCADE;
