@@ -23,6 +23,10 @@ PASSWORD = "correct horse"
 BODIES: dict[str, dict[str, str]] = {
     "PATCH /profile": {"name": "Eve"},
     "DELETE /profile": {"password": PASSWORD},
+    "POST /second-factor": {"password": PASSWORD},
+    "POST /second-factor/confirm": {"otp": "123456"},
+    "POST /second-factor/recovery-codes": {"password": PASSWORD, "otp": "123456"},
+    "DELETE /second-factor": {"password": PASSWORD, "otp": "123456"},
     "POST /profile/password": {"current_password": PASSWORD, "new_password": "battery staple"},
 }
 FORMS: dict[str, dict[str, str]] = {

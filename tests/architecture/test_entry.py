@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from service_apps import MAKERS
 
+from chassis.auth.roles import STAFF, UNPROVEN_STAFF
 from chassis.pages.blueprint import Pages
 from chassis.settings import LOCAL_SECRET
 from chassis.testing.http import bearer
@@ -17,10 +18,26 @@ PUBLIC = {
     "user-service": {"POST /register", "POST /login", "POST /token/refresh", "GET /.well-known/jwks.json"},
     "order-service": {"GET /products", "GET /products/<product_id>", "GET /categories"},
 }
+# Only staff may call these.
+STAFF_ONLY = {
+    "user-service": {
+        "GET /staff/audit",
+        "GET /staff/customers",
+        "GET /staff/customers/<customer_id>",
+        "POST /staff/customers/<customer_id>/disable",
+        "POST /staff/customers/<customer_id>/enable",
+        "DELETE /staff/customers/<customer_id>/second-factor",
+        "GET /staff/customers/<customer_id>/sessions",
+        "DELETE /staff/customers/<customer_id>/sessions",
+        "DELETE /staff/customers/<customer_id>/sessions/<session_id>",
+    },
+    "order-service": {"GET /admin/audit"},
+}
+STAFF_PATHS = {"user-service": "/staff/", "order-service": "/admin/"}
 OPERATIONS = {"GET /", "GET /healthz", "GET /readyz", "GET /metrics"}
 DOCUMENTATION = ("/openapi", "/static")
 CREDENTIALS = {
-    "bearer": bearer("u-alice", "alice", "s-alice"),
+    "bearer": bearer("u-alice", "alice", "s-alice", roles=(STAFF,)),
     "service": {"Authorization": f"Bearer {LOCAL_SECRET}"},
 }
 
@@ -47,6 +64,46 @@ def test_only_the_listed_routes_are_public(service: str) -> None:
     assert entered >= known, f"not open any more, remove them from the lists here: {sorted(known - entered)}"
 
 
+def refusals(service: str, roles: tuple[str, ...]) -> dict[str, str]:
+    """Call every route as a user with these roles; return the code of each refusal with 403."""
+    app, found = MAKERS[service](), {}
+    app.services.has_ended = lambda _: False
+    headers = bearer("u-alice", "alice", "s-alice", roles=roles)
+    for method, rule in routes(app):
+        answer = app.test_client().open(rule.replace("<", "").replace(">", ""), method=method, headers=headers)
+        if answer.status_code == 403:
+            found[f"{method} {rule}"] = answer.json["code"]  # type: ignore[index]
+    return found
+
+
+@pytest.mark.parametrize("service", MAKERS)
+def test_the_listed_routes_alone_refuse_customers(service: str) -> None:
+    found = refusals(service, ())
+    assert found.keys() == STAFF_ONLY[service], (
+        "list the routes of staff() blueprints in STAFF_ONLY here, and no others"
+    )
+    assert set(found.values()) == {"staff_only"}
+
+
+@pytest.mark.parametrize("service", MAKERS)
+def test_routes_of_staff_refuse_a_session_without_second_factor(service: str) -> None:
+    found = refusals(service, (UNPROVEN_STAFF,))
+    assert found == dict.fromkeys(STAFF_ONLY[service], "second_factor_needed")
+
+
+@pytest.mark.parametrize("service", MAKERS)
+def test_routes_of_staff_let_staff_in(service: str) -> None:
+    assert refusals(service, (STAFF,)) == {}
+
+
+@pytest.mark.parametrize("service", MAKERS)
+def test_a_route_is_for_staff_if_its_path_says_so(service: str) -> None:
+    prefix = STAFF_PATHS[service]
+    assert {f"{method} {rule}" for method, rule in routes(MAKERS[service]()) if rule.startswith(prefix)} == STAFF_ONLY[
+        service
+    ]
+
+
 @pytest.mark.parametrize("service", MAKERS)
 def test_every_route_tells_its_methods_without_a_token(service: str) -> None:
     app = MAKERS[service]()
@@ -70,6 +127,7 @@ def test_no_route_is_served_past_its_path_by_more_slashes(service: str, prefix: 
 @pytest.mark.parametrize("number", ["1_0", "1.0", "+1", " 1", "1 ", "\u0661"])
 def test_integers_of_every_query_are_read_in_decimal_digits_alone(service: str, number: str) -> None:
     app = MAKERS[service]()
+    app.services.has_ended = lambda _: False
     parameters = [
         (path, parameter["name"], operation.get("security"))
         for path, item in app.api_doc["paths"].items()  # type: ignore[attr-defined]

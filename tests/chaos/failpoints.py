@@ -11,6 +11,8 @@ class Deed(StrEnum):
     CANCEL = "cancelling one"
     REFRESH = "refreshing a token"
     ERASE = "deleting an account"
+    SECOND_FACTOR = "using or changing a second factor"
+    STAFF = "changing a customer's account as staff"
     PASSKEY = "adding, using, renaming or removing a passkey"
     ACCOUNT = "any other change of an account"
 
@@ -19,6 +21,7 @@ ALONE = {
     "place_order": Deed.PLACE,
     "cancel_order": Deed.CANCEL,
     "refresh_session": Deed.REFRESH,
+    "offer_second_factor": Deed.SECOND_FACTOR,
     "register_user": Deed.ACCOUNT,
     "open_session": Deed.ACCOUNT,
     "upgrade_password_hash": Deed.ACCOUNT,
@@ -32,9 +35,33 @@ ALONE = {
 """Statements that are a transaction of their own."""
 
 TOGETHER = {
-    "delete_account": ["erase_user", "erase_passkeys", "end_all_sessions"],
+    "delete_account": ["erase_user", "erase_passkeys", "erase_recovery_codes", "end_all_sessions"],
     "change_password": ["set_password", "end_sessions_of_old_password"],
     "add_passkey": ["use_challenge", "store_passkey"],
+    "sign_in_with_second_factor": ["use_code_of_app"],  # before open_session, which ACCOUNT reaches
+    "switch_on_second_factor": [
+        "switch_on_second_factor",
+        "prove_session",
+        "forget_recovery_codes",
+        "store_recovery_codes",
+    ],
+    "renew_recovery_codes": ["use_recovery_code", "forget_recovery_codes", "store_recovery_codes"],
+    "switch_off_second_factor": [
+        "use_recovery_code",
+        "switch_off_second_factor",
+        "forget_recovery_codes",
+        "unprove_sessions",
+    ],
+    "disable_account": ["disable_account", "end_sessions_of_user"],
+    "enable_account": ["enable_account"],
+    "end_session_of_customer": ["end_session_of_customer"],
+    "end_sessions_of_customer": ["end_sessions_of_user"],
+    "reset_second_factor_of_customer": [
+        "switch_off_second_factor",
+        "forget_recovery_codes",
+        "unprove_sessions",
+        "end_sessions_of_user",
+    ],
     "sign_in_with_passkey": ["use_challenge", "use_passkey"],  # after open_session, which ACCOUNT reaches
     # in order-service, by the session feed
     "learn_endings": [
@@ -52,6 +79,15 @@ _DEEDS = {
     "change_password": Deed.ACCOUNT,
     "add_passkey": Deed.PASSKEY,
     "sign_in_with_passkey": Deed.PASSKEY,
+    "sign_in_with_second_factor": Deed.SECOND_FACTOR,
+    "switch_on_second_factor": Deed.SECOND_FACTOR,
+    "renew_recovery_codes": Deed.SECOND_FACTOR,
+    "switch_off_second_factor": Deed.SECOND_FACTOR,
+    "disable_account": Deed.STAFF,
+    "enable_account": Deed.STAFF,
+    "end_session_of_customer": Deed.STAFF,
+    "end_sessions_of_customer": Deed.STAFF,
+    "reset_second_factor_of_customer": Deed.STAFF,
 }
 """The actions of transactions; that of the others is ERASE."""
 

@@ -31,6 +31,14 @@ class Group(NamedTuple):
     cases: list[Case]
 
 
+class Call(NamedTuple):
+    """A call of a route, for `called_by`."""
+
+    method: str
+    path: str
+    body: Any = None
+
+
 LIMIT = 64 * 1024
 NESTED = "[" * 2000 + "]" * 2000
 BODIES: list[tuple[str, Any, dict[str, str | None]]] = [
@@ -160,6 +168,28 @@ REQUEST_IDS = {
 def shown(name: str) -> str:
     """Return a shorter name for a case with a long path."""
     return name if len(name) <= 80 else f"{name[:30]}... of {len(name)}"
+
+
+def called_by(calls: Iterable[Call], *callers: str) -> list[Case]:
+    """Call routes as each of the callers; "" is nobody."""
+    return [
+        Case(f"{method} {path}: as {caller or 'nobody'}", method, path, body, caller)
+        for method, path, body in calls
+        for caller in callers
+    ]
+
+
+def audit_cases(path: str) -> list[Case]:
+    """Read the audit of a world with staff, by page and by filter; send every unusual query."""
+    queries = (
+        *("", "limit=1", "staff=u-staff", "staff=u-other", "action=a", "action=b", "subject=s1", "subject=s1&action=b"),
+        *("since=2000-01-01T00:00:00Z", "until=2000-01-01T00:00:00Z", "since=0001-01-01T00:00:00%2B14:00"),
+        *("since=2000-01-01", "since=2000-01-01T00:00:00", "until=x", "until=9999-12-31T23:59:59-14:00", "since=1e400"),
+        *("limit=0", "limit=101", "limit=x", "after=x", "after=WyJ4Il0", "after=%00", "unknown=1", "staff=%00"),
+        *(f"staff={'x' * 201}", "action=%F0%9F%98%80"),
+    )
+    found = [Case(shown(f"GET {path}?{query}"), "GET", f"{path}?{query}", None, "staff") for query in queries]
+    return [*found, Case(f"HEAD {path}", "HEAD", path, None, "staff")]
 
 
 def bodies(method: str, path: str, caller: str = "", only: Iterable[str] = ()) -> list[Case]:

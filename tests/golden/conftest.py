@@ -14,15 +14,19 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 from flask import Flask
+from psycopg import sql
 
 import order_service
 import user_service
+from chassis.auth.roles import STAFF, UNPROVEN_STAFF
 from chassis.settings import LOCAL_SECRET
 from chassis.testing.http import bearer, closing
 from chassis.testing.postgres import APP, OWNER, migrated_database
 from order_service.catalog import importer
 from order_service.catalog.importer import Product
 from order_service.settings import Settings as OrderSettings
+from user_service.accounts.passwords import ARGON2ID
+from user_service.accounts.rules import username_digest
 from user_service.settings import Settings as UserSettings
 
 from .cases import Case
@@ -42,10 +46,27 @@ SHELF = [
     Product("p5", "Gone", "", "Things", 100, "EUR", 0),
 ]
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+AUDIT = [
+    "INSERT INTO audit_entries (staff_id, staff_name, action, subject, before, after) VALUES "
+    """('u-staff', 'staff', 'a', 's1', '{"n": 1}', '{"n": 2}')""",
+    """INSERT INTO audit_entries (action, subject, after) VALUES ('b', 's1', '{"n": 3}')""",
+]
+ACCOUNT = [
+    "INSERT INTO users (id, username, username_digest, password_hash, totp_secret, totp_since) "
+    "VALUES ('u-guarded', 'guarded', {guarded}, {hash}, 'JBSWY3DPEHPK3PXP', '2026-01-01')",
+    "INSERT INTO users (id, username, username_digest, password_hash, disabled_at) "
+    "VALUES ('u-disabled', 'disabled', {disabled}, {hash}, '2026-01-01')",
+    "INSERT INTO sessions (id, user_id, expires_at) VALUES ('s-guarded', 'u-guarded', '2999-01-01')",
+    "INSERT INTO recovery_codes SELECT 'u-guarded', sha256(convert_to(code, 'UTF8')) "
+    "FROM unnest(ARRAY['aaaaaaaaaaaaaaaa', 'aaaaaaaaaaaaaaa2']) AS code",
+    "INSERT INTO users (id, username, username_digest, password_hash, roles) "
+    "VALUES ('u-staff', 'staff', 'staff', 'x', ARRAY['staff'])",
+    "INSERT INTO sessions (id, user_id, expires_at) VALUES ('s-staff', 'u-staff', '2999-01-01')",
+]
 ENDED = {"version": 1, "at": "2026-01-01T00:00:00Z", "session_id": "s-ended", "user_id": None}
 
 
-SETTLED = {"plain", "cors", "strict"}  # worlds with a database that only the cases change
+SETTLED = {"plain", "cors", "strict", "staffed"}  # worlds with a database that only the cases change
 
 
 class World(NamedTuple):
@@ -93,6 +114,9 @@ def _tokens() -> dict[str, str]:
     """Return the tokens that cases may use."""
     now = {"alice": bearer("u-alice", "alice", "s-alice"), "bob": bearer("u-bob", "bob", "s-bob")}
     now |= {"carol": bearer("u-carol", "", "s-carol"), "ended": bearer("u-alice", "alice", "s-ended")}
+    now["staff"] = bearer("u-staff", "staff", "s-staff", roles=(STAFF,))
+    now["guarded"] = bearer("u-guarded", "guarded", "s-guarded")
+    now["unproven"] = bearer("u-staff", "staff", "s-staff", roles=(UNPROVEN_STAFF,))
     now["foreign"] = bearer("u-alice", "alice", "s-alice", secret="another secret of more than 32 characters")
     now["service"] = {"Authorization": f"Bearer {LOCAL_SECRET}"}
     with pytest.MonkeyPatch.context() as patch:
@@ -119,6 +143,20 @@ def _empty(service: str, url: str) -> None:
 
 @contextmanager
 def _plain(url: str) -> Iterator[dict[str, Any]]:
+    yield {"database_url": url}
+
+
+@contextmanager
+def _staffed(url: str) -> Iterator[dict[str, Any]]:
+    """Add two audit entries and, in user-service, an account of staff with a session."""
+    _operate(url, *AUDIT)
+    with psycopg.connect(url) as connection:
+        has_users = connection.execute("SELECT to_regclass('users') IS NOT NULL").fetchone() == (True,)
+    if has_users:
+        known = {"hash": ARGON2ID.hash("correct horse")}
+        known |= {name: username_digest(name) for name in ("guarded", "disabled")}
+        literals = {name: sql.Literal(value) for name, value in known.items()}
+        _operate(url, *(sql.SQL(statement).format(**literals).as_string() for statement in ACCOUNT))  # type: ignore[arg-type]
     yield {"database_url": url}
 
 
@@ -185,6 +223,7 @@ def _wait_until(app: Flask, path: str, status: int) -> None:
 
 WORLDS = {
     "plain": _plain,
+    "staffed": _staffed,
     "cors": _cors,
     "away": _away,
     "strict": _strict,

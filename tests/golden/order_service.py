@@ -9,9 +9,12 @@ from .cases import (
     NESTED,
     PAGES,
     PROBES,
+    Call,
     Case,
     Group,
+    audit_cases,
     bodies,
+    called_by,
     etags,
     no_such_paths,
     origins,
@@ -45,6 +48,8 @@ MORE_PAGES = [
     "/static/..%2F..%2Fx",
 ]
 UNKNOWN = ["/nothing", "//", "/favicon.ico", "/%ff", "/%00", "/%2F", "/products/p1/x", "/orders/a/b/c"]
+
+STAFF_CALLS = [Call("GET", "/admin/audit")]
 
 LISTS = [
     Case(shown(f"GET {path}?{query}"), "GET", f"{path}?{query}", None, caller)
@@ -565,5 +570,18 @@ GROUPS = [
             for method, path, needed in ROUTES
             for caller in (("ended", "alice") if needed else ())
         ],
+    ),
+    Group(
+        "staff",
+        "staffed",
+        [
+            *audit_cases("/admin/audit"),
+            *called_by(STAFF_CALLS, "", "alice", "unproven", "foreign"),
+            *(case for call in STAFF_CALLS for case in wrong_methods(call.path, call.method, "staff")),
+        ],
+    ),
+    *(
+        Group(f"staff, {name}", world, called_by(STAFF_CALLS, "staff"))
+        for name, world in (("database away", "away"), ("unexpected failure", "broken"), ("feed too old", "stale"))
     ),
 ]

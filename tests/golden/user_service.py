@@ -8,9 +8,12 @@ from .cases import (
     FOREIGN,
     PAGES,
     PROBES,
+    Call,
     Case,
     Group,
+    audit_cases,
     bodies,
+    called_by,
     no_such_paths,
     origins,
     pages,
@@ -44,6 +47,117 @@ SIGNED_IN = [
     ("GET", "/profile/export"),
 ]
 SERVICES = [("GET", "/ended-sessions")]
+CUSTOMER = "/staff/customers/u-guarded"
+STAFF_CALLS = [
+    Call("GET", "/staff/audit"),
+    Call("GET", "/staff/customers"),
+    Call("GET", CUSTOMER),
+    Call("GET", f"{CUSTOMER}/sessions"),
+    Call("POST", f"{CUSTOMER}/disable"),
+    Call("POST", f"{CUSTOMER}/enable"),
+    Call("DELETE", f"{CUSTOMER}/second-factor"),
+    Call("DELETE", f"{CUSTOMER}/sessions/s-none"),
+    Call("DELETE", f"{CUSTOMER}/sessions"),
+]
+METHODS_OF_STAFF = {
+    call.path: [other.method for other in STAFF_CALLS if other.path == call.path] for call in STAFF_CALLS
+}
+RECOVERY = {"password": PASSWORD, "otp": "aaaa-aaaa-aaaa-aaaa"}
+OWN_SECOND_FACTOR = [
+    Call("GET", "/second-factor"),
+    Call("POST", "/second-factor", {"password": PASSWORD}),
+    Call("POST", "/second-factor/confirm", {"otp": "x"}),
+    Call("POST", "/second-factor/recovery-codes", RECOVERY),
+    Call("DELETE", "/second-factor", RECOVERY),
+]
+UNFIT = ("not JSON", "empty object", "object as text/plain", "over the limit")
+WRONG = {"wrong password": {"password": "wrong"}, "wrong code": {"otp": "bbbb"}, "no code": {"otp": ""}}
+GUARDED = {"username": "guarded", "password": PASSWORD}
+SECOND_FACTOR = [
+    *called_by(OWN_SECOND_FACTOR, "", "foreign", "bob"),
+    *(
+        Case(f"{method} {path}: {name}", method, path, RECOVERY | changes, "guarded")
+        for method, path in (("POST", "/second-factor/recovery-codes"), ("DELETE", "/second-factor"))
+        for name, changes in (WRONG | {"unknown member": {"x": 1}}).items()
+    ),
+    Case("POST /second-factor: on already", "POST", "/second-factor", {"password": PASSWORD}, "guarded"),
+    Case("POST /second-factor/confirm: on already", "POST", "/second-factor/confirm", {"otp": "123456"}, "guarded"),
+    Case("POST /login: code missing", "POST", "/login", GUARDED),
+    Case("POST /login: code of null", "POST", "/login", {**GUARDED, "otp": None}),
+    Case("POST /login: code wrong", "POST", "/login", {**GUARDED, "otp": "bbbb"}),
+    Case("POST /login: code not ASCII", "POST", "/login", {**GUARDED, "otp": "\uff11\uff12\uff13\uff14\uff15\uff16"}),
+    Case("POST /login: code as number", "POST", "/login", {**GUARDED, "otp": 123456}),
+    Case("POST /login: blank code", "POST", "/login", {**GUARDED, "otp": " "}),
+    Case("POST /login: long code", "POST", "/login", {**GUARDED, "otp": "1" * 41}),
+    Case("POST /login: code, wrong password", "POST", "/login", {**GUARDED, **RECOVERY, "password": "wrong"}),
+    Case("POST /login: disabled", "POST", "/login", {**GUARDED, "username": "disabled"}),
+    Case("POST /login: disabled, wrong password", "POST", "/login", {"username": "disabled", "password": "wrong"}),
+    Case("POST /login: recovery code", "POST", "/login", {**GUARDED, **RECOVERY}),
+    Case("POST /login: recovery code again", "POST", "/login", {**GUARDED, **RECOVERY}),
+    Case("GET /second-factor: on", "GET", "/second-factor", None, "guarded"),
+    Case("HEAD /second-factor: on", "HEAD", "/second-factor", None, "guarded"),
+    Case(
+        "DELETE /second-factor: recovery code",
+        "DELETE",
+        "/second-factor",
+        {**RECOVERY, "otp": "AAAA AAAA AAAA AAA2"},
+        "guarded",
+    ),
+    Case("DELETE /second-factor: off already", "DELETE", "/second-factor", RECOVERY, "guarded"),
+    Case("POST /second-factor/recovery-codes: off", "POST", "/second-factor/recovery-codes", RECOVERY, "guarded"),
+    Case("POST /second-factor/confirm: not begun", "POST", "/second-factor/confirm", {"otp": "123456"}, "guarded"),
+    Case("POST /second-factor: wrong password", "POST", "/second-factor", {"password": "wrong"}, "guarded"),
+    Case("POST /second-factor", "POST", "/second-factor", {"password": PASSWORD}, "guarded"),
+    Case("POST /second-factor/confirm: wrong code", "POST", "/second-factor/confirm", {"otp": "x"}, "guarded"),
+    *(
+        case
+        for path in ("/second-factor", "/second-factor/confirm", "/second-factor/recovery-codes")
+        for case in bodies(
+            "POST", path, "guarded", ("not JSON", "empty object", "object as text/plain", "over the limit")
+        )
+    ),
+    *bodies("DELETE", "/second-factor", "guarded", UNFIT),
+    *wrong_methods("/second-factor", "GET HEAD POST DELETE", "guarded"),
+    *wrong_methods("/second-factor/confirm", "POST", "guarded"),
+    *wrong_methods("/second-factor/recovery-codes", "POST", "guarded"),
+]
+CUSTOMERS = [
+    *(
+        Case(shown(f"GET /staff/customers?{query}"), "GET", f"/staff/customers?{query}", None, "staff")
+        for query in (
+            *("", "limit=1", "q=GUARD", "q=u-guarded", "q=nobody", "q=%25", "q=%00", "q=%ff", "q=%27", "q=+", "q="),
+            *(f"q={'x' * 201}", "limit=0", "after=x", "after=WyJ4Il0", "after=WzFd", "unknown=1"),
+        )
+    ),
+    *(
+        Case(f"{method} {path}: {name}", method, path, None, "staff")
+        for method, ending in (
+            ("GET", ""),
+            ("GET", "/sessions"),
+            ("POST", "/disable"),
+            ("POST", "/enable"),
+            ("DELETE", "/second-factor"),
+            ("DELETE", "/sessions"),
+            ("DELETE", "/sessions/s-none"),
+        )
+        for name, path in (
+            ("nobody", f"/staff/customers/u-none{ending}"),
+            ("NUL", f"/staff/customers/%00{ending}"),
+            ("staff", f"/staff/customers/u-staff{ending}"),
+        )
+        if (name, ending) != ("staff", "/sessions")
+    ),
+    Case(f"GET {CUSTOMER}", "GET", CUSTOMER, None, "staff"),
+    Case(f"GET {CUSTOMER}/sessions", "GET", f"{CUSTOMER}/sessions", None, "staff"),
+    Case(f"GET {CUSTOMER}/sessions: of staff", "GET", "/staff/customers/u-staff/sessions", None, "staff"),
+    Case(f"DELETE {CUSTOMER}/sessions/s-guarded", "DELETE", f"{CUSTOMER}/sessions/s-guarded", None, "staff"),
+    Case(f"DELETE {CUSTOMER}/sessions", "DELETE", f"{CUSTOMER}/sessions", None, "staff"),
+    Case(f"POST {CUSTOMER}/disable", "POST", f"{CUSTOMER}/disable", None, "staff"),
+    Case(f"POST {CUSTOMER}/disable: again", "POST", f"{CUSTOMER}/disable", None, "staff"),
+    Case(f"POST {CUSTOMER}/enable", "POST", f"{CUSTOMER}/enable", None, "staff"),
+    Case(f"DELETE {CUSTOMER}/second-factor", "DELETE", f"{CUSTOMER}/second-factor", None, "staff"),
+    Case("GET /staff/audit: what was changed", "GET", "/staff/audit?subject=u-guarded", None, "staff"),
+]
 ROUTES = [
     *((method, path, "") for method, path in ANYBODY),
     *(("GET", path, "") for path in PROBES),
@@ -582,6 +696,32 @@ GROUPS = [
             ]
             + [Case("PATCH /profile: email", "PATCH", "/profile", NEW_EMAIL, "alice")],
         )
+        for name, world in (("database away", "away"), ("unexpected failure", "broken"))
+    ),
+    _signed_up(
+        "staff",
+        "staffed",
+        [
+            *audit_cases("/staff/audit"),
+            *called_by(STAFF_CALLS, "", "alice", "unproven", "foreign"),
+            *(
+                case
+                for path in sorted({call.path for call in STAFF_CALLS})
+                for case in wrong_methods(
+                    path, " ".join(call.method for call in STAFF_CALLS if call.path == path), "staff"
+                )
+            ),
+        ],
+    ),
+    Group("customers", "staffed", CUSTOMERS),
+    Group("second factor", "staffed", SECOND_FACTOR),
+    Group(
+        "recovery codes",
+        "staffed",
+        [Case("POST /second-factor/recovery-codes", "POST", "/second-factor/recovery-codes", RECOVERY, "guarded")],
+    ),
+    *(
+        Group(f"staff, {name}", world, called_by([*STAFF_CALLS, *OWN_SECOND_FACTOR], "staff"))
         for name, world in (("database away", "away"), ("unexpected failure", "broken"))
     ),
 ]

@@ -26,11 +26,15 @@ UNFIXED_PAGES = ("/metrics", "/openapi", "/static")  # only status and headers a
 VARIABLE = [
     (r'("request_id":)"[0-9a-f]{32}"', r'\1"<request-id>"'),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", "<time>"),
+    (r'"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"', '"<uuid>"'),
+    (r'("secret":)"[A-Z2-7]{32}"', r'\1"<secret>"'),
+    (r"secret=[A-Z2-7]{32}", "secret=<secret>"),
+    (r"[a-z2-7]{4}(-[a-z2-7]{4}){3}", "<recovery-code>"),
     (r'("(?:refresh_|device_)?token":)"[^"]+"', r'\1"<token>"'),
     (r'("session_feed_age_seconds":)[0-9.]+', r'\1"<seconds>"'),
     (r"^(ratelimit: .*;t=)\d+", r"\1<seconds>"),
     (r"^(x-request-id: )[0-9a-f]{32}$", r"\1<request-id>"),
-    (r"^(link: </orders\?.*after=)[^&>]+", r"\1<key>"),
+    (r"^(link: </(?:orders|admin/audit|staff/audit|staff/customers)\?.*after=)[^&>]+", r"\1<key>"),
     (r"^(date: ).*", r"\1<time>"),
     (r"^(last-modified: ).*", r"\1<time>"),
 ]

@@ -50,6 +50,11 @@ def test_signed_token_verifies_as_its_caller_until_expiry_plus_leeway() -> None:
     assert expires_at == pytest.approx(time.time() + 900 + EXPIRED_LEEWAY_SECONDS, abs=2)
 
 
+def test_roles_travel_in_the_token() -> None:
+    staff = ALICE._replace(roles=("staff",))
+    assert verifier.verify(signer.sign(staff))[0] == staff
+
+
 def test_token_has_the_registered_header_fields_and_claims() -> None:
     made = signer.sign(ALICE)
     assert jwt.get_unverified_header(made) == HEADER
@@ -108,6 +113,8 @@ FORGERIES: dict[str, Callable[[], str]] = {
     "key id that is SQL": lambda: token(kid="' OR 1=1 --"),
     "key id that is not text": lambda: assembled({**HEADER, "kid": {"a": 1}}, good_claims(), b"x" * 64),
     "without an expiry": lambda: token(exp=None),
+    "roles as text": lambda: token(roles="staff"),
+    "roles that are no texts": lambda: token(roles=[["staff"]]),
     "without a session": lambda: token(sid=None),
     "without an audience": lambda: token(aud=None),
     "without an issue time": lambda: token(iat=None),

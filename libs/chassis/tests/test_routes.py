@@ -9,7 +9,7 @@ import pytest
 from flask_openapi3 import APIBlueprint
 
 from chassis.context import Caller
-from chassis.http.api import public, signed_in
+from chassis.http.api import checks_session, public, signed_in, staff
 from chassis.http.openapi import Api
 from chassis.http.response_cache import cached
 from chassis.http.responses import JsonResponse, no_content
@@ -28,6 +28,10 @@ def show_own(caller: Caller) -> JsonResponse:
     return no_content()
 
 
+def show_of_staff(caller: Caller) -> JsonResponse:
+    return no_content()
+
+
 def show_with_weather(weather: Any) -> JsonResponse:
     return no_content()
 
@@ -38,6 +42,7 @@ def show_with_weather(weather: Any) -> JsonResponse:
         (APIBlueprint("open", __name__), show, r"^/x: make its blueprint with public\(\), signed_in\(\)"),
         (public("open", __name__), show_own, "asks for the caller"),
         (signed_in("own", __name__), cached(show_list), "must not be cached"),
+        (staff("staff", __name__), checks_session(show_of_staff), "remove @checks_session"),
         (public("open", __name__), show_with_weather, "cannot ask for weather"),
     ],
 )

@@ -5,7 +5,7 @@ import time
 import pytest
 from itsdangerous import TimestampSigner
 
-from chassis.auth.tokens import EXPIRED_LEEWAY_SECONDS, CachingVerifier, DemoTokens
+from chassis.auth.tokens import EXPIRED_LEEWAY_SECONDS, CachingVerifier, DemoTokens, serializer
 from chassis.context import Caller
 from chassis.problems import InvalidToken
 
@@ -16,6 +16,19 @@ KEY, OLD_KEY, OTHER_KEY = "k" * 32, "o" * 32, "x" * 32
 def test_signed_token_verifies_as_its_caller() -> None:
     tokens = DemoTokens((KEY,), 900)
     assert tokens.verify(tokens.sign(ALICE))[0] == ALICE
+
+
+def test_roles_travel_in_the_token_and_a_token_without_them_has_none() -> None:
+    tokens, staff = DemoTokens((KEY,), 900), ALICE._replace(roles=("staff",))
+    assert tokens.verify(tokens.sign(staff))[0] == staff
+    assert tokens.verify(tokens.sign(ALICE))[0].roles == ()
+
+
+@pytest.mark.parametrize("roles", ["staff", 1, [1], {"staff": True}])
+def test_a_token_whose_roles_are_no_list_of_texts_is_refused(roles: object) -> None:
+    token = serializer((KEY,)).dumps({"sub": "u-1", "username": "alice", "sid": "s-1", "roles": roles})
+    with pytest.raises(InvalidToken):
+        DemoTokens((KEY,), 900).verify(str(token))
 
 
 def test_the_newest_key_signs_and_older_ones_still_verify() -> None:

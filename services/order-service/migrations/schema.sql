@@ -1,5 +1,16 @@
 -- What the migrations make. Written by `make schema`.
 
+CREATE TABLE public.audit_entries (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    staff_id text,
+    staff_name text,
+    action text NOT NULL,
+    subject text NOT NULL,
+    before jsonb,
+    after jsonb
+);
+
 CREATE TABLE public.ended_sessions (
     session_id text NOT NULL,
     ended_at timestamp with time zone NOT NULL
@@ -85,6 +96,9 @@ CREATE TABLE public.session_feed (
     CONSTRAINT session_feed_has_one_row CHECK (singleton)
 );
 
+ALTER TABLE ONLY public.audit_entries
+    ADD CONSTRAINT audit_entries_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.ended_sessions
     ADD CONSTRAINT ended_sessions_pkey PRIMARY KEY (session_id);
 
@@ -108,6 +122,10 @@ ALTER TABLE ONLY public.products
 
 ALTER TABLE ONLY public.session_feed
     ADD CONSTRAINT session_feed_pkey PRIMARY KEY (singleton);
+
+CREATE INDEX audit_entries_by_staff ON public.audit_entries USING btree (staff_id, id);
+
+CREATE INDEX audit_entries_by_subject ON public.audit_entries USING btree (subject, id);
 
 CREATE INDEX ended_sessions_by_time ON public.ended_sessions USING btree (ended_at);
 

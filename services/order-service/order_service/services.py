@@ -12,7 +12,7 @@ from chassis import context
 from chassis.auth.jwks import RemoteKeys
 from chassis.auth.jwt import JwtVerifier
 from chassis.auth.tokens import CachingVerifier, DemoTokens
-from chassis.context import no_session_has_ended, sign_in_is_available
+from chassis.context import no_session_has_ended, sessions_are_current, sign_in_is_available
 from chassis.db.database import Database
 from chassis.service_client import ServiceClient
 from order_service.catalog.categories import Categories
@@ -66,6 +66,7 @@ def connect(settings: Settings, database: Database) -> Services:
         database=database,
         tokens=CachingVerifier(verifier),
         has_ended=feed.has_ended if feed else no_session_has_ended,
+        require_current_sessions=feed.require_current if feed else sessions_are_current,
         sign_in_available=feed.is_in_contact if feed else sign_in_is_available,
         feed=feed,
         keys=keys,

@@ -14,6 +14,17 @@ CREATE FUNCTION public.note_ending() RETURNS trigger
             RETURN NULL;
         END $$;
 
+CREATE TABLE public.audit_entries (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    staff_id text,
+    staff_name text,
+    action text NOT NULL,
+    subject text NOT NULL,
+    before jsonb,
+    after jsonb
+);
+
 CREATE TABLE public.endings (
     version bigint NOT NULL,
     at timestamp with time zone DEFAULT now() NOT NULL,
@@ -41,6 +52,11 @@ CREATE TABLE public.passkeys (
     last_used_at timestamp with time zone
 );
 
+CREATE TABLE public.recovery_codes (
+    user_id text NOT NULL,
+    digest bytea NOT NULL
+);
+
 CREATE TABLE public.refresh_tokens (
     digest bytea NOT NULL,
     session_id text NOT NULL,
@@ -58,7 +74,8 @@ CREATE TABLE public.sessions (
     ended_at timestamp with time zone,
     spent_token bytea,
     spent_by bytea,
-    successor_key bytea
+    successor_key bytea,
+    second_factor boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE public.used_challenges (
@@ -79,16 +96,31 @@ CREATE TABLE public.users (
     shipping_address jsonb,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     deleted_at timestamp with time zone,
+    roles text[] DEFAULT '{}'::text[] NOT NULL,
+    disabled_at timestamp with time zone,
+    totp_secret text,
+    totp_since timestamp with time zone,
+    totp_step bigint DEFAULT 0 NOT NULL,
+    totp_offered text,
     CONSTRAINT users_can_sign_in CHECK (((deleted_at IS NOT NULL) OR ((username IS NOT NULL) AND (password_hash IS NOT NULL)))),
+    CONSTRAINT users_deleted_have_no_rights CHECK (((deleted_at IS NULL) OR ((roles = '{}'::text[]) AND (num_nonnulls(totp_secret, totp_offered) = 0)))),
     CONSTRAINT users_deleted_means_erased CHECK (((deleted_at IS NULL) OR (num_nonnulls(username, password_hash, name, email, email_key, phone, shipping_address) = 0))),
-    CONSTRAINT users_email_has_its_key CHECK (((email IS NULL) = (email_key IS NULL)))
+    CONSTRAINT users_email_has_its_key CHECK (((email IS NULL) = (email_key IS NULL))),
+    CONSTRAINT users_roles_are_known CHECK ((roles <@ ARRAY['staff'::text])),
+    CONSTRAINT users_totp_has_its_time CHECK (((totp_secret IS NULL) = (totp_since IS NULL)))
 );
+
+ALTER TABLE ONLY public.audit_entries
+    ADD CONSTRAINT audit_entries_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.endings
     ADD CONSTRAINT endings_pkey PRIMARY KEY (version);
 
 ALTER TABLE ONLY public.passkeys
     ADD CONSTRAINT passkeys_pkey PRIMARY KEY (credential_id);
+
+ALTER TABLE ONLY public.recovery_codes
+    ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id, digest);
 
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (digest);
@@ -108,6 +140,10 @@ ALTER TABLE ONLY public.users
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_username_unique UNIQUE (username_digest);
 
+CREATE INDEX audit_entries_by_staff ON public.audit_entries USING btree (staff_id, id);
+
+CREATE INDEX audit_entries_by_subject ON public.audit_entries USING btree (subject, id);
+
 CREATE INDEX endings_by_time ON public.endings USING btree (at);
 
 CREATE INDEX passkeys_by_user ON public.passkeys USING btree (user_id);
@@ -118,12 +154,17 @@ CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id);
 
 CREATE INDEX used_challenges_by_expiry ON public.used_challenges USING btree (expires_at);
 
+CREATE INDEX users_with_roles ON public.users USING btree (id) WHERE (roles <> '{}'::text[]);
+
 CREATE CONSTRAINT TRIGGER sessions_note_ending AFTER UPDATE ON public.sessions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.ended_at IS NULL) AND (new.ended_at IS NOT NULL))) EXECUTE FUNCTION public.note_ending();
 
 CREATE CONSTRAINT TRIGGER users_note_erasure AFTER UPDATE ON public.users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION public.note_ending();
 
 ALTER TABLE ONLY public.passkeys
     ADD CONSTRAINT passkeys_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.recovery_codes
+    ADD CONSTRAINT recovery_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
 
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT refresh_tokens_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.sessions(id) ON DELETE CASCADE;

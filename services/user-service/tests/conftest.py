@@ -122,6 +122,16 @@ def sign_in(login: Callable[..., Any]) -> Callable[..., dict[str, str]]:
 
 
 @pytest.fixture
+def staff(
+    register: Callable[..., Any], run: Callable[..., Any], sign_in: Callable[..., dict[str, str]]
+) -> dict[str, str]:
+    """Register Stella, make her one of the staff and sign her in; return the headers of her session."""
+    register("stella")
+    run("UPDATE users SET roles = '{staff}' WHERE username = 'stella'")
+    return sign_in("stella")
+
+
+@pytest.fixture
 def alice(register: Callable[..., Any], sign_in: Callable[..., dict[str, str]]) -> dict[str, str]:
     """Register Alice; return the headers of her session."""
     register("alice", name="Alice", email="Alice@example.com")

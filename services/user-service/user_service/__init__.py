@@ -8,9 +8,12 @@ from chassis.app import init_app, open_database
 from chassis.http.openapi import Api, api
 from chassis.server.health import schema_check
 from user_service.accounts.routes import registration
+from user_service.audit.routes import audit
+from user_service.customers.routes import customers
 from user_service.passkeys.pages import passkey_pages, passkey_sign_in
 from user_service.profile.pages import profile_pages
 from user_service.profile.routes import own_profile
+from user_service.second_factor.routes import second_factor
 from user_service.services import connect
 from user_service.sessions.pages import device_pages, session_pages
 from user_service.sessions.routes import for_services, own_sessions, sign_in
@@ -23,7 +26,7 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 def create_app(settings: Settings) -> Api:
     """Return the service."""
     app = api("user-service", title="User service", version="1.0.0", port=5001)
-    for blueprint in (registration, sign_in, own_sessions, own_profile, for_services):
+    for blueprint in (registration, sign_in, own_sessions, own_profile, for_services, second_factor, customers, audit):
         app.register_api(blueprint)
     for pages in (session_pages, sign_up_pages, device_pages, profile_pages, passkey_pages, passkey_sign_in):
         app.register_blueprint(pages)

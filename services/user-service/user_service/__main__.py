@@ -1,4 +1,4 @@
-"""The command line of user-service: `migrate` and `keys`."""
+"""The command line of user-service: `migrate`, `keys` and `staff`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from chassis.db.cli import migrate_command
 from user_service import MIGRATIONS
 from user_service.sessions import keys
 from user_service.settings import DAY
+from user_service.staff.commands import staff_commands
 
 
 @click.group()
@@ -21,6 +22,7 @@ def cli() -> None:
 
 
 cli.add_command(migrate_command("user-service", MIGRATIONS))
+cli.add_command(staff_commands)
 
 
 @cli.group("keys")

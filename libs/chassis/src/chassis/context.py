@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 
 class Caller(NamedTuple):
-    """The user and the session that a verified token names."""
+    """The user, the session and the roles that a verified token names."""
 
     user_id: str
     username: str
     session_id: str
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -58,6 +59,10 @@ def sign_in_is_available() -> bool:
     return True
 
 
+def sessions_are_current() -> None:
+    """Answer for a service that keeps the sessions itself, or does not know which have ended."""
+
+
 def no_session_has_ended(_session_id: str) -> bool:
     """Answer for a service that does not know which sessions have ended."""
     return False
@@ -72,6 +77,8 @@ class Services:
     tokens: CachingVerifier
     has_ended: Callable[[str], bool] = no_session_has_ended
     """Tell whether a session has ended; asked before every signed-in route that does not check it itself."""
+    require_current_sessions: Callable[[], None] = sessions_are_current
+    """Raise Unavailable while a session may have ended seconds ago without notice; asked before every staff route."""
     sign_in_available: Callable[[], bool] = sign_in_is_available
     """Tell whether pages may redirect a visitor to the pages that sign in."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from chassis.db import audit
 from chassis.db.database import Database, DeadlineConnection, Row
 from chassis.db.statement import Statement
 
@@ -73,6 +74,7 @@ def _store(connection: DeadlineConnection, endings: list[dict[str, Any]]) -> Non
     connection.execute(FORGET)
     connection.execute(NOTE_ERASED, buyer_ids)
     connection.execute(ERASE, buyer_ids)
+    audit.erase(connection, buyer_ids["buyer_ids"])
 
 
 def restart(db: Database, *, refused: Position) -> None:

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 PATH = "/ended-sessions"
 POLL_SECONDS = 0.5
 KEYS_SECONDS = 30  # a key that the issuer withdrew is dropped after this time
+STAFF_FEED_SECONDS = 5  # staff are refused while the list of ended sessions is older
 SWEEP_SECONDS = 10
 SWEEP_BUYERS = 200  # deleted accounts whose orders one sweep checks
 REMEMBERED_SECONDS = 2 * 86_400  # no token lives longer than a day
@@ -62,7 +63,7 @@ class SessionFeed:
         self._ended: dict[str, float] = {}  # session id to time of learning, oldest first
         self._max_age_seconds = max_age_seconds
         self._position: actions.Position | None = None  # not loaded yet
-        self._synced_at = time.monotonic()
+        self._synced_at, self._is_synced = time.monotonic(), False
         self._keys_at = self._swept_at = 0.0
         self._swept_to = ""
         self._reachable = True
@@ -74,6 +75,11 @@ class SessionFeed:
         if 0 < self._max_age_seconds < self.age_seconds:
             raise FeedTooOld
         return session_id in self._ended
+
+    def require_current(self) -> None:
+        """Raise FeedTooOld unless the feed was read to its end a few seconds ago."""
+        if not self._is_synced or self.age_seconds > STAFF_FEED_SECONDS:
+            raise FeedTooOld
 
     @property
     def age_seconds(self) -> float:
@@ -109,7 +115,7 @@ class SessionFeed:
             self._synced_at = -math.inf
             actions.restart(self._database, refused=self._position or position)
             self._catch_up(self._load())
-        self._synced_at = time.monotonic()
+        self._synced_at, self._is_synced = time.monotonic(), True
         SYNCED_AT.set_to_current_time()
         self._refresh_keys()
 

@@ -19,7 +19,7 @@ from chassis.testing.http import bearer, closing
 from order_service import create_app
 from order_service.orders.rules import FeedTooOld
 from order_service.sessions import actions
-from order_service.sessions.session_feed import REMEMBERED_SECONDS, SessionFeed
+from order_service.sessions.session_feed import REMEMBERED_SECONDS, STAFF_FEED_SECONDS, SessionFeed
 from order_service.settings import Settings
 
 PHONE = bearer("u-alice", "alice", "s-phone")
@@ -62,6 +62,28 @@ def test_feed_is_read_to_its_end_over_several_pages(feed: Feed, session_feed: Se
         feed.ended(session_id=f"s-{number}")
     session_feed.step()
     assert all(session_feed.has_ended(f"s-{number}") for number in range(7))
+
+
+def test_staff_are_refused_until_the_feed_was_read_once(feed: Feed, session_feed: SessionFeed) -> None:
+    feed.away = True
+    with pytest.raises(ServiceCallFailed):
+        session_feed.step()
+    with pytest.raises(FeedTooOld):
+        session_feed.require_current()
+    feed.away = False
+    session_feed.step()
+    session_feed.require_current()
+
+
+def test_staff_are_refused_seconds_after_the_feed_was_read(
+    session_feed: SessionFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_feed.step()
+    there = time.monotonic()
+    monkeypatch.setattr("time.monotonic", lambda: there + STAFF_FEED_SECONDS + 1)
+    with pytest.raises(FeedTooOld):
+        session_feed.require_current()
+    assert not session_feed.has_ended("s-phone")
 
 
 def test_ended_sessions_are_kept_during_an_outage_and_after_a_restart(

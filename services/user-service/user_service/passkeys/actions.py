@@ -9,8 +9,8 @@ from chassis.db.database import Database, DeadlineConnection, constraints
 from chassis.problems import InvalidToken, NotFound
 from user_service.passkeys import challenges, rules, statements
 from user_service.passkeys.rules import ChallengeUsed, Site, TooManyPasskeys, UnknownPasskey
-from user_service.sessions.actions import Lifetime, Opened, open_session
-from user_service.sessions.rules import InvalidCredentials
+from user_service.sessions.actions import Opened, SessionPolicy, open_session
+from user_service.sessions.rules import AccountDisabled, InvalidCredentials
 
 # Twice as long as a challenge is valid: the clocks of the servers that sign and read it may differ.
 USED_SECONDS = 2 * challenges.SECONDS
@@ -36,17 +36,19 @@ def sign_in(
     challenge: bytes,
     credential: dict[str, Any],
     user_agent: str | None,
-    lifetime: Lifetime,
+    policy: SessionPolicy,
 ) -> Opened:
-    """Open a session; raise UnknownPasskey, PasskeyRefused, CopiedPasskey or ChallengeUsed."""
+    """Open a session; raise a Problem of rules.py or AccountDisabled."""
     answer = rules.read_answer(credential)
     known = db.fetch_one(statements.FIND_WITH_OWNER, {"credential_id": answer.raw_id})
     if known is None:
         raise UnknownPasskey
     sign_count = rules.verify_answer(site, challenge, answer, public_key=known.public_key, user_id=known.id)
+    if known.disabled_at:
+        raise AccountDisabled
     with db.transaction("sign_in_with_passkey") as connection:
         try:
-            opened = open_session(connection, known, user_agent, lifetime)
+            opened = open_session(connection, known, user_agent, policy, second_factor=True)
         except InvalidCredentials as refusal:
             raise UnknownPasskey from refusal  # the account was deleted, or its password changed, meanwhile
         _use_challenge(connection, challenge)

@@ -43,5 +43,5 @@ def sign_in(services: Services, site: Site, signed_challenge: str | None, creden
             challenge=services.challenges.read(challenges.SIGN_IN, signed_challenge),
             credential=credential,
             user_agent=user_agent(),
-            lifetime=services.issuer.session,
+            policy=services.issuer.session,
         )

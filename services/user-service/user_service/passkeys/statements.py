@@ -30,7 +30,7 @@ RETURNING credential_id
 """)
 
 FIND_WITH_OWNER = """
-SELECT public_key, users.id, username, password_changed_at
+SELECT public_key, users.id, username, password_changed_at, disabled_at, totp_secret
 FROM passkeys JOIN users ON users.id = passkeys.user_id
 WHERE credential_id = %(credential_id)s
 """

@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.sql import SQL, Identifier, Placeholder
 
 from chassis.context import Caller
+from chassis.db import audit
 from chassis.db.database import Database, Row, constraints
 from chassis.db.statement import Statement
 from chassis.problems import InvalidToken
@@ -35,11 +36,14 @@ UPDATE sessions SET ended_at = now() WHERE user_id = %(user_id)s AND id <> %(ses
 ERASE = Statement("""-- erase_user
 UPDATE users
 SET deleted_at = now(), username = NULL, password_hash = NULL, name = NULL, email = NULL, email_key = NULL,
-    phone = NULL, shipping_address = NULL
+    phone = NULL, shipping_address = NULL, roles = '{}', totp_secret = NULL, totp_since = NULL, totp_offered = NULL
 WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s AND deleted_at IS NULL RETURNING id
 """)
 ERASE_PASSKEYS = Statement("""-- erase_passkeys
 DELETE FROM passkeys WHERE user_id = %(user_id)s
+""")
+ERASE_RECOVERY_CODES = Statement("""-- erase_recovery_codes
+DELETE FROM recovery_codes WHERE user_id = %(user_id)s
 """)
 END_ALL = Statement("""-- end_all_sessions
 UPDATE sessions SET ended_at = coalesce(ended_at, now()), user_agent = NULL WHERE user_id = %(user_id)s
@@ -89,6 +93,8 @@ def delete_account(db: Database, passwords: Passwords, *, caller: Caller, passwo
     with db.transaction("delete_account") as connection:
         _claim(connection, ERASE, caller, known)
         connection.execute(ERASE_PASSKEYS, {"user_id": caller.user_id})
+        connection.execute(ERASE_RECOVERY_CODES, {"user_id": caller.user_id})
+        audit.erase(connection, [caller.user_id])
         connection.execute(END_ALL, {"user_id": caller.user_id})
 
 

@@ -20,6 +20,12 @@ _PASSKEYS = """(
     FROM (SELECT name, created_at, last_used_at FROM passkeys WHERE user_id = users.id) AS p
 )"""
 
+# What staff changed, without who of them: that is their personal data.
+_CHANGES_BY_STAFF = """(
+    SELECT coalesce(json_agg(a ORDER BY a.at), '[]')
+    FROM (SELECT at, action, before, after FROM audit_entries WHERE subject = users.id) AS a
+)"""
+
 
 def _of_caller(*columns: str) -> str:
     return (
@@ -36,8 +42,11 @@ EXPORT = _of_caller(
     "password_changed_at",
     f"{_SESSIONS} AS sessions",
     f"{_PASSKEYS} AS passkeys",
+    "roles",
+    "totp_since",
+    f"{_CHANGES_BY_STAFF} AS changes_by_staff",
 )
-CREDENTIALS = _of_caller("username", "email", "password_hash", "password_changed_at")
+CREDENTIALS = _of_caller("users.id", "username", "email", "password_hash", "password_changed_at", "totp_secret")
 
 
 def read_profile(db: Database, *, caller: Caller) -> dict[str, Any]:
@@ -53,6 +62,9 @@ def export(db: Database, *, caller: Caller) -> dict[str, Any]:
         "password_changed_at": row.password_changed_at,
         "sessions": row.sessions,
         "passkeys": row.passkeys,
+        "roles": row.roles,
+        "second_factor_since": row.totp_since,
+        "changes_by_staff": row.changes_by_staff,
     }
 
 

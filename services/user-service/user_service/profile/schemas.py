@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -81,9 +81,19 @@ class PasskeyOut(BaseModel):
     last_used_at: datetime | None = Field(description="Null until the first sign-in with it.")
 
 
+class ChangeByStaffOut(BaseModel):
+    at: datetime
+    action: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
 class ExportOut(BaseModel):
     profile: ProfileOut
     registered_at: datetime
     password_changed_at: datetime
     sessions: list[SessionOut]
     passkeys: list[PasskeyOut]
+    roles: list[str]
+    second_factor_since: datetime | None
+    changes_by_staff: list[ChangeByStaffOut]

@@ -5,23 +5,32 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
+from chassis.auth.roles import STAFF, UNPROVEN_STAFF
 from chassis.context import Caller
 from chassis.db.database import Database, DeadlineConnection, Row
 from chassis.problems import InvalidToken, NotFound
+from user_service.accounts import one_time_codes
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import username_digest
 from user_service.sessions import refresh_tokens, statements
 from user_service.sessions.refresh_tokens import Client
-from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
+from user_service.sessions.rules import AccountDisabled, InvalidCredentials, InvalidRefreshToken, OtpRequired, OtpWrong
 
 log = logging.getLogger(__name__)
 
 
-class Lifetime(NamedTuple):
-    """Seconds after which a session ends: since its last refresh, and since its sign-in."""
+class SessionPolicy(NamedTuple):
+    """Seconds after which a session ends, since its last refresh and since its sign-in; and what staff must prove."""
 
     idle: int
     max_age: int
+    staff_second_factor: bool
+
+    def roles(self, session: Row) -> tuple[str, ...]:
+        """Return the roles that the session's tokens carry."""
+        if STAFF in session.roles and self.staff_second_factor and not session.second_factor:
+            return (UNPROVEN_STAFF,)
+        return tuple(session.roles)
 
 
 class Opened(NamedTuple):
@@ -31,19 +40,48 @@ class Opened(NamedTuple):
     refresh_token: str
 
 
-def sign_in(
-    db: Database, passwords: Passwords, *, username: str, password: str, user_agent: str | None, lifetime: Lifetime
-) -> Opened:
-    """Open a session; raise InvalidCredentials."""
+def check_password(db: Database, passwords: Passwords, *, username: str, password: str) -> Row:
+    """Return the user, for `sign_in`; raise InvalidCredentials or AccountDisabled."""
     user = db.fetch_one(statements.FIND_USER, {"digest": username_digest(username)})
     # No connection is held while hashing. An unknown username costs the same time.
     if not passwords.match(password, user and user.password_hash) or user is None:
         raise InvalidCredentials
+    if user.disabled_at:
+        raise AccountDisabled
     _upgrade_hash(db, passwords, user, password)
-    return open_session(db, user, user_agent, lifetime)
+    return user
 
 
-def open_session(db: Database | DeadlineConnection, user: Row, user_agent: str | None, lifetime: Lifetime) -> Opened:
+def sign_in(db: Database, *, user: Row, otp: str | None, user_agent: str | None, policy: SessionPolicy) -> Opened:
+    """Open a session of a user whose password was right; raise OtpRequired, OtpWrong or InvalidCredentials."""
+    if user.totp_secret is None:
+        return open_session(db, user, user_agent, policy)
+    if otp is None:
+        raise OtpRequired
+    with db.transaction("sign_in_with_second_factor") as connection:
+        use_code(connection, user, otp)
+        return open_session(connection, user, user_agent, policy, second_factor=True)
+
+
+def use_code(connection: DeadlineConnection, user: Row, otp: str) -> None:
+    """Use up a code of the app or a recovery code; raise OtpWrong."""
+    proof = one_time_codes.read_code(otp, user.totp_secret)
+    if proof is None:
+        raise OtpWrong
+    statement = statements.USE_RECOVERY_CODE if proof.step is None else statements.USE_STEP
+    parameters = {"user_id": user.id, "totp_secret": user.totp_secret, **proof._asdict()}
+    if connection.fetch_one(statement, parameters) is None:
+        raise OtpWrong
+
+
+def open_session(
+    db: Database | DeadlineConnection,
+    user: Row,
+    user_agent: str | None,
+    policy: SessionPolicy,
+    *,
+    second_factor: bool = False,
+) -> Opened:
     """Open a session of a user who has proved who they are; raise InvalidCredentials when the account has changed."""
     refresh_token = refresh_tokens.new_token()
     session = db.fetch_one(
@@ -52,13 +90,15 @@ def open_session(db: Database | DeadlineConnection, user: Row, user_agent: str |
             "user_id": user.id,
             "password_changed_at": user.password_changed_at,
             "user_agent": user_agent,
+            "second_factor": second_factor,
+            "totp_secret": user.totp_secret,
             "digest": refresh_tokens.digest(refresh_token),
-            **lifetime._asdict(),
+            **policy._asdict(),
         },
     )
     if session is None:
         raise InvalidCredentials
-    return Opened(Caller(user.id, user.username, session.id), refresh_token)
+    return Opened(Caller(user.id, user.username, session.id, policy.roles(session)), refresh_token)
 
 
 def _upgrade_hash(db: Database, passwords: Passwords, user: Row, password: str) -> None:
@@ -68,7 +108,7 @@ def _upgrade_hash(db: Database, passwords: Passwords, user: Row, password: str) 
 
 
 def refresh(
-    db: Database, *, refresh_token: str, client: Client, lifetime: Lifetime, session_id: str | None = None
+    db: Database, *, refresh_token: str, client: Client, policy: SessionPolicy, session_id: str | None = None
 ) -> Opened:
     """Exchange a refresh token for the next one; a second use of a token ends its session.
 
@@ -83,7 +123,7 @@ def refresh(
         "client": refresh_tokens.client_mark(refresh_token, client),
         "leeway": refresh_tokens.REUSE_LEEWAY_SECONDS,
         "of_session": session_id,
-        **lifetime._asdict(),
+        **policy._asdict(),
     }
     session = db.fetch_one(statements.REFRESH, parameters)
     if session is None:
@@ -91,7 +131,7 @@ def refresh(
     if session.ended_at is not None:
         log.warning("refresh_token_reused", extra={"session_id": session.id, "user_id": session.user_id})
         raise InvalidRefreshToken
-    caller = Caller(session.user_id, session.username, session.id)
+    caller = Caller(session.user_id, session.username, session.id, policy.roles(session))
     return Opened(caller, refresh_tokens.successor(refresh_token, session.successor_key))
 
 
@@ -115,6 +155,11 @@ def end_others(db: Database, *, caller: Caller) -> None:
     outcome = db.fetch_one(statements.END_OTHERS, _ids(caller))
     if outcome is None or not outcome.signed_in:
         raise InvalidToken
+
+
+def end_sessions(connection: DeadlineConnection, user_id: str) -> int:
+    """End all sessions of a user whose row the transaction has locked; return how many."""
+    return connection.execute(statements.END_ALL, {"user_id": user_id}).rowcount
 
 
 def _ids(caller: Caller) -> dict[str, str]:

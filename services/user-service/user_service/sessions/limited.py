@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 from chassis.context import current_context
@@ -11,10 +12,12 @@ from user_service.accounts.rules import account_key
 from user_service.services import Services
 from user_service.sessions import actions
 from user_service.sessions.refresh_tokens import Client
-from user_service.sessions.rules import InvalidCredentials
+from user_service.sessions.rules import InvalidCredentials, OtpWrong
 from user_service.sessions.schemas import LoginBody
 
 SIGNING_IN = Rule("login", failures=(InvalidCredentials,), limits_address=True)
+# Counted by user and for itself: whoever gets this far knows the password, and nobody else can delay the owner here.
+PROVING = Rule("otp", failures=(OtpWrong,))
 REFRESHING = Rule("refresh")  # nobody guesses a refresh token, and a count for each would let anybody fill the storage
 LONGEST_USER_AGENT = 200
 
@@ -27,18 +30,17 @@ class SignedIn(NamedTuple):
 
 
 def sign_in(services: Services, body: LoginBody) -> SignedIn:
-    """Open a session; raise InvalidCredentials or TooManyRequests."""
+    """Open a session; raise a Problem of rules.py or TooManyRequests."""
     account = account_key(body.username)
     device = services.devices.recognise(account, body.device_token)
     with services.rate_limiter.attempt(SIGNING_IN, account, device):
-        opened = actions.sign_in(
-            services.database,
-            services.passwords,
-            username=body.username,
-            password=body.password,
-            user_agent=user_agent(),
-            lifetime=services.issuer.session,
+        user = actions.check_password(
+            services.database, services.passwords, username=body.username, password=body.password
         )
+        with services.rate_limiter.attempt(PROVING, user.id) if user.totp_secret else nullcontext():
+            opened = actions.sign_in(
+                services.database, user=user, otp=body.otp, user_agent=user_agent(), policy=services.issuer.session
+            )
     return SignedIn(opened, services.devices.issue(account, device))
 
 
@@ -54,7 +56,7 @@ def refresh(services: Services, refresh_token: str, session_id: str | None = Non
             services.database,
             refresh_token=refresh_token,
             client=client,
-            lifetime=services.issuer.session,
+            policy=services.issuer.session,
             session_id=session_id,
         )
 

@@ -9,7 +9,7 @@ from chassis.http.responses import JsonResponse, json_response, no_content
 from user_service.accounts.hashing import Busy
 from user_service.services import Services
 from user_service.sessions import actions, limited, queries
-from user_service.sessions.rules import InvalidCredentials, InvalidRefreshToken
+from user_service.sessions.rules import AccountDisabled, InvalidCredentials, InvalidRefreshToken, OtpRequired, OtpWrong
 from user_service.sessions.schemas import (
     FeedOut,
     FeedQuery,
@@ -28,9 +28,14 @@ own_sessions = signed_in("sessions", __name__)
 for_services = services_only("for services", __name__)
 
 
-@sign_in.post("/login", responses=responses({200: SignedInOut}, 400, InvalidCredentials, 413, 415, 429, Busy))
+@sign_in.post(
+    "/login",
+    responses=responses(
+        {200: SignedInOut}, 400, InvalidCredentials, OtpRequired, OtpWrong, AccountDisabled, 413, 415, 429, Busy
+    ),
+)
 def login(services: Services, body: LoginBody) -> JsonResponse:
-    """Sign in with username and password."""
+    """Sign in with username and password, and a code if the account has a second factor."""
     signed_in = limited.sign_in(services, body)
     return json_response(_tokens(services.issuer, signed_in.opened) | {"device_token": signed_in.device_token})
 

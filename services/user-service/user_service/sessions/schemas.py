@@ -8,9 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, RootModel, StringConstraints
 
 from chassis.http.api import Path, Query, Shape, WholeNumber, identifier
+from user_service.accounts.one_time_codes import LONGEST_CODE
 from user_service.accounts.schemas import LONGEST_USERNAME, Password, normalised
 
 LONGEST_DEVICE_TOKEN = 256
+
+
+Otp = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_CODE)]
 
 
 def _token_or_none(value: Any) -> Any:
@@ -24,6 +28,9 @@ class LoginBody(Shape):
         BeforeValidator(normalised),
     ]
     password: Password
+    otp: Otp | None = Field(
+        default=None, description="With a second factor: a code of the authenticator app, or a recovery code."
+    )
     device_token: Annotated[
         Annotated[str, StringConstraints(max_length=LONGEST_DEVICE_TOKEN)] | None, BeforeValidator(_token_or_none)
     ] = Field(

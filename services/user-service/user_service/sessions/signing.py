@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from chassis.auth.jwt import JwtSigner, JwtVerifier
 from chassis.auth.tokens import DemoTokens, TokenVerifier
 from chassis.context import Caller
-from user_service.sessions.actions import Lifetime
+from user_service.sessions.actions import SessionPolicy
 from user_service.sessions.keys import BadKeys, KeyRing
 from user_service.settings import Settings
 
@@ -18,12 +18,12 @@ class Signer(Protocol):
 
 
 class Issuer(NamedTuple):
-    """Signer, verifier, and the lifetimes of tokens and sessions."""
+    """Signer, verifier, the lifetime of tokens and the policy of sessions."""
 
     signer: Signer
     verifier: TokenVerifier
     token_seconds: int
-    session: Lifetime
+    session: SessionPolicy
     ring: KeyRing | None = None
 
     def jwks(self) -> dict[str, Any]:
@@ -32,7 +32,11 @@ class Issuer(NamedTuple):
 
 
 def issuer(settings: Settings) -> Issuer:
-    session = Lifetime(settings.refresh_ttl_seconds, settings.session_max_age_seconds)
+    session = SessionPolicy(
+        settings.refresh_ttl_seconds,
+        settings.session_max_age_seconds,
+        staff_second_factor=settings.app_env in {"stage", "prod"},
+    )
     lifetimes = settings.token_ttl_seconds, session
     if settings.token_kind == "demo" or settings.token_keys_file is None:
         demo = DemoTokens(settings.token_secrets, settings.token_ttl_seconds)

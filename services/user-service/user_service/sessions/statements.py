@@ -5,28 +5,41 @@ from __future__ import annotations
 from chassis.db.statement import Statement
 
 FIND_USER = """
-SELECT id, username, password_hash, password_changed_at FROM users WHERE username_digest = %(digest)s
+SELECT id, username, password_hash, password_changed_at, disabled_at, totp_secret
+FROM users WHERE username_digest = %(digest)s
 """
 
-# FOR SHARE reads the newest row after waiting for a password change or a deletion: no session may
-# open after that change or that deletion has ended all sessions.
+# FOR SHARE reads the newest row after waiting for a change of it: no session may open after a new password, a deletion
+# or a disabling has ended all sessions, nor with the proofs of before a second factor was switched on.
 OPEN = Statement("""-- open_session
 WITH owner AS (
-    SELECT id FROM users
-    WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s AND deleted_at IS NULL FOR SHARE
+    SELECT id, roles FROM users
+    WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s AND deleted_at IS NULL
+        AND disabled_at IS NULL AND totp_secret IS NOT DISTINCT FROM %(totp_secret)s FOR SHARE
 ),
 forgotten AS (
     DELETE FROM sessions USING owner WHERE user_id = owner.id AND expires_at < now()
 ),
 session AS (
-    INSERT INTO sessions (user_id, user_agent, expires_at)
-    SELECT id, %(user_agent)s, now() + make_interval(secs => least(%(idle)s, %(max_age)s)) FROM owner
-    RETURNING id
+    INSERT INTO sessions (user_id, user_agent, second_factor, expires_at)
+    SELECT id, %(user_agent)s, %(second_factor)s, now() + make_interval(secs => least(%(idle)s, %(max_age)s)) FROM owner
+    RETURNING id, second_factor
 ),
 first_token AS (
     INSERT INTO refresh_tokens (digest, session_id) SELECT %(digest)s, id FROM session
 )
-SELECT id FROM session
+SELECT session.id, roles, second_factor FROM session, owner
+""")
+
+# Of two requests with one code the second waits for the row lock of the first and then finds its step used. The user's
+# row is locked first, as by every change of a second factor.
+USE_STEP = Statement("""-- use_code_of_app
+UPDATE users SET totp_step = %(step)s
+WHERE id = %(user_id)s AND totp_secret = %(totp_secret)s AND totp_step < %(step)s RETURNING id
+""")
+USE_RECOVERY_CODE = Statement("""-- use_recovery_code
+WITH owner AS (SELECT id FROM users WHERE id = %(user_id)s AND totp_secret = %(totp_secret)s FOR UPDATE)
+DELETE FROM recovery_codes USING owner WHERE user_id = owner.id AND digest = %(digest)s RETURNING user_id
 """)
 
 REHASH = Statement("""-- upgrade_password_hash
@@ -54,7 +67,7 @@ first_use AS (
         ),
         spent_token = %(presented)s, spent_by = %(client)s, successor_key = %(successor_key)s
     FROM presented WHERE uses = 1 AND {_GOES_ON}
-    RETURNING id, user_id, ended_at, successor_key
+    RETURNING id, user_id, ended_at, successor_key, second_factor
 ),
 second_use AS (
     UPDATE sessions
@@ -64,7 +77,7 @@ second_use AS (
         ELSE now()
     END
     FROM presented WHERE uses > 1 AND {_GOES_ON}
-    RETURNING id, user_id, ended_at, successor_key
+    RETURNING id, user_id, ended_at, successor_key, second_factor
 ),
 next_token AS (
     INSERT INTO refresh_tokens (digest, session_id) SELECT %(next)s, id FROM first_use
@@ -73,7 +86,7 @@ forgotten AS (
     DELETE FROM refresh_tokens USING first_use
     WHERE session_id = first_use.id AND uses > 0 AND created_at < now() - make_interval(secs => %(idle)s)
 )
-SELECT session.id, user_id, username, session.ended_at, successor_key
+SELECT session.id, user_id, username, roles, second_factor, session.ended_at, successor_key
 FROM (SELECT * FROM first_use UNION ALL SELECT * FROM second_use) session JOIN users ON users.id = user_id
 """)
 
@@ -101,4 +114,8 @@ SELECT {_CALLER_IS_SIGNED_IN} AS signed_in
 END = Statement("""-- sign_out
 UPDATE sessions SET ended_at = now()
 WHERE id = %(session_id)s AND user_id = %(user_id)s AND ended_at IS NULL RETURNING id
+""")
+
+END_ALL = Statement("""-- end_sessions_of_user
+UPDATE sessions SET ended_at = now() WHERE user_id = %(user_id)s AND ended_at IS NULL
 """)

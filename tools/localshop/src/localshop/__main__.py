@@ -14,6 +14,7 @@ from localshop.environment import drop_foreign_variables
 from localshop.preflight import own_databases
 from localshop.shop import Shop
 from localshop.signals import until_asked_to_stop
+from localshop.staff import first_staff
 from localshop.welcome import welcome
 
 PORT = click.IntRange(1, 65_535)
@@ -43,8 +44,9 @@ def cli(context: click.Context, data: Path, user_port: int, order_port: int) -> 
 def up(shop: Shop) -> None:
     """Run the shop until Ctrl-C."""
     with until_asked_to_stop(), shop:
+        staff_password = first_staff(shop)
         with suppress(OSError, UnicodeError):
-            click.echo(welcome(shop))
+            click.echo(welcome(shop, staff_password))
         raise shop.wait().trouble("ended by itself")
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from chassis.auth.roles import read_roles
 from chassis.auth.tokens import EXPIRED_LEEWAY_SECONDS, ISSUED_LEEWAY_SECONDS
 from chassis.context import Caller
 from chassis.problems import InvalidToken
@@ -48,7 +49,8 @@ class JwtVerifier:
         issued_at = claims["iat"]
         if not (isinstance(issued_at, int | float) and issued_at <= time.time() + ISSUED_LEEWAY_SECONDS):
             raise InvalidToken
-        caller = Caller(claims["sub"], str(claims.get("preferred_username", "")), str(claims["sid"]))
+        username = str(claims.get("preferred_username", ""))
+        caller = Caller(claims["sub"], username, str(claims["sid"]), read_roles(claims))
         return caller, claims["exp"] + EXPIRED_LEEWAY_SECONDS
 
     def _claims(self, token: str, *, verify_exp: bool) -> dict[str, Any]:
@@ -81,6 +83,12 @@ class JwtSigner:
     def sign(self, caller: Caller) -> str:
         kid, key = self._keys.signing()
         now = int(time.time())
-        subject = {"sub": caller.user_id, "preferred_username": caller.username, "sid": caller.session_id}
+        subject: dict[str, Any] = {
+            "sub": caller.user_id,
+            "preferred_username": caller.username,
+            "sid": caller.session_id,
+        }
+        if caller.roles:
+            subject["roles"] = list(caller.roles)
         claims = {**self._issued, **subject, "iat": now, "exp": now + self._ttl}
         return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid, "typ": TYPE})

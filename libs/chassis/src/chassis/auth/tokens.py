@@ -9,6 +9,7 @@ from typing import Protocol
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
+from chassis.auth.roles import read_roles
 from chassis.context import Caller, Services
 from chassis.problems import InvalidToken, Unauthenticated
 
@@ -44,7 +45,8 @@ class DemoTokens:
         self._ttl = ttl_seconds
 
     def sign(self, caller: Caller) -> str:
-        signed = self._serializer.dumps({"sub": caller.user_id, "username": caller.username, "sid": caller.session_id})
+        claims = {"sub": caller.user_id, "username": caller.username, "sid": caller.session_id}
+        signed = self._serializer.dumps(claims | ({"roles": caller.roles} if caller.roles else {}))
         return signed if isinstance(signed, str) else signed.decode()
 
     def verify(self, token: str) -> tuple[Caller, float]:
@@ -57,7 +59,7 @@ class DemoTokens:
         # Not max_age: the library refuses a token signed by a clock that is one second ahead.
         try:
             claims, signed_at = self._serializer.loads(token, return_timestamp=True)
-            caller = Caller(claims["sub"], claims["username"], claims["sid"])
+            caller = Caller(claims["sub"], claims["username"], claims["sid"], read_roles(claims))
         except (BadData, KeyError, TypeError, ValueError) as failure:
             raise InvalidToken from failure
         if not signed_at.timestamp() - ISSUED_LEEWAY_SECONDS <= time.time():

@@ -13,6 +13,7 @@ from flask_openapi3.utils import parse_rule
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
+from chassis.auth.roles import require_staff
 from chassis.auth.service_credential import require_service
 from chassis.auth.tokens import require_user
 from chassis.context import Caller, Services
@@ -115,14 +116,15 @@ def identifier(longest: int) -> GroupedMetadata:
 
 
 class Guard(NamedTuple):
-    """The authentication of a blueprint's routes.
+    """The authentication of a blueprint's routes, and what it asks of a caller whose session goes on.
 
     `authenticate` takes the service's `Services` and the Authorization header; it returns the caller or raises a
-    Problem.
+    Problem. `authorize` raises a Problem for a caller who may not call the routes.
     """
 
     authenticate: Callable[[Any, str], Caller | None]
     has_caller: bool = False
+    authorize: Callable[[Any, Caller], None] | None = None
 
 
 class GuardedBlueprint(APIBlueprint):
@@ -172,6 +174,11 @@ def signed_in(name: str, import_name: str) -> GuardedBlueprint:
     A route with `checks_session` checks the session in its own statement.
     """
     return _blueprint(name, import_name, Guard(require_user, has_caller=True), "bearer")
+
+
+def staff(name: str, import_name: str) -> GuardedBlueprint:
+    """Return a blueprint for callers with the role of staff; their session is checked before, by the dispatcher."""
+    return _blueprint(name, import_name, Guard(require_user, has_caller=True, authorize=require_staff), "bearer")
 
 
 def services_only(name: str, import_name: str) -> GuardedBlueprint:

@@ -70,6 +70,8 @@ class Dispatcher:
             caller = context.caller = route.guard.authenticate(self._services, environ.get("HTTP_AUTHORIZATION", ""))
             if caller and not route.checks_session and self._services.has_ended(caller.session_id):
                 raise InvalidToken  # noqa: TRY301 - answered as every other refusal
+            if caller and route.guard.authorize:
+                route.guard.authorize(self._services, caller)
             rendered = route.respond(Request(environ, variables, self._services, context.caller))
         except Exception as failure:
             rendered = render(problem_response(to_problem(failure)), environ)

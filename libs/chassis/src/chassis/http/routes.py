@@ -95,7 +95,7 @@ def _routes(app: Api) -> Iterator[tuple[str, Route]]:
         if not isinstance(blueprint, APIBlueprint):
             continue
         if not isinstance(blueprint, GuardedBlueprint):
-            raise UnsafeRoute(f"{rule.rule}: make its blueprint with public(), signed_in() or services_only()")
+            raise UnsafeRoute(f"{rule.rule}: make its blueprint with public(), signed_in(), staff() or services_only()")
         route = _route(rule, unwrap(app.view_functions[rule.endpoint]), blueprint.guard)
         app.view_functions[rule.endpoint] = _never_by_flask
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
@@ -110,6 +110,8 @@ def _route(rule: Rule, view: Callable[..., JsonResponse], guard: Guard) -> Route
         raise UnsafeRoute(f"{rule.rule}: a route cannot ask for {', '.join(sorted(unknown))}")
     if "caller" in models and not guard.has_caller:
         raise UnsafeRoute(f"{rule.rule}: asks for the caller, but its guard knows none; use signed_in()")
+    if guard.authorize and getattr(view, "checks_session", False):
+        raise UnsafeRoute(f"{rule.rule}: is for staff, whose session the dispatcher checks; remove @checks_session")
     if is_cached(view) and guard.has_caller:
         raise UnsafeRoute(f"{rule.rule}: its responses depend on the caller and must not be cached")
     parsers = {name: PARSERS[name](model) for name, model in models.items()}

@@ -56,5 +56,7 @@ def init_pages(app: Api, services: Services, prefix: str) -> None:
 def _refuse_unsafe(app: Api) -> None:
     for endpoint, view in app.view_functions.items():
         blueprint = app.blueprints.get(endpoint.rpartition(".")[0])
+        if isinstance(blueprint, Pages) and blueprint.needs_staff and getattr(view, "checks_session", False):
+            raise UnsafePage(f"{endpoint}: is for staff, whose session is checked before; remove @checks_session")
         if is_cached(view) and isinstance(blueprint, Pages) and blueprint.needs_caller:
             raise UnsafePage(f"{endpoint}: its page depends on the caller and must not be cached")

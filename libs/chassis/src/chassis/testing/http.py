@@ -24,10 +24,14 @@ def closing(app: Api) -> Iterator[Api]:
 
 
 def bearer(
-    user_id: str = "u-1", username: str = "alice", session_id: str = "s-1", secret: str = LOCAL_SECRET
+    user_id: str = "u-1",
+    username: str = "alice",
+    session_id: str = "s-1",
+    secret: str = LOCAL_SECRET,
+    roles: tuple[str, ...] = (),
 ) -> dict[str, str]:
     """Return an Authorization header with a valid demo token."""
-    token = DemoTokens((secret,), 900).sign(Caller(user_id, username, session_id))
+    token = DemoTokens((secret,), 900).sign(Caller(user_id, username, session_id, roles))
     return {"Authorization": f"Bearer {token}"}
 
 

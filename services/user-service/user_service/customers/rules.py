@@ -1,0 +1,9 @@
+"""Problems of changes to a customer's account."""
+
+from __future__ import annotations
+
+from chassis.problems import Conflict
+
+
+class IsStaff(Conflict):
+    code, error = "is_staff", "this account belongs to the staff: the command `user-service staff` changes it"

@@ -1,0 +1,1 @@
+"""Who belongs to the staff; changed by commands on the machine alone."""
