@@ -14,7 +14,7 @@ from chassis.http.openapi import Api
 from chassis.testing.http import closing
 from chassis.testing.postgres import migrated_database
 from order_service.catalog import importer
-from order_service.catalog.importer import Product
+from order_service.catalog.import_file import Product
 from order_service.settings import Settings as OrderSettings
 from user_service.accounts.passwords import Passwords
 from user_service.settings import Settings as UserSettings

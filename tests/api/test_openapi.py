@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from chassis.rate_limit.limiter import RateLimiter
 from chassis.testing.http import bearer
-from order_service.catalog.importer import Product
+from order_service.catalog.import_file import Product
 
 DOCUMENTS = Path(__file__).parents[2] / "docs" / "api"
 THOROUGH = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

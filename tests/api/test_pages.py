@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from chassis.pages.blueprint import Pages
 from chassis.rate_limit.limiter import RateLimiter
 from chassis.testing.http import bearer
-from order_service.catalog.importer import Product
+from order_service.catalog.import_file import Product
 
 THOROUGH = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 ACCOUNT = {"username": "page-tester", "password": "correct horse battery"}

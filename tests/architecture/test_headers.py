@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 import order_service
 from chassis.testing.http import closing
-from order_service.catalog.importer import Product
+from order_service.catalog.import_file import Product
 from order_service.settings import Settings as OrderSettings
 
 SHOP = "https://shop.example"

@@ -14,7 +14,7 @@ from chassis.http.openapi import Api
 from chassis.rate_limit.limiter import RateLimiter
 from chassis.testing.postgres import empty, operating
 from order_service.catalog import importer
-from order_service.catalog.importer import Product
+from order_service.catalog.import_file import Product
 
 from .documents import Operation
 

@@ -23,7 +23,7 @@ from chassis.settings import LOCAL_SECRET
 from chassis.testing.http import bearer, closing
 from chassis.testing.postgres import APP, OWNER, migrated_database
 from order_service.catalog import importer
-from order_service.catalog.importer import Product
+from order_service.catalog.import_file import Product
 from order_service.settings import Settings as OrderSettings
 from user_service.accounts.passwords import ARGON2ID
 from user_service.accounts.rules import username_digest

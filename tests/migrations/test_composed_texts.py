@@ -9,7 +9,7 @@ from chassis.db import migrations
 from chassis.db.database import Database
 from chassis.testing.postgres import fresh_database
 from order_service.catalog import importer
-from order_service.catalog.importer import Product
+from order_service.catalog.import_file import Product
 from order_service.catalog.queries import list_products
 
 

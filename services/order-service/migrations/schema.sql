@@ -1,16 +1,5 @@
 -- What the migrations make. Written by `make schema`.
 
-CREATE TABLE public.audit_entries (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    at timestamp with time zone DEFAULT now() NOT NULL,
-    staff_id text,
-    staff_name text,
-    action text NOT NULL,
-    subject text NOT NULL,
-    before jsonb,
-    after jsonb
-);
-
 CREATE TABLE public.ended_sessions (
     session_id text NOT NULL,
     ended_at timestamp with time zone NOT NULL
@@ -66,7 +55,13 @@ CREATE TABLE public.products (
     price_minor bigint NOT NULL,
     currency text NOT NULL,
     stock integer NOT NULL,
-    search tsvector GENERATED ALWAYS AS ((setweight(to_tsvector('english'::regconfig, name), 'A'::"char") || setweight(to_tsvector('english'::regconfig, description), 'B'::"char"))) STORED NOT NULL,
+    search tsvector DEFAULT ''::tsvector NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    images text[],
+    tax_class text DEFAULT 'standard'::text NOT NULL,
+    group_id text,
+    options jsonb,
+    indexed_as text,
     CONSTRAINT products_price_never_negative CHECK ((price_minor >= 0)),
     CONSTRAINT products_stock_never_negative CHECK ((stock >= 0))
 )
@@ -74,11 +69,23 @@ WITH (fillfactor='70');
 
 COMMENT ON COLUMN public.products."position" IS 'the catalogue''s own order';
 
-COMMENT ON COLUMN public.products.price_minor IS 'hundredths of the currency';
+COMMENT ON COLUMN public.products.price_minor IS 'in the smallest unit of the currency';
 
 COMMENT ON COLUMN public.products.currency IS 'ISO 4217';
 
 COMMENT ON COLUMN public.products.stock IS 'units that can still be sold';
+
+COMMENT ON COLUMN public.products.search IS 'written by catalog/search.py';
+
+COMMENT ON COLUMN public.products.active IS 'an inactive product is neither listed nor sold';
+
+COMMENT ON COLUMN public.products.images IS 'URLs; NULL: none';
+
+COMMENT ON COLUMN public.products.group_id IS 'shared by the variants of one article';
+
+COMMENT ON COLUMN public.products.options IS 'what tells a variant from others, such as {"Size": "M"}; NULL: nothing';
+
+COMMENT ON COLUMN public.products.indexed_as IS 'language and version of search; NULL: not yet written';
 
 ALTER TABLE public.products ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.products_position_seq
@@ -96,8 +103,28 @@ CREATE TABLE public.session_feed (
     CONSTRAINT session_feed_has_one_row CHECK (singleton)
 );
 
-ALTER TABLE ONLY public.audit_entries
-    ADD CONSTRAINT audit_entries_pkey PRIMARY KEY (id);
+CREATE TABLE public.stock_movements (
+    product_id text NOT NULL,
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    kind text NOT NULL,
+    units integer NOT NULL,
+    order_id uuid,
+    reason text,
+    CONSTRAINT stock_movements_kind_known CHECK ((kind = ANY (ARRAY['opening'::text, 'sale'::text, 'cancellation'::text, 'adjustment'::text, 'import'::text, 'refund'::text]))),
+    CONSTRAINT stock_movements_move_something CHECK ((units <> 0))
+);
+
+COMMENT ON TABLE public.stock_movements IS 'the sum of a product''s units is its stock';
+
+ALTER TABLE public.stock_movements ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.stock_movements_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 ALTER TABLE ONLY public.ended_sessions
     ADD CONSTRAINT ended_sessions_pkey PRIMARY KEY (session_id);
@@ -123,15 +150,16 @@ ALTER TABLE ONLY public.products
 ALTER TABLE ONLY public.session_feed
     ADD CONSTRAINT session_feed_pkey PRIMARY KEY (singleton);
 
-CREATE INDEX audit_entries_by_staff ON public.audit_entries USING btree (staff_id, id);
-
-CREATE INDEX audit_entries_by_subject ON public.audit_entries USING btree (subject, id);
+ALTER TABLE ONLY public.stock_movements
+    ADD CONSTRAINT stock_movements_pkey PRIMARY KEY (product_id, id);
 
 CREATE INDEX ended_sessions_by_time ON public.ended_sessions USING btree (ended_at);
 
 CREATE INDEX orders_by_buyer ON public.orders USING btree (buyer_id, id);
 
 CREATE INDEX products_by_category ON public.products USING btree (category, "position");
+
+CREATE INDEX products_by_group ON public.products USING btree (group_id, "position") WHERE (group_id IS NOT NULL);
 
 CREATE INDEX products_by_name ON public.products USING btree (lower(name), "position");
 

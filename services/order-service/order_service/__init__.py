@@ -10,6 +10,7 @@ from chassis.server.health import schema_check
 from order_service.audit.routes import audit
 from order_service.catalog.pages import catalog_pages
 from order_service.catalog.routes import catalog
+from order_service.catalog.staff_routes import products
 from order_service.orders.basket_pages import basket_pages
 from order_service.orders.pages import order_pages
 from order_service.orders.routes import orders
@@ -22,7 +23,7 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 def create_app(settings: Settings) -> Api:
     """Return the service's app and start its session feed."""
     app = api("order-service", title="Order service", version="1.0.0", port=5002)
-    for blueprint in (catalog, orders, audit):
+    for blueprint in (catalog, products, orders, audit):
         app.register_api(blueprint)
     for pages in (catalog_pages, basket_pages, order_pages):
         app.register_blueprint(pages)

@@ -1,15 +1,11 @@
-"""The command line of order-service: `migrate` and `catalog`."""
+"""The command line of order-service: `migrate`, `catalog` and `stock`."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import click
 
-from chassis.db.cli import database_url, migrate_command
-from order_service import MIGRATIONS
-from order_service.catalog import importer
+from chassis.db.cli import migrate_command
+from order_service import MIGRATIONS, commands
 
 
 @click.group()
@@ -17,30 +13,10 @@ def cli() -> None:
     """Work on order-service's database."""
 
 
-cli.add_command(migrate_command("order-service", MIGRATIONS))
-
-
-@cli.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Check the whole file and say what would change; change nothing.")
-@click.option("--if-empty", is_flag=True, help="Do nothing when the catalogue holds products already.")
-@database_url
-def catalog(file: Path, database_url: str, dry_run: bool, if_empty: bool) -> None:
-    """Import products from a CSV FILE: id,name,description,category,price,currency,stock.
-
-    New products are added in the file's order, known ones are updated, others stay as they are.
-    A file with one bad row is refused whole.
-    """
-    try:
-        products = importer.read(file, progress=_progress)
-    except importer.BadFile as refusal:
-        sys.exit(f"{file}: nothing imported\n{refusal}")
-    result = importer.write(database_url, products, dry_run=dry_run, only_if_empty=if_empty)
-    click.echo(result)
-
-
-def _progress(total: int) -> importer.Progress:
-    return click.progressbar(length=total, label="Reading", file=sys.stderr, hidden=not sys.stderr.isatty())
+migrate = migrate_command("order-service", MIGRATIONS)
+cli.add_command(migrate)
+cli.add_command(commands.catalog)
+cli.add_command(commands.stock_group)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from chassis import settings
+
+# The text search configurations of PostgreSQL 18.
+# fmt: off
+SearchLanguage = Literal[
+    "simple", "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "estonian", "finnish", "french",
+    "german", "greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali", "norwegian",
+    "portuguese", "romanian", "russian", "serbian", "spanish", "swedish", "tamil", "turkish", "yiddish",
+]
+# fmt: on
 
 
 class Settings(settings.Settings):
@@ -18,6 +27,9 @@ class Settings(settings.Settings):
         pattern=r"^https?://",
         examples=["http://user-service:5001"],
         description="where its feed and keys are",
+    )
+    search_language: SearchLanguage = Field(
+        default="english", description="whose word forms and stop words the search knows; after a change, run `migrate`"
     )
     session_feed_max_age_seconds: int = Field(
         default=900, ge=0, description="signed-in callers are refused when the feed is older; 0: never"

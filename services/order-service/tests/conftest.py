@@ -14,7 +14,8 @@ from chassis.testing.postgres import empty, migrated_database, operating
 from order_service import MIGRATIONS, create_app
 from order_service.catalog import importer
 from order_service.catalog.categories import Categories
-from order_service.catalog.importer import Product
+from order_service.catalog.import_file import Product
+from order_service.catalog.importer import Plan
 from order_service.services import Services
 from order_service.settings import Settings
 
@@ -82,7 +83,7 @@ def stock(app: Flask, settings: Settings) -> Callable[..., None]:
             Product(key, f"Product {key}", "", "Things", price_minor, currency, amount)
             for key, amount in amounts.items()
         ]
-        importer.write(settings.database_url, [*products, *simple])
+        importer.write(settings.database_url, [*products, *simple], Plan(stock="set"))
 
     return put
 

@@ -32,7 +32,9 @@ def shop() -> Response:
     given = {name: request.args[name] for name in (*_FILTERS, "after") if request.args.get(name, "").strip()}
     query = ProductQuery.model_validate(given | {"limit": str(PAGE_SIZE)})
     services = current_services()
-    documents, next_cursor = queries.list_products(services.database, **query.model_dump())
+    documents, next_cursor = queries.list_products(
+        services.database, language=services.settings.search_language, **query.model_dump()
+    )
     return page(
         "catalog/shop.html",
         cache_control=PUBLIC,

@@ -7,13 +7,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from chassis.db.database import Database
-from chassis.http.pagination import decode_cursor, encode_cursor
+from chassis.http.pagination import BadCursor, decode_cursor, encode_cursor
 from chassis.problems import NotFound
 from order_service import money
-
-DOCUMENT = f"""to_json((SELECT d FROM (SELECT
-    p.id, p.name, p.description, p.category, {money.sql("p.price_minor")} AS price, p.currency, p.stock AS available
-) AS d))::text"""
+from order_service.catalog import search
+from order_service.catalog.documents import DOCUMENT, staff_document
 
 
 class SortOrder(NamedTuple):
@@ -33,28 +31,52 @@ class SortOrder(NamedTuple):
         return ", ".join(f"{column} {self.direction}" for column in self.columns)
 
 
-RELEVANCE = "-(ts_rank(p.search, websearch_to_tsquery('english', %(q)s)) * 1000000)::int"
 ORDERS = {
     "position": SortOrder(("p.position",), (int,)),
-    "relevance": SortOrder((RELEVANCE, "p.position"), (int, int)),
+    "relevance": SortOrder(("-(ts_rank(p.search, asked.ranked) * 1000000)::int", "p.position"), (int, int)),
     "name": SortOrder(("lower(p.name)", "p.position"), (str, int)),
     "price": SortOrder(("p.price_minor", "p.position"), (int, int)),
     "-price": SortOrder(("p.price_minor", "p.position"), (int, int), "DESC"),
 }
+_PRICE = money.sql("p.price_minor", "p.currency")
+FILTERS = {
+    "q": "p.search @@ asked.required",
+    "category": "p.category = %(category)s",
+    "group": "p.group_id = %(group)s",
+    "active": "p.active = %(active)s",
+    "in_stock": "(p.stock > 0) = %(in_stock)s",
+    "price_min": f"{_PRICE} >= %(price_min)s",
+    "price_max": f"{_PRICE} <= %(price_max)s",
+}
+"""The condition of each parameter of a list."""
 
 
-def list_products(
-    db: Database, *, q: str | None, category: str | None, sort: str | None, limit: int, after: str | None
+def list_products(db: Database, *, language: str, **parameters: Any) -> tuple[Sequence[str], str | None]:
+    """Return the documents of one page of what is sold and the cursor of the next page, None on the last.
+
+    The parameters are those of ProductQuery.
+    """
+    return fetch_page(db, DOCUMENT, language=language, active=True, **parameters)
+
+
+def list_for_staff(db: Database, *, language: str, **parameters: Any) -> tuple[Sequence[str], str | None]:
+    """Return the documents of one page of all products; the parameters are those of StaffProductQuery."""
+    return fetch_page(db, staff_document("p"), language=language, **parameters)
+
+
+def fetch_page(
+    db: Database, document: str, *, language: str, sort: str | None, limit: int, after: str | None, **filters: Any
 ) -> tuple[Sequence[str], str | None]:
-    """Return the documents of one page and the cursor of the next page, None on the last."""
-    order = ORDERS[sort or ("relevance" if q else "position")]
-    parameters: dict[str, Any] = {"limit": limit + 1, "q": q, "category": category}
+    """Return one page of documents; a filter that is None does not apply."""
+    asked = {name: value for name, value in filters.items() if value is not None}
+    order = ORDERS[sort or ("relevance" if "q" in asked else "position")]
+    parameters = {"limit": limit + 1, **asked}
+    if "q" in asked:
+        parameters |= {"language": language, **search.ask(asked["q"])._asdict()}
     if after is not None:
         keys = decode_cursor(after, *order.kinds)
         parameters |= {f"key{number}": key for number, key in enumerate(keys)}
-    rows = db.fetch_all(
-        _page(order, searched=bool(q), filtered=bool(category), continued=after is not None), parameters
-    )
+    rows = db.fetch_all(_page(document, order, tuple(asked), continued=after is not None), parameters)
     next_key = encode_cursor(*rows[limit - 1][1:]) if len(rows) > limit else None
     return [row.document for row in rows[:limit]], next_key
 
@@ -76,20 +98,46 @@ def get_products(db: Database, *, product_ids: Sequence[str]) -> list[str]:
     return [row.document for row in db.fetch_all(SOME, {"ids": list(product_ids)})]
 
 
+def get_for_staff(db: Database, *, product_id: str) -> str:
+    row = db.fetch_one(ONE_FOR_STAFF, {"id": product_id})
+    if row is None:
+        raise NotFound
+    return str(row.document)
+
+
+def list_movements(db: Database, *, product_id: str, limit: int, after: str | None) -> tuple[Sequence[str], str | None]:
+    """Return the documents of one page of a product's stock movements, newest first, and the next page's cursor."""
+    before = None if after is None else decode_cursor(after, int)[0]
+    if before is not None and not 0 <= before <= _LARGEST_NUMBER:
+        raise BadCursor
+    rows = db.fetch_all(MOVEMENTS, {"id": product_id, "before": before, "limit": limit + 1})
+    if not rows and db.fetch_one(ONE_FOR_STAFF, {"id": product_id}) is None:
+        raise NotFound
+    next_key = encode_cursor(rows[limit - 1].id) if len(rows) > limit else None
+    return [row.document for row in rows[:limit]], next_key
+
+
 @cache
-def _page(order: SortOrder, *, searched: bool, filtered: bool, continued: bool) -> str:
-    conditions = {
-        "p.search @@ websearch_to_tsquery('english', %(q)s)": searched,
-        "p.category = %(category)s": filtered,
-        order.beyond: continued,
-    }
-    where = " AND ".join(condition for condition, asked in conditions.items() if asked) or "TRUE"
+def _page(document: str, order: SortOrder, filters: tuple[str, ...], *, continued: bool) -> str:
+    conditions = [FILTERS[name] for name in filters] + [order.beyond] * continued
     return (
-        f"SELECT {DOCUMENT} AS document, {', '.join(order.columns)} FROM products p"
-        f" WHERE {where} ORDER BY {order.by} LIMIT %(limit)s"
+        f"SELECT {document} AS document, {', '.join(order.columns)} FROM products p"
+        f"{f' CROSS JOIN ({search.QUERY}) AS asked' if 'q' in filters else ''}"
+        f" WHERE {' AND '.join(conditions) or 'TRUE'} ORDER BY {order.by} LIMIT %(limit)s"
     )
 
 
-CATEGORIES = "SELECT category, count(*) AS products FROM products GROUP BY category ORDER BY lower(category), category"
-ONE = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = %(id)s"
-SOME = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = ANY (%(ids)s)"
+CATEGORIES = """
+SELECT category, count(*) AS products FROM products WHERE active GROUP BY category ORDER BY lower(category), category
+"""
+ONE = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = %(id)s AND p.active"
+SOME = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = ANY (%(ids)s) AND p.active"
+ONE_FOR_STAFF = f"SELECT {staff_document('p')} AS document FROM products p WHERE p.id = %(id)s"
+_LARGEST_NUMBER = 2**63 - 1
+MOVEMENTS = """
+SELECT id, json_build_object(
+    'at', at, 'kind', kind, 'units', units, 'order_id', 'o-' || replace(order_id::text, '-', ''), 'reason', reason
+)::text AS document
+FROM stock_movements WHERE product_id = %(id)s AND id < coalesce(CAST(%(before)s AS bigint), 9223372036854775807)
+ORDER BY id DESC LIMIT %(limit)s
+"""

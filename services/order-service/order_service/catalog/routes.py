@@ -24,7 +24,9 @@ catalog = public("catalog", __name__)
 @cached
 def list_products(services: Services, query: ProductQuery) -> JsonResponse:
     """List the products, a page at a time; search, filter, sort."""
-    documents, next_cursor = queries.list_products(services.database, **query.model_dump())
+    documents, next_cursor = queries.list_products(
+        services.database, language=services.settings.search_language, **query.model_dump()
+    )
     return with_etag(json_page(documents, next_cursor))
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import orjson
 
 from chassis.db.database import Database
 from chassis.pages.basket import Line
+from order_service import money
 from order_service.catalog import queries
 
 
 class BasketLine(NamedTuple):
-    """A product in the basket; `seen` is the price in hundredths that the visitor last saw."""
+    """A product in the basket; `seen` is the price that the visitor last saw. Prices are in the smallest unit."""
 
     product: dict[str, Any]
     qty: int
@@ -21,7 +23,7 @@ class BasketLine(NamedTuple):
 
     @property
     def price(self) -> int:
-        return hundredths(self.product["price"])
+        return money.to_minor(self.product["price"], self.product["currency"])
 
     @property
     def is_short(self) -> bool:
@@ -29,8 +31,11 @@ class BasketLine(NamedTuple):
 
     @property
     def total(self) -> int:
-        """The price of all units in hundredths."""
+        """The price of all units."""
         return self.price * self.qty
+
+    def amount(self, minor: int) -> Decimal:
+        return money.amount(minor, self.product["currency"])
 
 
 class Basket(NamedTuple):
@@ -49,8 +54,12 @@ class Basket(NamedTuple):
 
     @property
     def total(self) -> int:
-        """The sum in hundredths."""
+        """The sum in the currency's smallest unit."""
         return sum(line.total for line in self.lines)
+
+    @property
+    def amount(self) -> Decimal:
+        return money.amount(self.total, self.currency)
 
     @property
     def can_be_ordered(self) -> bool:
@@ -68,7 +77,3 @@ def look_up(db: Database, lines: Sequence[Line]) -> Basket:
         BasketLine(products[line.product_id], line.qty, line.price) for line in lines if line.product_id in products
     ]
     return Basket(found, len(lines) - len(found))
-
-
-def hundredths(price: float) -> int:
-    return round(price * 100)

@@ -17,12 +17,12 @@ def order(lines: str = WRITTEN_LINES) -> str:
     o.buyer_name AS "user",
     o.status,
     (SELECT array_agg(i) FROM (
-        SELECT product_id, name, {money.sql("unit_price_minor")} AS unit_price, qty,
-               {money.sql("unit_price_minor * qty")} AS line_total
+        SELECT product_id, name, {money.sql("unit_price_minor", "o.currency")} AS unit_price, qty,
+               {money.sql("unit_price_minor * qty", "o.currency")} AS line_total
         FROM {lines} AS l ORDER BY line
     ) AS i) AS items,
     o.currency,
-    {money.sql("o.total_minor")} AS total,
+    {money.sql("o.total_minor", "o.currency")} AS total,
     o.ship_to,
     o.placed_at,
     (SELECT array_agg(h) FROM jsonb_to_recordset(o.history) AS h(status text, at timestamptz)) AS history

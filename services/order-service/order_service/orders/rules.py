@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from chassis.problems import Conflict, InvalidRequest, Unavailable, Unprocessable
+from chassis.problems import Conflict, InvalidRequest, Unprocessable
+from order_service.refusals import FeedTooOld as FeedTooOld  # noqa: PLC0414 - for the routes
 
 MOST_LINES = 50
 LARGEST_QTY = 999
@@ -60,10 +61,6 @@ class KeyReused(Unprocessable):
 class StillInFlight(Conflict):
     code, error = "request_in_flight", "a request with this idempotency key is still being worked on"
     headers = (("Retry-After", "1"),)
-
-
-class FeedTooOld(Unavailable):
-    code, error = "session_feed_too_old", "it cannot be checked now whether your session has ended, try again"
 
 
 class OnShelf(NamedTuple):

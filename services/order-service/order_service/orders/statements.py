@@ -33,7 +33,8 @@ asked AS (
 -- A key that was used before locks nothing: what it was answered stands.
 shelf AS (
     SELECT id, name, price_minor, currency, stock FROM products
-    WHERE id = ANY (CAST((SELECT CAST(%(product_ids)s AS text[])) AS text[])) AND NOT EXISTS (SELECT FROM earlier)
+    WHERE id = ANY (CAST((SELECT CAST(%(product_ids)s AS text[])) AS text[])) AND active
+        AND NOT EXISTS (SELECT FROM earlier)
     ORDER BY id FOR NO KEY UPDATE
 ),
 lines AS (
@@ -68,6 +69,10 @@ written AS (
 -- when the locked row, which it looks at next, has had goods returned to it meanwhile.
 taken AS (
     UPDATE products SET stock = lines.remaining FROM claim CROSS JOIN lines WHERE products.id = lines.product_id
+),
+moved AS (
+    INSERT INTO stock_movements (product_id, kind, units, order_id)
+    SELECT product_id, 'sale', -qty, claim.id FROM claim CROSS JOIN lines
 )
 SELECT coalesce({documents.ORDER_ID}, earlier.order_id) AS order_id, coalesce(o.receipt, earlier.receipt) AS receipt,
        earlier.fingerprint, buyer.erased,
@@ -98,6 +103,11 @@ returned AS (
     UPDATE products SET stock = stock + qty
     FROM order_lines JOIN o ON order_id = o.id
     WHERE products.id = product_id AND products.id IN (SELECT id FROM shelf)
+    RETURNING product_id, qty, order_id
+),
+moved AS (
+    INSERT INTO stock_movements (product_id, kind, units, order_id)
+    SELECT product_id, 'cancellation', qty, order_id FROM returned
 )
 SELECT status, (SELECT {documents.order()} FROM o) AS document FROM target
 """)

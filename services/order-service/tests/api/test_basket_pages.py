@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from chassis.testing.http import messages
-from order_service.catalog.importer import Product
+from order_service.catalog.import_file import Product
 
 
 def cookie(browser: FlaskClient) -> str:

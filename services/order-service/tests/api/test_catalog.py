@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from order_service.catalog import categories
-from order_service.catalog.importer import Product
+from order_service.catalog.import_file import Product
 
 MOUSE = Product("p1", "Wireless Mouse", "Quiet mouse for the desk.", "Computers", 1999, "EUR", 5)
 KEYBOARD = Product("p2", "Keyboard", "Loud, and good with a mouse.", "Computers", 5949, "EUR", 0)

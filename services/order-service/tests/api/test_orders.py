@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from chassis.testing.http import bearer
-from order_service.catalog.importer import Product
+from order_service.catalog.import_file import Product
 
 ALICE, BOB = bearer("u-alice", "alice"), bearer("u-bob", "bob")
 

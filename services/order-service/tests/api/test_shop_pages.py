@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from order_service.catalog.importer import Product
+from order_service.catalog.import_file import Product
 from order_service.catalog.pictures import DRAWINGS, HUES
 
 NASTY = Product("x1", '<script>alert("1")</script>', "</p><b>bold</b> & 'quoted'", '<i>"Odd" & more', 100, "EUR", 5)

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 import werkzeug.urls  # noqa: F401 - registers the error handler "werkzeug.url_quote"
+from flask_openapi3.models import RawModel
 from pydantic import BaseModel
 from werkzeug.http import parse_options_header
 
@@ -16,6 +17,7 @@ from chassis.context import Caller, Services
 from chassis.problems import BodyTooLarge, InvalidRequest, UnsupportedMediaType
 
 LARGEST_BODY = 64 * 1024
+LARGEST_FILE = 16 * 1024 * 1024
 JSON = "application/json"
 # What advertising, mail and analytics append to links to the shop; no route reads it.
 TRACKING = re.compile(
@@ -61,6 +63,24 @@ def parse_body(model: type[BaseModel]) -> Parser:
     return lambda request: model.model_validate(_json_object(request.environ))
 
 
+class FileBody(RawModel):
+    """A request body that is a file of one of `mimetypes`; `content` are its bytes."""
+
+    content: bytes
+
+
+def parse_file(model: type[FileBody]) -> Parser:
+    def parse(request: Request) -> FileBody:
+        media_type = parse_options_header(request.environ.get("CONTENT_TYPE", ""))[0].lower()
+        if media_type not in model.mimetypes:
+            raise UnsupportedMediaType(f"the body must be a file, sent as {' or '.join(model.mimetypes)}")
+        file = model(request.environ)
+        file.content = _read_body(request.environ, LARGEST_FILE)
+        return file
+
+    return parse
+
+
 PARSERS: dict[str, Callable[[Any], Parser]] = {
     "services": lambda _: lambda request: request.services,
     "caller": lambda _: lambda request: request.caller,
@@ -68,6 +88,7 @@ PARSERS: dict[str, Callable[[Any], Parser]] = {
     "query": parse_query,
     "header": parse_header,
     "body": parse_body,
+    "raw": parse_file,
 }
 """What a route's function may declare by a parameter's name."""
 
@@ -97,16 +118,16 @@ def _json_object(environ: Environ) -> dict[str, Any]:
     return parsed
 
 
-def _read_body(environ: Environ) -> bytes:
+def _read_body(environ: Environ, largest: int = LARGEST_BODY) -> bytes:
     """Return the body; raise BodyTooLarge, before reading when the declared length is too large."""
     if "HTTP_TRANSFER_ENCODING" in environ:
-        body: bytes = environ["wsgi.input"].read(LARGEST_BODY + 1)
-        if len(body) > LARGEST_BODY:
+        body: bytes = environ["wsgi.input"].read(largest + 1)
+        if len(body) > largest:
             raise BodyTooLarge
         return body
     length = environ.get("CONTENT_LENGTH", "")
     declared = int(length) if length.isdecimal() else 0
-    if declared > LARGEST_BODY:
+    if declared > largest:
         raise BodyTooLarge
     return environ["wsgi.input"].read(declared) if declared else b""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
+from urllib.parse import quote, unquote
 
 from flask import Response
 
@@ -13,11 +14,11 @@ from chassis.settings import Settings
 MOST_LINES = 50  # as many as one order takes
 _KEPT_SECONDS = 30 * 86_400
 _LONGEST = 3500  # browsers refuse a cookie of more than 4096 bytes
-_LINE = re.compile(r"([A-Za-z0-9._-]{1,100}):([0-9]{1,3}):([0-9]{1,12})")
+_LINE = re.compile(r"([A-Za-z0-9._~%-]{1,1200}):([0-9]{1,3}):([0-9]{1,12})")
 
 
 class Line(NamedTuple):
-    """One product in the basket; `price` is what the visitor saw, in hundredths."""
+    """One product in the basket; `price` is what the visitor saw, in the currency's smallest unit."""
 
     product_id: str
     qty: int
@@ -32,13 +33,13 @@ def read_basket(settings: Settings) -> list[Line]:
     """Return the lines of the basket, MOST_LINES at most; those that are not ours are left out."""
     text = BASKET.read(settings)
     found = map(_LINE.fullmatch, text.split("|")) if text else ()
-    lines = {match[1]: Line(match[1], int(match[2]), int(match[3])) for match in found if match and int(match[2])}
-    return list(lines.values())[:MOST_LINES]
+    read = [Line(unquote(match[1]), int(match[2]), int(match[3])) for match in found if match and int(match[2])]
+    return list({line.product_id: line for line in read}.values())[:MOST_LINES]
 
 
 def write_basket(response: Response, settings: Settings, lines: list[Line]) -> None:
     """Store the basket; raise BasketFull."""
-    text = "|".join(f"{line.product_id}:{line.qty}:{line.price}" for line in lines)
+    text = "|".join(f"{quote(line.product_id, safe='')}:{line.qty}:{line.price}" for line in lines)
     if len(text) > _LONGEST or len(lines) > MOST_LINES:
         raise BasketFull
     if lines:

@@ -7,8 +7,9 @@ from functools import cache, lru_cache
 
 from babel import Locale
 from babel.dates import format_date, format_time, get_timezone
-from babel.numbers import format_currency
+from babel.numbers import parse_pattern
 
+from chassis.currencies import decimals
 from chassis.http.postal import COUNTRIES
 from chassis.pages.brand import BRAND
 
@@ -18,7 +19,10 @@ _ZONE = get_timezone(BRAND.time_zone)
 
 @lru_cache(maxsize=10_000)
 def price(amount: float, currency: str) -> str:
-    return str(format_currency(amount, currency, locale=LOCALE))
+    pattern = parse_pattern(LOCALE.currency_formats["standard"])
+    digits = decimals(currency)  # of ISO 4217: Unicode's are fewer, such as none for the forint
+    pattern.frac_prec = (digits, digits)
+    return str(pattern.apply(amount, LOCALE, currency=currency, currency_digits=False))
 
 
 def date(at: datetime | str) -> str:
