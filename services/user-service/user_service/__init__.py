@@ -8,7 +8,9 @@ from chassis.app import init_app, open_database
 from chassis.http.openapi import Api, api
 from chassis.server.health import schema_check
 from user_service.accounts.routes import registration
+from user_service.audit.pages import audit_pages
 from user_service.audit.routes import audit
+from user_service.customers.pages import customer_pages
 from user_service.customers.routes import customers
 from user_service.passkeys.pages import passkey_pages, passkey_sign_in
 from user_service.profile.pages import profile_pages
@@ -29,6 +31,8 @@ def create_app(settings: Settings) -> Api:
     for blueprint in (registration, sign_in, own_sessions, own_profile, for_services, second_factor, customers, audit):
         app.register_api(blueprint)
     for pages in (session_pages, sign_up_pages, device_pages, profile_pages, passkey_pages, passkey_sign_in):
+        app.register_blueprint(pages)
+    for pages in (customer_pages, audit_pages):
         app.register_blueprint(pages)
     database = open_database(settings)
     checks = {"database": schema_check(database, MIGRATIONS)}
