@@ -18,6 +18,7 @@ import order_service
 import user_service
 from chassis.testing.postgres import migrated_database
 from localshop.shop import Shop
+from localshop.staff import PASSWORD_FILE, USERNAME, first_staff
 from localshop.testing import free_ports, fresh_folder
 from localshop.welcome import welcome
 
@@ -164,3 +165,15 @@ def test_the_commands_that_make_up_shows_place_an_order_of_64_88(shop: Shop, tmp
 
     assert written.count('"username":"ada"') == 1
     assert written.count('"total":64.88') == 1
+
+
+def test_staff_of_make_up_sign_in_with_the_kept_password(shop: Shop) -> None:
+    shown, file = first_staff(shop), shop.data / PASSWORD_FILE
+    assert shown == file.read_text().strip()
+    assert first_staff(shop) is None
+    account = {"username": USERNAME, "password": shown}
+    token = httpx.post(f"{shop.user.url}/login", json=account).raise_for_status().json()["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert httpx.get(f"{shop.user.url}/staff/customers", headers=headers).status_code == 200
+    assert httpx.get(f"{shop.order.url}/admin/audit", headers=headers).json() == []
+    file.unlink()

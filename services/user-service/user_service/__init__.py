@@ -15,6 +15,7 @@ from user_service.customers.routes import customers
 from user_service.passkeys.pages import passkey_pages, passkey_sign_in
 from user_service.profile.pages import profile_pages
 from user_service.profile.routes import own_profile
+from user_service.second_factor.pages import second_factor_pages
 from user_service.second_factor.routes import second_factor
 from user_service.services import connect
 from user_service.sessions.pages import device_pages, session_pages
@@ -30,7 +31,9 @@ def create_app(settings: Settings) -> Api:
     app = api("user-service", title="User service", version="1.0.0", port=5001)
     for blueprint in (registration, sign_in, own_sessions, own_profile, for_services, second_factor, customers, audit):
         app.register_api(blueprint)
-    for pages in (session_pages, sign_up_pages, device_pages, profile_pages, passkey_pages, passkey_sign_in):
+    for pages in (session_pages, sign_up_pages, device_pages, profile_pages):
+        app.register_blueprint(pages)
+    for pages in (passkey_pages, passkey_sign_in, second_factor_pages):
         app.register_blueprint(pages)
     for pages in (customer_pages, audit_pages):
         app.register_blueprint(pages)

@@ -17,6 +17,7 @@ from user_service.accounts.hashing import hashing_slots
 from user_service.accounts.passwords import Passwords
 from user_service.passkeys.challenges import Challenges
 from user_service.sessions import queries
+from user_service.sessions.pending import PendingSignIns
 from user_service.sessions.signing import Issuer, issuer
 from user_service.settings import Settings
 
@@ -29,6 +30,7 @@ class Services(context.Services):
     devices: TrustedDevices
     issuer: Issuer
     challenges: Challenges
+    pending: PendingSignIns
 
 
 def current_services() -> Services:
@@ -48,4 +50,5 @@ def connect(settings: Settings, database: Database) -> Services:
         devices=TrustedDevices(settings.service_credential),
         issuer=tokens,
         challenges=Challenges(settings.service_credential),
+        pending=PendingSignIns(settings.service_credential),
     )

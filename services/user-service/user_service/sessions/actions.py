@@ -13,6 +13,7 @@ from user_service.accounts import one_time_codes
 from user_service.accounts.passwords import Passwords
 from user_service.accounts.rules import username_digest
 from user_service.sessions import refresh_tokens, statements
+from user_service.sessions.pending import Pending
 from user_service.sessions.refresh_tokens import Client
 from user_service.sessions.rules import AccountDisabled, InvalidCredentials, InvalidRefreshToken, OtpRequired, OtpWrong
 
@@ -49,6 +50,14 @@ def check_password(db: Database, passwords: Passwords, *, username: str, passwor
     if user.disabled_at:
         raise AccountDisabled
     _upgrade_hash(db, passwords, user, password)
+    return user
+
+
+def find_pending(db: Database, *, pending: Pending) -> Row:
+    """Return the user whose password was right minutes ago, for `sign_in`; raise InvalidCredentials."""
+    user = db.fetch_one(statements.FIND_PENDING, pending._asdict())
+    if user is None:
+        raise InvalidCredentials
     return user
 
 

@@ -6,13 +6,14 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 from chassis.context import current_context
+from chassis.db.database import Row
 from chassis.rate_limit.limiter import client_network
 from chassis.rate_limit.policy import Rule
 from user_service.accounts.rules import account_key
 from user_service.services import Services
 from user_service.sessions import actions
 from user_service.sessions.refresh_tokens import Client
-from user_service.sessions.rules import InvalidCredentials, OtpWrong
+from user_service.sessions.rules import InvalidCredentials, OtpRequired, OtpWrong
 from user_service.sessions.schemas import LoginBody
 
 SIGNING_IN = Rule("login", failures=(InvalidCredentials,), limits_address=True)
@@ -37,11 +38,28 @@ def sign_in(services: Services, body: LoginBody) -> SignedIn:
         user = actions.check_password(
             services.database, services.passwords, username=body.username, password=body.password
         )
-        with services.rate_limiter.attempt(PROVING, user.id) if user.totp_secret else nullcontext():
-            opened = actions.sign_in(
-                services.database, user=user, otp=body.otp, user_agent=user_agent(), policy=services.issuer.session
-            )
+        opened = _prove(services, user, body.otp)
     return SignedIn(opened, services.devices.issue(account, device))
+
+
+def sign_in_with_code(services: Services, pending: str | None, device_token: str | None, otp: str) -> SignedIn:
+    """Open a session for a sign-in that waits for its code; raise InvalidCredentials, OtpWrong or TooManyRequests."""
+    user = actions.find_pending(services.database, pending=services.pending.read(pending))
+    opened = _prove(services, user, otp)
+    account = account_key(user.username)
+    return SignedIn(opened, services.devices.issue(account, services.devices.recognise(account, device_token)))
+
+
+def _prove(services: Services, user: Row, otp: str | None) -> actions.Opened:
+    """Open a session of a user whose password was right; raise OtpRequired with the note that says so."""
+    try:
+        with services.rate_limiter.attempt(PROVING, user.id) if user.totp_secret else nullcontext():
+            return actions.sign_in(
+                services.database, user=user, otp=otp, user_agent=user_agent(), policy=services.issuer.session
+            )
+    except OtpRequired as asked:
+        asked.pending = services.pending.issue(user)
+        raise
 
 
 def refresh(services: Services, refresh_token: str, session_id: str | None = None) -> actions.Opened:

@@ -6,7 +6,7 @@ from flask import Response, request
 
 from chassis.http.api import checks_session
 from chassis.pages.blueprint import public_pages, signed_in_pages
-from chassis.pages.cookies import DEVICE
+from chassis.pages.cookies import ACCOUNT_PATH, DEVICE, Cookie
 from chassis.pages.forgery import pass_on
 from chassis.pages.forms import Form, form_page, read_form, typed
 from chassis.pages.responses import go_to, page
@@ -15,11 +15,11 @@ from chassis.pages.visitors import SIGN_IN, caller
 from chassis.problems import InvalidToken, Problem, TooManyRequests
 from user_service.accounts.hashing import Busy
 from user_service.services import current_services
-from user_service.sessions import actions, limited, queries
+from user_service.sessions import actions, limited, pending, queries
 from user_service.sessions.cookies import forget_session, note_renewal, renew_session, replace_session, store_device
 from user_service.sessions.devices import device_name
-from user_service.sessions.rules import InvalidCredentials
-from user_service.sessions.schemas import LoginBody, SessionPath
+from user_service.sessions.rules import AccountDisabled, InvalidCredentials, OtpRequired, OtpWrong
+from user_service.sessions.schemas import CodeForm, LoginBody, SessionPath
 
 session_pages = public_pages("session pages", __name__, "/account")
 device_pages = signed_in_pages("device pages", __name__, "/account")
@@ -27,13 +27,17 @@ device_pages = signed_in_pages("device pages", __name__, "/account")
 device_pages.add_app_template_filter(device_name, "device")
 
 HOME = "/account"
+PENDING = Cookie("sign-in", ACCOUNT_PATH)
 _NOTICES = {
+    "expired": "That took too long. Please sign in again.",
     "deleted": "Your account is deleted.",
     "signed-out": "You are signed out.",
     "signed-up": "Your account is open. Please sign in.",
 }
 REFUSALS = {
     InvalidCredentials.code: "That username and password do not match.",
+    AccountDisabled.code: "This account is disabled. Please write to us.",
+    OtpWrong.code: "This code is wrong or was used before. Please wait for the next one.",
     TooManyRequests.code: "Too many attempts. Please wait a moment, then try again.",
     Busy.code: "Too many people are signing in right now. Please try again.",
 }
@@ -66,12 +70,51 @@ def sign_in() -> Response:
         return ask_again(form)
     try:
         signed_in = limited.sign_in(services, form.model)
+    except OtpRequired as asked:
+        response = go_to(with_next(f"{SIGN_IN}/code", following()))
+        PENDING.set(response, services.settings, asked.pending, pending.SECONDS)
+        return response
     except Problem as refused:
         return refused_form(form, refused)
-    response = go_to(page_url(following()))
+    return _signed_in(signed_in)
+
+
+def _signed_in(signed_in: limited.SignedIn) -> Response:
+    services, response = current_services(), go_to(page_url(following()))
     replace_session(response, services, signed_in.opened)
     store_device(response, services, signed_in.device_token)
     return response
+
+
+@session_pages.get("/sign-in/code")
+def ask_for_code() -> Response:
+    """Ask for the code of a sign-in whose password was right."""
+    if not PENDING.read(current_services().settings):
+        return go_to(with_next(SIGN_IN, following()))
+    return page("sessions/code.html", form=Form({}), following=following())
+
+
+@session_pages.post("/sign-in/code")
+def send_code() -> Response:
+    """Open a session and store it in cookies."""
+    services = current_services()
+    waiting = PENDING.read(services.settings)
+    if not waiting:
+        return go_to(with_next(SIGN_IN, following()))
+    form = read_form(CodeForm, typed(["otp"]))
+    if form.model:
+        try:
+            device = DEVICE.read(services.settings)
+            response = _signed_in(limited.sign_in_with_code(services, waiting, device, form.model.otp))
+        except InvalidCredentials:  # it took too long, or the password was changed
+            response = go_to(f"{with_next(SIGN_IN, following())}&done=expired")
+        except (OtpWrong, TooManyRequests) as refused:
+            form.refuse(REFUSALS[refused.code], "otp" if isinstance(refused, OtpWrong) else "")
+            form.answer_as(refused)
+            return form_page("sessions/code.html", form, following=following())
+        PENDING.delete(response, services.settings)
+        return response
+    return form_page("sessions/code.html", form, following=following())
 
 
 def refused_form(form: Form[LoginBody], refused: Problem) -> Response:

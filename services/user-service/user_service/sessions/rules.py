@@ -12,8 +12,9 @@ class InvalidCredentials(Unauthenticated):
 
 
 class OtpRequired(Unauthenticated):
-    """The password was right, and the account has a second factor."""
+    """The password was right, and the account has a second factor; `pending` is the note that says so."""
 
+    pending: str
     code, error = "otp_required", "send otp too: a code of your authenticator app, or a recovery code"
 
 

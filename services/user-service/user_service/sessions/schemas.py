@@ -38,6 +38,10 @@ class LoginBody(Shape):
     )
 
 
+class CodeForm(Shape):
+    otp: Otp
+
+
 class RefreshBody(Shape):
     refresh_token: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
 

@@ -8,6 +8,10 @@ FIND_USER = """
 SELECT id, username, password_hash, password_changed_at, disabled_at, totp_secret
 FROM users WHERE username_digest = %(digest)s
 """
+FIND_PENDING = """
+SELECT id, username, password_changed_at, totp_secret FROM users
+WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s AND disabled_at IS NULL AND deleted_at IS NULL
+"""
 
 # FOR SHARE reads the newest row after waiting for a change of it: no session may open after a new password, a deletion
 # or a disabling has ended all sessions, nor with the proofs of before a second factor was switched on.

@@ -38,9 +38,7 @@ def _staff(shop: Shop, password: str | None) -> str:
     file = shop.data / PASSWORD_FILE
     if password:
         return f"username {USERNAME}, password {password} (shown once, kept in {file})"
-    return (
-        f"username {USERNAME}, password in {file}" if file.exists() else "`user-service staff grant USERNAME` makes one"
-    )
+    return f"username {USERNAME}, password in {file}"
 
 
 def _post(url: str, body: dict[str, Any]) -> str:
