@@ -70,6 +70,12 @@ def server_module(checkout: Path) -> str:
     return "chassis.server" if new.exists() else "chassis.serve"
 
 
+def import_command(checkout: Path) -> tuple[str, ...]:
+    """Return the command that imports a catalogue, which older commits call differently."""
+    new = checkout / "services/order-service/order_service/commands.py"
+    return ("catalog", "import") if new.exists() else ("catalog",)
+
+
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     """Run PostgreSQL with durable commits in a new folder."""
@@ -101,7 +107,7 @@ def running(
         for name in SERVICES:
             shop[name] = service(server, name, label, checkout, {**_urls(shop), **(settings or {})})
             if name == "order-service":
-                shop[name].run("catalog", catalogue(server.folder.parent))
+                shop[name].run(*import_command(checkout), catalogue(server.folder.parent))
             shop[name].start()
         yield shop
     finally:

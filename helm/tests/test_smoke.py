@@ -91,7 +91,7 @@ def test_the_chart_tests_walk_through_the_shop(repository: Path, tmp_path: Path)
 
         products = tmp_path / "products.csv"
         products.write_text(CATALOGUE)
-        importing = [sys.executable, "-m", "order_service", "catalog", products]
+        importing = [sys.executable, "-m", "order_service", "catalog", "import", products]
         subprocess.run(importing, cwd=ROOT / "services/order-service", env=given, check=True, capture_output=True)
 
         full = walk(found, "order-service", addresses)

@@ -31,7 +31,17 @@ STAFF_ONLY = {
         "DELETE /staff/customers/<customer_id>/sessions",
         "DELETE /staff/customers/<customer_id>/sessions/<session_id>",
     },
-    "order-service": {"GET /admin/audit"},
+    "order-service": {
+        "GET /admin/audit",
+        "GET /admin/products",
+        "POST /admin/products",
+        "GET /admin/products/<product_id>",
+        "PATCH /admin/products/<product_id>",
+        "POST /admin/products/<product_id>/stock",
+        "GET /admin/products/<product_id>/stock-movements",
+        "POST /admin/products/import",
+        "GET /admin/products/export",
+    },
 }
 STAFF_PATHS = {"user-service": "/staff/", "order-service": "/admin/"}
 OPERATIONS = {"GET /", "GET /healthz", "GET /readyz", "GET /metrics"}

@@ -26,11 +26,15 @@ class Databases:
             return connection.execute(statement.encode(), values).rowcount
 
     def add_product(self, product_id: str, *, name: str = "Test lamp", stock: int = 100, price: int = 1000) -> str:
-        """Add a product at a price in hundredths; return its id."""
+        """Add a product at a price in cents; return its id."""
         self.removes(product_id)
         statement = """
-            INSERT INTO products (id, name, description, category, price_minor, currency, stock)
-            VALUES (%(id)s, %(name)s, '', 'Test', %(price)s, 'EUR', %(stock)s)"""
+            WITH p AS (
+                INSERT INTO products (id, name, description, category, price_minor, currency, stock, search)
+                VALUES (%(id)s, %(name)s, '', 'Test', %(price)s, 'EUR', %(stock)s, to_tsvector('english', %(name)s))
+                RETURNING id, stock
+            )
+            INSERT INTO stock_movements (product_id, kind, units) SELECT id, 'opening', stock FROM p WHERE stock <> 0"""
         self.run("order_service", statement, id=product_id, name=name, price=price, stock=stock)
         return product_id
 

@@ -27,7 +27,7 @@ def import_products(shop: Shop, folder: Path, *rows: list[str]) -> None:
     file = folder / "products.csv"
     with file.open("w", encoding="utf-8", newline="") as lines:
         csv.writer(lines).writerows([COLUMNS, *rows])
-    shop.order.run("catalog", file)
+    shop.order.run("catalog", "import", file)
 
 
 @pytest.fixture

@@ -18,6 +18,12 @@ from localshop.shop import Shop
 
 PRODUCTS = ("p1", "p2", "p3", "p4", "p5")
 PLENTY = 1_000_000
+RESTOCK = """
+WITH p AS (
+    UPDATE products SET stock = %(units)s WHERE id = ANY (%(products)s) RETURNING new.id, new.stock - old.stock AS moved
+)
+INSERT INTO stock_movements (product_id, kind, units) SELECT id, 'adjustment', moved FROM p WHERE moved <> 0
+"""
 PASSWORD = "violet-harbour-42"
 
 
@@ -116,7 +122,7 @@ class Environment:
 
 def restock(database_url: str, products: Sequence[str], units: int) -> None:
     with psycopg.connect(database_url) as connection:
-        connection.execute("UPDATE products SET stock = %s WHERE id = ANY (%s)", (units, list(products)))
+        connection.execute(RESTOCK, {"units": units, "products": list(products)})
 
 
 def sign_in(shop: Shop, username: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ class Deed(StrEnum):
     REFRESH = "refreshing a token"
     ERASE = "deleting an account"
     SECOND_FACTOR = "using or changing a second factor"
+    CATALOGUE = "changing the catalogue as staff"
     STAFF = "changing a customer's account as staff"
     PASSKEY = "adding, using, renaming or removing a passkey"
     ACCOUNT = "any other change of an account"
@@ -20,6 +21,8 @@ class Deed(StrEnum):
 ALONE = {
     "place_order": Deed.PLACE,
     "cancel_order": Deed.CANCEL,
+    "create_product": Deed.CATALOGUE,
+    "adjust_stock": Deed.CATALOGUE,
     "refresh_session": Deed.REFRESH,
     "offer_second_factor": Deed.SECOND_FACTOR,
     "register_user": Deed.ACCOUNT,
@@ -72,6 +75,8 @@ TOGETHER = {
         "advance_session_feed",
     ],
     "erase_late_orders": ["erase_orders"],
+    "change_product": ["change_product", "index_product"],
+    "import_catalog": [],  # its statements have no names: importer.py is also a command
 }
 """Transactions of several statements."""
 
@@ -83,6 +88,8 @@ _DEEDS = {
     "switch_on_second_factor": Deed.SECOND_FACTOR,
     "renew_recovery_codes": Deed.SECOND_FACTOR,
     "switch_off_second_factor": Deed.SECOND_FACTOR,
+    "change_product": Deed.CATALOGUE,
+    "import_catalog": Deed.CATALOGUE,
     "disable_account": Deed.STAFF,
     "enable_account": Deed.STAFF,
     "end_session_of_customer": Deed.STAFF,
@@ -98,7 +105,7 @@ def _points() -> Iterator[tuple[str, Deed]]:
         yield from ((f"{name}.before", deed), (f"{name}.after", deed))
     for transaction, statements in TOGETHER.items():
         deed = _DEEDS.get(transaction, Deed.ERASE)
-        yield f"{statements[0]}.before", deed
+        yield from ((f"{statement}.before", deed) for statement in statements[:1])
         yield from ((f"{statement}.after", deed) for statement in statements)
         yield f"{transaction}.committed", deed
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import psycopg
 
 from chaos.load import Load
+from order_service.catalog.stock import DIFFERENT
 
 UNITS = """
 SELECT p.id, p.stock + coalesce(sum(l.qty) FILTER (WHERE o.status = 'placed'), 0)
@@ -32,6 +33,7 @@ CONSISTENCY = {
     "totals that are not the sum of their lines": TOTAL_DISAGREES,
     "histories that disagree with the status": STATUS_DISAGREES,
     "products with less than nothing in stock": OVERSOLD,
+    "products whose movements do not add up to their stock": DIFFERENT,
 }
 ORDERS_OF_RUN = """
 SELECT idempotency_key, 'o-' || replace(id::text, '-', ''), status FROM orders WHERE starts_with(idempotency_key, %s)

@@ -14,6 +14,7 @@ from chaos.environment import Environment, restock
 from chaos.invariants import compare
 from chaos.report import Outcome
 from localshop.testing import free_ports
+from order_service.catalog.stock import DIFFERENT
 
 ROUNDS = 50
 BUYERS = 64
@@ -77,6 +78,7 @@ def fight(environment: Environment, number: int) -> Outcome:
             environment.tend_until(load.have_final_answers, patience=60)
         after = shelf(connection)
         lost, duplicated, findings = compare(connection, load)
+        assert connection.execute(DIFFERENT).fetchall() == []
     assert environment.bugs() == []
     assert findings[:20] == []
     assert after.sold - before.sold <= units

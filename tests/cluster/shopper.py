@@ -72,6 +72,6 @@ def import_catalogue(namespace: str) -> None:
     """Import the demo catalogue with enough stock for all tests."""
     header, *products = CATALOGUE.read_text().splitlines()
     plenty = "\n".join([header, *(f"{product.rpartition(',')[0]},1000000" for product in products), ""])
-    command = "cat > /tmp/products.csv && python -m order_service catalog /tmp/products.csv"
+    command = "cat > /tmp/products.csv && python -m order_service catalog import /tmp/products.csv"
     pod = ("-n", namespace, "exec", "-i", "deployment/order-service", "--", "sh", "-c", command)
     kubectl(*pod, input=plenty)

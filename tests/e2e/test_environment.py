@@ -45,7 +45,7 @@ def order_service(tmp_path: Path) -> Iterator[Service]:
         port, log = free_ports()[0], tmp_path / "order.log"
         service = Service("order-service", port=port, database_url=url, log=log, environment=LIBPQ | PYTHON)
         try:
-            service.run("catalog", products)
+            service.run("catalog", "import", products)
             service.start()
             yield service
         finally:

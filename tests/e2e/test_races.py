@@ -33,7 +33,7 @@ def urls(tmp_path: Path) -> Iterator[list[str]]:
             Service("order-service", port=port, database_url=database_url, log=log, environment={})
             for port in free_ports()
         ]
-        servers[0].run("catalog", products)
+        servers[0].run("catalog", "import", products)
         try:
             for server in servers:
                 server.launch()

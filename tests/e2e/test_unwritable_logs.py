@@ -80,7 +80,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
     products.write_text(CATALOGUE)
     with migrated_database("unwritable", MIGRATIONS) as url:
         service = Service("order-service", port=free_ports()[0], database_url=url, log=log, environment={})
-        service.run("catalog", products)
+        service.run("catalog", "import", products)
         yield service
 
 

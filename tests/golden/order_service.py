@@ -49,7 +49,120 @@ MORE_PAGES = [
 ]
 UNKNOWN = ["/nothing", "//", "/favicon.ico", "/%ff", "/%00", "/%2F", "/products/p1/x", "/orders/a/b/c"]
 
-STAFF_CALLS = [Call("GET", "/admin/audit")]
+LAMP = {"id": "lamp", "name": "Lamp", "category": "Home", "price": 12.5, "currency": "EUR", "stock": 5}
+CSV_HEADER = "id,name,category,price,currency,stock\n"
+PRODUCT = "/admin/products/p1"
+STAFF_CALLS = [
+    Call("GET", "/admin/audit"),
+    Call("GET", "/admin/products"),
+    Call("POST", "/admin/products", {**LAMP, "id": "called"}),
+    Call("GET", PRODUCT),
+    Call("PATCH", PRODUCT, {"name": "Blue mug"}),
+    Call("POST", f"{PRODUCT}/stock", {"units": 1, "reason": "found"}),
+    Call("GET", f"{PRODUCT}/stock-movements"),
+    Call("GET", "/admin/products/export"),
+]
+UPLOADS = {
+    "good": (CSV_HEADER + "p1,Blue mug,Kitchen,13,EUR,7\nvase,Vase,Home,5,EUR,2\n", "", "text/csv"),
+    "again, stock set": (CSV_HEADER + "p1,Blue mug,Kitchen,13,EUR,7\n", "?stock=set", "text/csv; charset=utf-8"),
+    "preview": (CSV_HEADER + "p1,Blue mug,Kitchen,14,EUR,+1\nvase,Vase,Home,x,EUT,2\n", "?dry_run=true", "text/csv"),
+    "bad rows": (CSV_HEADER + "p1,Blue mug,Kitchen,14,EUR,1\nvase,Vase,Home,x,EUT,2\n", "", "text/csv"),
+    "stock below zero": (CSV_HEADER + "p1,Blue mug,Kitchen,14,EUR,-9999\n", "", "text/csv"),
+    "semicolons": ("id;name;category;price;currency\np1;Blue mug;Kitchen;14,50;EUR\n", "", "text/csv"),
+    "other encoding": (b"id,name,category,price,currency\np1,M\xfcg,Kitchen,14,EUR\n", "", "text/csv"),
+    "encoding named": (
+        b"id,name,category,price,currency\np1,M\xfcg,Kitchen,14,EUR\n", "?encoding=windows-1252", "text/csv",
+    ),
+    "no such encoding": (CSV_HEADER, "?encoding=zlib", "text/csv"),
+    "no products": (CSV_HEADER, "", "text/csv"),
+    "empty": ("", "", "text/csv"),
+    "JSON": ("{}", "", "application/json"),
+    "no media type": (CSV_HEADER, "", None),
+    "too large": ("x" * (16 * 1024 * 1024 + 1), "", "text/csv"),
+    "missing deactivated": (CSV_HEADER + "p1,Blue mug,Kitchen,13,EUR,7\n", "?deactivate_missing=true", "text/csv"),
+    "stock as word": (CSV_HEADER, "?stock=replace", "text/csv"),
+}  # fmt: skip
+IMPORT = "/admin/products/import"
+CSV: dict[str, str | None] = {"Content-Type": "text/csv"}
+IMPORTS = [
+    Case(f"POST {IMPORT}: {name}", "POST", f"{IMPORT}{query}", body, "staff", {"Content-Type": kind})
+    for name, (body, query, kind) in UPLOADS.items()
+]
+BAD_PRODUCTS = {
+    "slash in the id": {**LAMP, "id": "TEE/RED/M"},
+    "id of dots": {**LAMP, "id": ".."},
+    "no such currency": {**LAMP, "currency": "EUT"},
+    "yen with decimals": {**LAMP, "price": 1980.5, "currency": "JPY"},
+    "price as text": {**LAMP, "price": "cheap"},
+    "price beyond all": '{"id":"x","name":"x","category":"x","currency":"EUR","price":1e300}',
+    "stock below zero": {**LAMP, "stock": -1},
+    "image of another scheme": {**LAMP, "images": ["javascript:alert(1)"]},
+    "options as list": {**LAMP, "options": ["a"]},
+    "line break in the name": {**LAMP, "name": "a\nb"},
+    "there already": {**LAMP, "id": "p1"},
+}
+GOOD_PRODUCTS = {
+    "lamp": LAMP,
+    "umlaut": {**LAMP, "id": "Becher-gr\u00fcn"},
+    "yen": {**LAMP, "id": "yen", "price": 1980, "currency": "JPY"},
+    "dinar": {**LAMP, "id": "dinar", "price": 1.25, "currency": "KWD"},
+    "variant": {
+        **LAMP, "id": "tee-m", "group": "tee", "options": {"Size": "M"}, "images": ["https://shop.example/m.png"],
+        "description": "One\nTwo", "tax_class": "reduced", "active": False,
+    },
+}  # fmt: skip
+CATALOGUE = [
+    *(
+        Case(f"POST /admin/products: {name}", "POST", "/admin/products", body, "staff")
+        for name, body in {**GOOD_PRODUCTS, **BAD_PRODUCTS}.items()
+    ),
+    *bodies("POST", "/admin/products", "staff"),
+    *bodies("PATCH", PRODUCT, "staff"),
+    *bodies("POST", f"{PRODUCT}/stock", "staff"),
+    *(
+        Case(f"{method} {path}: {name}", method, path, body, "staff", headers)
+        for name, method, path, body, headers in (
+            ("all members", "PATCH", "/admin/products/lamp", {
+                "name": "Lantern", "description": "Warm", "category": "Light", "price": 13, "currency": "EUR",
+                "active": True, "images": ["https://shop.example/l.png"], "tax_class": "reduced", "group": "light",
+                "options": {"Colour": "red"}}, {}),
+            ("price alone", "PATCH", "/admin/products/lamp", {"price": 13}, {}),
+            ("null as name", "PATCH", "/admin/products/lamp", {"name": None}, {}),
+            ("deactivated", "PATCH", "/admin/products/yen", {"active": False}, {}),
+            ("none", "PATCH", "/admin/products/none", {"name": "x"}, {}),
+            ("inactive", "GET", "/products/yen", None, {}),
+            ("inactive", "GET", "/admin/products/yen", None, {}),
+            ("none", "GET", "/admin/products/none", None, {}),
+            ("NUL", "GET", "/admin/products/%00", None, {}),
+            ("umlaut", "GET", "/admin/products/Becher-gr%C3%BCn", None, {}),
+            ("none", "GET", "/admin/products/none/stock-movements", None, {}),
+            ("bad page", "GET", f"{PRODUCT}/stock-movements?after=x", None, {}),
+            ("beyond 64 bits", "GET", f"{PRODUCT}/stock-movements?after=Wzk5OTk5OTk5OTk5OTk5OTk5OTk5XQ", None, {}),
+            ("taken", "POST", f"{PRODUCT}/stock", {"units": -2, "reason": "broken"}, {"Idempotency-Key": "k1"}),
+            ("taken, again", "POST", f"{PRODUCT}/stock", {"units": -2, "reason": "broken"}, {"Idempotency-Key": "k1"}),
+            ("bad key", "POST", f"{PRODUCT}/stock", {"units": -2, "reason": "broken"}, {"Idempotency-Key": "a b"}),
+            ("too many", "POST", f"{PRODUCT}/stock", {"units": -9999, "reason": "broken"}, {}),
+            ("none moved", "POST", f"{PRODUCT}/stock", {"units": 0, "reason": "broken"}, {}),
+            ("none", "POST", "/admin/products/none/stock", {"units": 1, "reason": "broken"}, {}),
+            ("moved", "GET", f"{PRODUCT}/stock-movements", None, {}),
+            ("first page", "GET", f"{PRODUCT}/stock-movements?limit=1", None, {}),
+        )
+    ),
+    *(
+        Case(f"GET /admin/products?{query}", "GET", f"/admin/products?{query}", None, "staff")
+        for query in ("", "limit=2", "q=mug", "active=false", "active=maybe", "group=tee", "sort=-price", "limit=0")
+    ),
+    *(
+        Case(f"GET /products?{query}", "GET", f"/products?{query}")
+        for query in (
+            "in_stock=true", "in_stock=false", "in_stock=", "in_stock=2", "price_min=10", "price_max=9.99&price_min=1",
+            "price_min=1,5", "price_min=-1", "price_max=1e3", "price_max=NaN", "price_min=1_0", "group=light",
+        )
+    ),
+    *IMPORTS,
+    Case("GET /admin/products/export", "GET", "/admin/products/export", None, "staff"),
+    Case("GET /categories: changed", "GET", "/categories"),
+]  # fmt: skip
 
 LISTS = [
     Case(shown(f"GET {path}?{query}"), "GET", f"{path}?{query}", None, caller)
@@ -577,11 +690,40 @@ GROUPS = [
         [
             *audit_cases("/admin/audit"),
             *called_by(STAFF_CALLS, "", "alice", "unproven", "foreign"),
-            *(case for call in STAFF_CALLS for case in wrong_methods(call.path, call.method, "staff")),
+            *(
+                case
+                for path in dict.fromkeys(call.path for call in STAFF_CALLS)
+                for case in wrong_methods(
+                    path, " ".join(call.method for call in STAFF_CALLS if call.path == path), "staff"
+                )
+            ),
+        ],
+    ),
+    Group("catalogue of the staff", "staffed", CATALOGUE),
+    Group(
+        "catalogue of the staff, import",
+        "staffed",
+        [
+            Case(
+                f"POST {IMPORT}: as {caller or 'nobody'}",
+                "POST",
+                IMPORT,
+                CSV_HEADER,
+                caller,
+                {"Content-Type": "text/csv"},
+            )
+            for caller in ("", "alice", "unproven", "foreign")
         ],
     ),
     *(
-        Group(f"staff, {name}", world, called_by(STAFF_CALLS, "staff"))
+        Group(
+            f"staff, {name}",
+            world,
+            [
+                *called_by(STAFF_CALLS, "staff"),
+                Case(f"POST {IMPORT}", "POST", IMPORT, UPLOADS["good"][0], "staff", CSV),
+            ],
+        )
         for name, world in (("database away", "away"), ("unexpected failure", "broken"), ("feed too old", "stale"))
     ),
 ]

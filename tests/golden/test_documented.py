@@ -64,9 +64,10 @@ def answers_of(service: str, document: dict[str, Any]) -> Iterator[Described]:
 
 
 def whole(body: Any) -> Any:
-    """Return the JSON of a body, with ids in place of their placeholders."""
+    """Return the JSON of a body, or the text of a CSV file, with ids in place of their placeholders."""
     text = body if isinstance(body, str) else json.dumps(body)
-    return json.loads(re.sub(r"<o-id-\d+>", f"o-{'0' * 32}", text)) if text else None
+    text = re.sub(r"<o-id-\d+>", f"o-{'0' * 32}", text)
+    return text if text.startswith("id,") else json.loads(text) if text else None
 
 
 def codes(document: dict[str, Any], response: dict[str, Any]) -> set[str]:

@@ -53,6 +53,10 @@ spec:
             - name: ALLOW_UNVERIFIED_DATABASE
               value: {{ . | quote }}
             {{- end }}
+            {{- with .Values.config.SEARCH_LANGUAGE }}
+            - name: SEARCH_LANGUAGE
+              value: {{ . | quote }}
+            {{- end }}
             {{- include "b2c.ownerDatabaseUrl" . | nindent 12 }}
             {{- with .Values.database.appRole }}
             - name: APP_ROLE

@@ -114,7 +114,7 @@ def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(client: Fla
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
-        "img-src": "'self'",
+        "img-src": "'self' https:",
         "connect-src": "'self'",
         "form-action": "'self'",
         "base-uri": "'none'",

@@ -1,5 +1,16 @@
 -- What the migrations make. Written by `make schema`.
 
+CREATE TABLE public.audit_entries (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    staff_id text,
+    staff_name text,
+    action text NOT NULL,
+    subject text NOT NULL,
+    before jsonb,
+    after jsonb
+);
+
 CREATE TABLE public.ended_sessions (
     session_id text NOT NULL,
     ended_at timestamp with time zone NOT NULL
@@ -111,6 +122,7 @@ CREATE TABLE public.stock_movements (
     units integer NOT NULL,
     order_id uuid,
     reason text,
+    idempotency_key text,
     CONSTRAINT stock_movements_kind_known CHECK ((kind = ANY (ARRAY['opening'::text, 'sale'::text, 'cancellation'::text, 'adjustment'::text, 'import'::text, 'refund'::text]))),
     CONSTRAINT stock_movements_move_something CHECK ((units <> 0))
 );
@@ -125,6 +137,9 @@ ALTER TABLE public.stock_movements ALTER COLUMN id ADD GENERATED ALWAYS AS IDENT
     NO MAXVALUE
     CACHE 1
 );
+
+ALTER TABLE ONLY public.audit_entries
+    ADD CONSTRAINT audit_entries_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.ended_sessions
     ADD CONSTRAINT ended_sessions_pkey PRIMARY KEY (session_id);
@@ -153,6 +168,10 @@ ALTER TABLE ONLY public.session_feed
 ALTER TABLE ONLY public.stock_movements
     ADD CONSTRAINT stock_movements_pkey PRIMARY KEY (product_id, id);
 
+CREATE INDEX audit_entries_by_staff ON public.audit_entries USING btree (staff_id, id);
+
+CREATE INDEX audit_entries_by_subject ON public.audit_entries USING btree (subject, id);
+
 CREATE INDEX ended_sessions_by_time ON public.ended_sessions USING btree (ended_at);
 
 CREATE INDEX orders_by_buyer ON public.orders USING btree (buyer_id, id);
@@ -166,6 +185,8 @@ CREATE INDEX products_by_name ON public.products USING btree (lower(name), "posi
 CREATE INDEX products_by_price ON public.products USING btree (price_minor, "position");
 
 CREATE INDEX products_search ON public.products USING gin (search);
+
+CREATE UNIQUE INDEX stock_movements_one_per_idempotency_key ON public.stock_movements USING btree (product_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 ALTER TABLE ONLY public.order_lines
     ADD CONSTRAINT order_lines_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id) ON DELETE CASCADE;

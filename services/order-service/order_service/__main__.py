@@ -13,8 +13,7 @@ def cli() -> None:
     """Work on order-service's database."""
 
 
-migrate = migrate_command("order-service", MIGRATIONS)
-cli.add_command(migrate)
+cli.add_command(migrate_command("order-service", MIGRATIONS, commands.index_for_search))
 cli.add_command(commands.catalog)
 cli.add_command(commands.stock_group)
 

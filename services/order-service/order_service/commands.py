@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, TextIO, get_args
@@ -102,6 +103,12 @@ def reindex(language: str, database_url: str) -> None:
     """Index the products for the search again that are indexed for another language."""
     with connect(database_url) as connection:
         click.echo(f"{indexing.index_all(connection, language)} products indexed")
+
+
+def index_for_search(url: str) -> None:
+    """Index what an older release wrote, or all products after a change of SEARCH_LANGUAGE."""
+    with connect(url) as connection:
+        indexing.index_all(connection, os.environ.get("SEARCH_LANGUAGE") or "english")
 
 
 @click.group("stock")

@@ -46,8 +46,11 @@ CREATE TABLE stock_movements (
     units integer NOT NULL CONSTRAINT stock_movements_move_something CHECK (units <> 0),
     order_id uuid,
     reason text,
+    idempotency_key text,
     PRIMARY KEY (product_id, id)
 );
+CREATE UNIQUE INDEX stock_movements_one_per_idempotency_key ON stock_movements (product_id, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
 COMMENT ON TABLE stock_movements IS 'the sum of a product''s units is its stock';
 INSERT INTO stock_movements (product_id, kind, units)
 SELECT id, 'opening', stock FROM products WHERE stock <> 0 ORDER BY id;

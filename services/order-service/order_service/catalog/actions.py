@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from psycopg.errors import UniqueViolation
 
 from chassis.context import Caller
 from chassis.db import audit
@@ -40,12 +41,23 @@ def change_product(db: Database, *, staff: Caller, language: str, product_id: st
     return str(row.document)
 
 
-def adjust_stock(db: Database, *, staff: Caller, product_id: str, units: int, reason: str) -> str:
-    """Add units to a product's stock, or take them; return its document. Raises NotFound or StockOutOfRange."""
-    parameters = {"id": product_id, "units": units, "reason": reason, "most": fields.LARGEST_STOCK, **audit.by(staff)}
-    row = db.fetch_one(statements.ADJUST, parameters)
+def adjust_stock(
+    db: Database, *, staff: Caller, product_id: str, units: int, reason: str, idempotency_key: str | None
+) -> str:
+    """Add units to a product's stock, or take them, once per key; return its document.
+
+    Raises NotFound or StockOutOfRange.
+    """
+    parameters = {"id": product_id, "units": units, "reason": reason, "key": idempotency_key}
+    parameters |= {"most": fields.LARGEST_STOCK, **audit.by(staff)}
+    try:
+        row = db.fetch_one(statements.ADJUST, parameters)
+    except UniqueViolation:  # another request with this key was faster, while this one waited for the product
+        row = db.fetch_one(statements.ADJUST, parameters)
     if row is None:
         raise NotFound
+    if row.done:
+        return queries.get_for_staff(db, product_id=product_id)
     if row.document is None:
         error = f"the stock would become {row.stock + units}: it is 0 to {fields.LARGEST_STOCK}"
         raise rules.StockOutOfRange(error, stock=row.stock)
@@ -62,8 +74,8 @@ def import_products(
     try:
         file = import_file.read(content, options)
         products = file.products if dry_run else import_file.require(file)
-        with db.transaction("import_catalog") as connection, connection.transaction(force_rollback=dry_run):
-            result = importer.apply(connection, products, plan._replace(skip_faulty=dry_run))
+        with db.transaction("import_catalog") as connection:
+            result = importer.apply(connection, products, plan._replace(skip_faulty=dry_run), dry_run=dry_run)
             if seen is not None and _import_before(connection) != seen:
                 raise rules.ImportedMeanwhile
             return file, result

@@ -59,18 +59,22 @@ def write(
 ) -> Result:
     """Apply the products in one transaction of a connection of its own; a dry run takes it back."""
     ignore_environment()
-    with (
-        psycopg.connect(url, autocommit=True, client_encoding="utf8") as connection,
-        connection.transaction(force_rollback=dry_run),
-    ):
+    with psycopg.connect(url, autocommit=True, client_encoding="utf8") as connection, connection.transaction():
         if only_if_empty and connection.execute("SELECT 1 FROM products LIMIT 1").fetchone():
             return Result(0, 0, 0, 0, 0, [], note="The catalogue holds products already: ")
-        result = apply(connection, products, plan)
+        result = apply(connection, products, plan, dry_run=dry_run)
     return result._replace(note="Dry run: " if dry_run else "")
 
 
-def apply(connection: psycopg.Connection[Any], products: Sequence[Product], plan: Plan) -> Result:
+def apply(
+    connection: psycopg.Connection[Any], products: Sequence[Product], plan: Plan, *, dry_run: bool = False
+) -> Result:
     """Apply the products within a transaction; raise BadFile for those that do not fit what is in the catalogue."""
+    with connection.transaction(force_rollback=dry_run):
+        return _apply(connection, products, plan)
+
+
+def _apply(connection: psycopg.Connection[Any], products: Sequence[Product], plan: Plan) -> Result:
     parameters: dict[str, Any] = {
         "mode": plan.stock,
         "deactivate": plan.deactivate_missing,
@@ -102,7 +106,7 @@ def apply(connection: psycopg.Connection[Any], products: Sequence[Product], plan
 
 
 def _note(connection: psycopg.Connection[Any], plan: Plan, result: Result) -> None:
-    after = {name: value for name, value in result._asdict().items() if isinstance(value, int)}
+    after: dict[str, Any] = {name: value for name, value in result._asdict().items() if isinstance(value, int)}
     after |= {"stock": plan.stock, "deactivate_missing": plan.deactivate_missing}
     entry = {"action": "catalog.import", "subject": "catalog", "before": None, "after": orjson.dumps(after).decode()}
     connection.execute(audit.NOTE, {**audit.by(plan.staff), **entry})

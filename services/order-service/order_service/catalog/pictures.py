@@ -1,4 +1,4 @@
-"""Draw a picture for a product: a drawing chosen by the words of its name or by its category, in a tint per product."""
+"""Draw a picture for a product without images: a drawing chosen by the words of its name or by its category, in a tint per product."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ _WORDS = [(re.compile(rf"\b{re.escape(word)}", re.IGNORECASE), drawing) for word
 
 
 def url(product: dict[str, Any]) -> str:
-    """Return the URL of the product's picture."""
+    """Return the URL of the product's first image, or of a drawing."""
+    if product.get("images"):
+        return str(product["images"][0])
     hue = HUES[zlib.crc32(product["id"].encode()) % len(HUES)]
     return f"/shop/pictures/{choose(product['name'], product['category'])}-{hue}.svg"
 

@@ -16,6 +16,7 @@ from chassis.pages.blueprint import staff_pages
 from chassis.pages.forms import Form, Model, form_page, read_form, typed
 from chassis.pages.responses import go_to, page
 from chassis.pages.visitors import caller
+from chassis.problems import InvalidRequest
 from order_service.catalog import actions, fields, pictures, queries, rules
 from order_service.catalog.schemas import ProductPath
 from order_service.catalog.staff_schemas import AdjustStock, ChangeProduct, CreateProduct, StaffProductQuery
@@ -181,7 +182,10 @@ def change_product(product_id: str) -> Response:
 def switch_product(product_id: str) -> Response:
     """Deactivate or activate a product."""
     path = ProductPath(product_id=product_id)
-    active = request.form.get("do") == "activate"
+    do = request.form.get("do", "")
+    if do not in {"activate", "deactivate"}:
+        raise InvalidRequest("use the buttons of the page")
+    active = do == "activate"
     _change(path.product_id, {"active": active})
     return go_to(f"{product_url(path.product_id)}?done={'active' if active else 'inactive'}")
 

@@ -13,6 +13,7 @@ from order_service.catalog import actions, exporter, importer, queries, rules
 from order_service.catalog.import_file import Options
 from order_service.catalog.schemas import ProductPath
 from order_service.catalog.staff_schemas import (
+    AdjustHeaders,
     AdjustStock,
     ChangeProduct,
     CreateProduct,
@@ -89,10 +90,17 @@ def change(services: Services, caller: Caller, path: ProductPath, body: ChangePr
     operation_id="adjust_stock",
     responses=responses({200: StaffProductOut}, 400, *ALWAYS, 404, rules.StockOutOfRange, 413, 415),
 )
-def adjust_stock(services: Services, caller: Caller, path: ProductPath, body: AdjustStock) -> JsonResponse:
+def adjust_stock(
+    services: Services, caller: Caller, path: ProductPath, header: AdjustHeaders, body: AdjustStock
+) -> JsonResponse:
     """Add units to the stock or take some, with a reason."""
     document = actions.adjust_stock(
-        services.database, staff=caller, product_id=path.product_id, units=body.units, reason=body.reason
+        services.database,
+        staff=caller,
+        product_id=path.product_id,
+        units=body.units,
+        reason=body.reason,
+        idempotency_key=header.idempotency_key,
     )
     return raw_json(document)
 

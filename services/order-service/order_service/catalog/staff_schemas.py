@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, RootModel, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from chassis.http.api import BLANK_IS_NONE, PageQuery, Query, Shape, line
+from chassis.http.api import BLANK_IS_NONE, Headers, PageQuery, Query, Shape, line
 from chassis.http.parsing import FileBody
 from order_service.catalog import csv_file, fields
 from order_service.catalog.rules import RefusedRow
 from order_service.catalog.schemas import Filters
+from order_service.idempotency import Key
 from order_service.money import Money
 
 
@@ -105,6 +106,12 @@ class AdjustStock(Shape):
         if self.units == 0:
             raise PydanticCustomError("units", "units must not be 0")
         return self
+
+
+class AdjustHeaders(Headers):
+    idempotency_key: Key | None = Field(
+        default=None, alias="Idempotency-Key", description="Of the client's choice; the same key moves units once."
+    )
 
 
 class StaffProductQuery(PageQuery, Filters):

@@ -40,21 +40,25 @@ ADJUST = Statement(f"""-- adjust_stock
 WITH before AS (
     SELECT id, stock FROM products WHERE id = %(id)s FOR NO KEY UPDATE
 ),
+earlier AS (
+    SELECT FROM stock_movements WHERE product_id = %(id)s AND idempotency_key = %(key)s
+),
 p AS (
     UPDATE products SET stock = before.stock + %(units)s FROM before
-    WHERE products.id = before.id AND before.stock::bigint + %(units)s BETWEEN 0 AND %(most)s
+    WHERE products.id = before.id AND NOT EXISTS (SELECT FROM earlier)
+        AND before.stock::bigint + %(units)s BETWEEN 0 AND %(most)s
     RETURNING products.*
 ),
 moved AS (
-    INSERT INTO stock_movements (product_id, kind, units, reason)
-    SELECT id, 'adjustment', %(units)s, %(reason)s FROM p
+    INSERT INTO stock_movements (product_id, kind, units, reason, idempotency_key)
+    SELECT id, 'adjustment', %(units)s, %(reason)s, %(key)s FROM p
 ),
 audited AS (
     {audit.INSERT} 'product.stock', p.id, jsonb_build_object('stock', before.stock),
         jsonb_build_object('stock', p.stock, 'reason', CAST(%(reason)s AS text))
     FROM p CROSS JOIN before
 )
-SELECT before.stock, (SELECT {staff_document("p")} FROM p) AS document FROM before
+SELECT before.stock, (SELECT {staff_document("p")} FROM p) AS document, EXISTS (SELECT FROM earlier) AS done FROM before
 """)
 
 INDEX = Statement(f"""-- index_product

@@ -16,7 +16,7 @@ LOCK_ONE = "SELECT FROM products WHERE id = %(id)s FOR NO KEY UPDATE"
 CORRECT = """
 INSERT INTO stock_movements (product_id, kind, units, reason)
 SELECT id, 'adjustment', difference, 'correction of the ledger' FROM (
-    SELECT id, stock - (SELECT coalesce(sum(units), 0) FROM stock_movements WHERE product_id = products.id) AS difference
+    SELECT id, stock - (SELECT coalesce(sum(units), 0) FROM stock_movements WHERE product_id = %(id)s) AS difference
     FROM products WHERE id = %(id)s
 ) AS found WHERE difference <> 0"""
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, RootModel
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field, RootModel
 from typing_extensions import TypeAliasType
 
 from chassis.http.api import Headers, PageQuery, Path, Shape, line
 from chassis.http.postal import Address, AddressOut
+from order_service.idempotency import Key
 from order_service.money import Money
 from order_service.orders.rules import LARGEST_QTY, MOST_LINES
 
@@ -27,20 +26,6 @@ class LineIn(Shape):
 class PlaceOrder(Shape):
     items: list[LineIn] = Field(min_length=1, max_length=MOST_LINES)
     ship_to: Address | None = None
-
-
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-
-
-def _key(key: str) -> str:
-    # The server hands on a value that is not ASCII as an empty one.
-    if not _KEY.fullmatch(key):
-        message = "must be 1 to 255 printable characters of ASCII without spaces, such as a UUID"
-        raise PydanticCustomError("idempotency_key", message)
-    return key
-
-
-Key = Annotated[str, AfterValidator(_key), Field(json_schema_extra={"pattern": f"^{_KEY.pattern}$"})]
 
 
 class PlaceHeaders(Headers):

@@ -170,3 +170,13 @@ def test_visitors_share_the_page_until_it_is_stale(
     own = client.get("/shop?q=shared", headers={"Accept": "text/html", "Cookie": "shop-basket=p1:1:1"})
     assert names(own) == ["Shared"]
     assert own.headers["Cache-Control"] == "no-store"
+
+
+def test_first_image_of_a_product_is_shown_instead_of_a_drawing(
+    visitor: FlaskClient, stock: Callable[..., None]
+) -> None:
+    stock(lamp(1, images=["https://cdn.example/1.png", "https://cdn.example/2.png"]))
+    for path in ("/shop", "/shop/products/p1"):
+        answer = visitor.get(path)
+        assert '<img class="picture" src="https://cdn.example/1.png"' in answer.text
+        assert "img-src 'self' https:" in answer.headers["Content-Security-Policy"]

@@ -23,7 +23,8 @@ WHOLE = {
     "active": True, "images": [], "tax_class": "standard", "group": None, "options": {},
 }  # fmt: skip
 DIFFERENT = """
-SELECT id FROM products WHERE stock <> (SELECT coalesce(sum(units), 0) FROM stock_movements WHERE product_id = products.id)
+SELECT id FROM products
+WHERE stock <> (SELECT coalesce(sum(units), 0) FROM stock_movements WHERE product_id = products.id)
 """
 
 
@@ -102,7 +103,13 @@ def test_bad_member_is_refused_with_a_way_forward(
     ("price", "currency", "written"), [(1980, "JPY", "1980"), (1.25, "KWD", "1.250"), ("19.90", "EUR", "19.90")]
 )
 def test_price_has_the_decimals_of_its_currency(
-    client: FlaskClient, staff: Callable[..., Any], place: Callable[..., Any], price: Any, currency: str, written: str
+    *,
+    client: FlaskClient,
+    staff: Callable[..., Any],
+    place: Callable[..., Any],
+    price: Any,
+    currency: str,
+    written: str,
 ) -> None:
     assert staff("POST", "", MUG | {"price": price, "currency": currency}).status_code == 201
     assert f'"price":{written},' in client.get("/products/mug").text
@@ -400,3 +407,17 @@ def test_product_with_any_id_is_shown_put_into_the_basket_and_ordered(
     )
     assert "€12.50" in visitor.get("/shop/basket").text
     assert place(**{identifier: 2}).status_code == 201
+
+
+def test_adjustment_with_the_same_key_moves_units_once(app: Flask, staff: Callable[..., Any], db: Database) -> None:
+    staff("POST", "", MUG | {"stock": 100})
+    body, headers = {"units": -3, "reason": "broken"}, SAM | {"Idempotency-Key": "k1"}
+
+    def send(_: int) -> Any:
+        return app.test_client().post("/admin/products/mug/stock", json=body, headers=headers)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(send, range(8)))
+    assert {(answer.status_code, answer.json["stock"]) for answer in answers} == {(200, 97)}
+    assert len(audit(db)) == 2
+    assert db.fetch_all(DIFFERENT) == []

@@ -121,7 +121,7 @@ class Shop:
         """Import a catalogue into the running shop, with a progress bar; return the exit code."""
         if why_unreachable(self.order.database_url) or not self.order.is_ready():
             raise Trouble("the shop is not running: start it with `make up`, then import from another terminal")
-        return self.order.run_in_terminal("catalog", file.resolve())
+        return self.order.run_in_terminal("catalog", "import", file.resolve())
 
     def wait(self) -> Child:
         """Wait until a process ends unexpectedly; return it."""
@@ -156,7 +156,7 @@ class Shop:
         self._say(service.name, "migrating its database")
         self._say(service.name, service.run("migrate").removeprefix(f"{service.name}: "))
         if service is self.order:
-            self._say("catalogue", service.run("catalog", "--if-empty", DEMO_CATALOG))
+            self._say("catalogue", service.run("catalog", "import", "--if-empty", DEMO_CATALOG))
         self._say(service.name, f"starting on {service.url}")
         service.launch()
 

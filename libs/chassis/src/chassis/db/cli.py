@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -30,8 +31,8 @@ database_url = click.option(
 )
 
 
-def migrate_command(service: str, scripts: Path) -> click.Command:
-    """Return the command that applies a service's migrations."""
+def migrate_command(service: str, scripts: Path, afterwards: Callable[[str], None] = lambda _: None) -> click.Command:
+    """Return the command that applies a service's migrations, and then calls `afterwards` with the database's URL."""
 
     @click.command()
     @database_url
@@ -48,6 +49,8 @@ def migrate_command(service: str, scripts: Path) -> click.Command:
             sys.exit(f"APP_ROLE={refusal}")
         except migrations.NewerDatabase as refusal:
             sys.exit(f"{service}: {refusal}")
+        if not down_to and revision == migrations.head(scripts):
+            afterwards(database_url)
         newer = f", newer than this code ({known})" if (revision or "") > (known := migrations.head(scripts)) else ""
         click.echo(f"{service}: schema is at {revision or 'base'}{newer}")
 

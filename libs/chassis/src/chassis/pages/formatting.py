@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from copy import copy
 from datetime import datetime
 from functools import cache, lru_cache
 
 from babel import Locale
 from babel.dates import format_date, format_time, get_timezone
-from babel.numbers import parse_pattern
 
 from chassis.currencies import decimals
 from chassis.http.postal import COUNTRIES
@@ -20,7 +20,7 @@ _ZONE = get_timezone(BRAND.time_zone)
 
 @lru_cache(maxsize=10_000)
 def price(amount: float, currency: str) -> str:
-    pattern = parse_pattern(LOCALE.currency_formats["standard"])
+    pattern = copy(LOCALE.currency_formats["standard"])
     digits = decimals(currency)  # of ISO 4217: Unicode's are fewer, such as none for the forint
     pattern.frac_prec = (digits, digits)
     return str(pattern.apply(amount, LOCALE, currency=currency, currency_digits=False))

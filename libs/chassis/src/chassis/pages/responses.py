@@ -48,6 +48,6 @@ def download_json(document: str | bytes, name: str) -> Response:
 def _policy(settings: Settings) -> str:
     forms = f"'self' {sibling_origin()}" if settings.sibling_port else "'self'"  # a renewal redirects forms
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https:; connect-src 'self'; "
         f"form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
     )
