@@ -9,7 +9,7 @@ from flask import Response
 
 from chassis.pages.audit import audit_page
 from chassis.pages.blueprint import staff_pages
-from order_service.catalog.product_pages import product_url
+from order_service.catalog.product_pages import product_url, readable
 from order_service.services import current_services
 
 audit_pages = staff_pages("audit pages", __name__, "/backoffice")
@@ -25,7 +25,7 @@ ACTIONS = {
 @audit_pages.get("/audit")
 def list_entries() -> Response:
     """List what staff changed, newest first."""
-    return audit_page(current_services().database, actions=ACTIONS, subject_url=_subject_url)
+    return audit_page(current_services().database, actions=ACTIONS, subject_url=_subject_url, shown=readable)
 
 
 def _subject_url(entry: Mapping[str, Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from base64 import b64decode, b64encode
 from typing import Any
@@ -18,7 +19,7 @@ from chassis.problems import BodyTooLarge
 from order_service.catalog import actions, csv_file, exporter, importer, queries, rules
 from order_service.catalog.import_file import File, Options
 from order_service.catalog.importer import Result
-from order_service.catalog.product_pages import CURRENCIES
+from order_service.catalog.product_pages import CURRENCIES, readable
 from order_service.catalog.staff_schemas import ImportQuery
 from order_service.services import current_services
 
@@ -27,6 +28,13 @@ import_pages = staff_pages("import pages", __name__, "/backoffice")
 IMPORT = "/backoffice/import"
 LARGEST_FORM = 2 * LARGEST_FILE  # a file that does not compress grows by a third on its way through the preview
 LAST_IMPORTS = 5
+_LABELS = {
+    "currency": "under “Currency”",
+    "decimal": "under “Decimals”",
+    "encoding": "under “Encoding”",
+    "from": "the choice under “Written by”:",
+}
+_OPTION = re.compile(r"--(currency|decimal|encoding|from)\b")
 _OPTIONS = ("stock", "deactivate_missing", "decimal", "encoding", "source", "currency")
 
 
@@ -95,23 +103,31 @@ def preview_page(form: Form[ImportQuery], query: ImportQuery, content: bytes) ->
         file, result = _run(content, query)
     except rules.BadCatalogFile as refused:
         form.answer_as(refused)
-        return import_page(form, rows=refused.members["rows"], refused=refused.members["refused"])
+        return import_page(form, rows=_told(refused.members["rows"]), refused=refused.members["refused"])
     faults = sorted([*file.faults, *result.faults])
+    currencies = {product.id: product.currency for product in file.products}
     return import_page(
         form,
-        result=result._replace(changes=[*map(_shown, result.changes)]),
+        result=result._replace(changes=[_shown(change, currencies) for change in result.changes]),
         notes=file.notes,
-        rows=faults[: importer.MOST_CHANGES_SHOWN],
+        rows=_told([fault._asdict() for fault in faults[: importer.MOST_CHANGES_SHOWN]]),
         refused=len(faults),
         packed=pack(content),
         seen=seen,
     )
 
 
-def _shown(change: dict[str, Any]) -> dict[str, Any]:
+def _shown(change: dict[str, Any], currencies: dict[str, str]) -> dict[str, Any]:
     """Return a change with what differs as the audit shows it; a new product lists only what it has."""
-    fields = [(name, values["before"], values["after"]) for name, values in change["fields"].items()]
-    return {**change, "fields": [each for each in fields if each[1] or each[2] or change["change"] == "updated"]}
+    sides = ({name: values[side] for name, values in change["fields"].items()} for side in ("before", "after"))
+    before, after = (readable(side, currencies[change["product_id"]]) for side in sides)
+    listed = [(name, before[name], value) for name, value in after.items()]
+    return {**change, "fields": [each for each in listed if each[1] or each[2] or change["change"] == "updated"]}
+
+
+def _told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return refused rows whose reasons name the fields of this page instead of the command's options."""
+    return [{**row, "error": _OPTION.sub(lambda option: _LABELS[option[1]], row["error"])} for row in rows]
 
 
 def _run(content: bytes, query: ImportQuery, seen: str | None = None) -> tuple[File, Result]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -12,6 +13,8 @@ import orjson
 from flask import Response, request
 
 from chassis.currencies import DECIMALS, decimals
+from chassis.http.api import Query
+from chassis.pages import formatting
 from chassis.pages.blueprint import staff_pages
 from chassis.pages.forms import Form, Model, form_page, read_form, typed
 from chassis.pages.responses import go_to, page
@@ -20,6 +23,7 @@ from chassis.problems import InvalidRequest
 from order_service.catalog import actions, fields, pictures, queries, rules
 from order_service.catalog.schemas import ProductPath
 from order_service.catalog.staff_schemas import AdjustStock, ChangeProduct, CreateProduct, StaffProductQuery
+from order_service.idempotency import Key
 from order_service.services import current_services
 
 product_pages = staff_pages("product pages", __name__, "/backoffice")
@@ -34,6 +38,12 @@ LARGEST_FORM = 256 * 1024  # a description and twenty pictures, percent-encoded
 _FILTERS = ("q", "category", "group", "active", "in_stock", "sort")
 _TEXTS = ("name", "description", "category", "price", "currency", "tax_class", "group")
 _UNITS = re.compile(r"[+-]?[0-9]{1,12}")
+
+
+class Repeated(Query):
+    """What a form carries so that sending it twice adjusts the stock once."""
+
+    key: Key | None = None
 
 
 @product_pages.before_request
@@ -85,7 +95,9 @@ def ask_for_product() -> Response:
     if like := request.args.get("like"):
         product = read_product(ProductPath(product_id=like).product_id)
         values |= shown_values(product) | {"group": product["group"] or product["id"]}
-    return new_product_page(Form(values))
+    form: Form[CreateProduct] = Form(values)
+    form.status = 200
+    return new_product_page(form)
 
 
 def new_product_page(form: Form[CreateProduct]) -> Response:
@@ -171,11 +183,18 @@ def change_product(product_id: str) -> Response:
     if form.model is None or form.errors:
         return product_page(product, form, form.status)
     try:
-        _change(product["id"], form.model.model_dump(exclude_unset=True))
+        _change(product["id"], {name: getattr(form.model, name) for name in changed(product, form.values)})
     except rules.BadPrice as refused:
         form.refuse_with(refused)
         return product_page(product, form, refused.status)
     return go_to(f"{product_url(product['id'])}?done=saved")
+
+
+def changed(product: dict[str, Any], typed: Mapping[str, str]) -> list[str]:
+    """Return the names of the values that are no longer those of the product; price and currency go together."""
+    shown = shown_values(product)
+    names = [name for name, value in shown.items() if value.split() != typed[name].split()]
+    return names + [name for name in ("price", "currency") if {"price", "currency"} & {*names} and name not in names]
 
 
 @product_pages.post("/products/<product_id>/active")
@@ -221,6 +240,7 @@ def stock_page(product: dict[str, Any], form: Form[AdjustStock], status: int) ->
         product=product,
         form=form,
         movements=[*map(orjson.loads, documents)],
+        key=secrets.token_urlsafe(16),
         done=request.args.get("done"),
         url=url,
         continued="after" in request.args,
@@ -235,11 +255,16 @@ def adjust_stock(product_id: str) -> Response:
     values = typed(AdjustStock.model_fields)
     given: dict[str, Any] = {name: value for name, value in values.items() if value}
     form = read_form(AdjustStock, values, _with_faults(given, {"units": whole_number}, faults := {}))
+    key = Repeated(key=request.form.get("key") or None).key
     _refuse(form, faults)
     if form.model and not faults:
         try:
             actions.adjust_stock(
-                current_services().database, staff=caller(), product_id=path.product_id, **form.model.model_dump()
+                current_services().database,
+                staff=caller(),
+                product_id=path.product_id,
+                idempotency_key=key,
+                **form.model.model_dump(),
             )
             return go_to(f"{product_url(path.product_id)}/stock?done=adjusted")
         except rules.StockOutOfRange as refused:
@@ -300,3 +325,12 @@ def shown_values(product: dict[str, Any]) -> dict[str, str]:
 
 
 CURRENCIES = sorted(DECIMALS)
+_ORDER = {name: place for place, name in enumerate(CreateProduct.model_fields)}
+
+
+def readable(values: Mapping[str, Any] | None, currency: str = "") -> dict[str, Any]:
+    """Return a product's values, or a few of them, in the form's order; the price as customers see it."""
+    ordered = dict(sorted((values or {}).items(), key=lambda value: _ORDER.get(value[0], len(_ORDER))))
+    if isinstance(amount := ordered.get("price"), int | float):
+        ordered["price"] = formatting.price(amount, ordered.get("currency") or currency)
+    return ordered

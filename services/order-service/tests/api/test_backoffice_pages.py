@@ -16,7 +16,7 @@ from chassis.auth.roles import STAFF, UNPROVEN_STAFF
 from chassis.db.database import Database
 from chassis.http.openapi import Api
 from chassis.testing.http import bearer, browser, field_errors, field_values, messages
-from order_service.catalog import import_pages
+from order_service.catalog import import_pages, product_pages
 from order_service.catalog.import_file import Product
 
 PRODUCTS = "/backoffice/products"
@@ -124,7 +124,7 @@ def test_products_are_found_also_inactive_ones(sam: FlaskClient, stock: Callable
 def test_the_list_goes_on_on_the_next_page(
     sam: FlaskClient, stock: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("order_service.catalog.product_pages.PAGE_SIZE", 2)
+    monkeypatch.setattr(product_pages, "PAGE_SIZE", 2)
     stock(p1=1, p2=1, p3=1)
     first = sam.get(f"{PRODUCTS}?sort=name")
     following = re.search(r'rel="next" href="(.*?)"', first.text)
@@ -197,7 +197,7 @@ def test_a_product_is_changed(
     product = stored("p1")
     assert (product.price_minor, product.name, product.category, product.stock) == (800, "Better lamp", "Home", 5)
     assert audit()[0] == ("sam", "product.change", "p1")
-    assert [name for name in names(sam.get(f"{PRODUCTS}?q=better"))] == ["Better lamp"]
+    assert names(sam.get(f"{PRODUCTS}?q=better")) == ["Better lamp"]
 
 
 def test_a_product_that_somebody_else_changed_is_not_overwritten(
@@ -297,6 +297,26 @@ def test_a_refused_adjustment_moves_nothing(
     assert everything() == before
 
 
+def test_a_form_that_is_sent_twice_adjusts_once(
+    sam: FlaskClient, stock: Callable[..., None], left: Callable[[str], int]
+) -> None:
+    stock(p1=5)
+    key = hidden(sam.get(f"{PRODUCTS}/p1/stock"), "key")
+    for _ in range(2):
+        answer = sam.post(f"{PRODUCTS}/p1/stock", data={"units": "3", "reason": "delivery", "key": key})
+        assert answer.status_code == 303
+    assert left("p1") == 8
+
+
+def test_saving_without_a_change_leaves_no_entry(
+    sam: FlaskClient, stock: Callable[..., None], everything: Callable[..., Any]
+) -> None:
+    stock(p1=5)
+    before = everything()
+    assert edit(sam, "p1").status_code == 303
+    assert everything() == before
+
+
 def test_an_adjustment_by_nothing_is_refused(sam: FlaskClient, stock: Callable[..., None]) -> None:
     stock(p1=5)
     answer = sam.post(f"{PRODUCTS}/p1/stock", data={"units": "0", "reason": "count"})
@@ -314,7 +334,10 @@ def test_an_import_is_previewed_then_done(
 ) -> None:
     stock(p1=5, p2=3)
     before = everything()
-    file = HEADER + f"p1,{NASTY.replace(chr(34), chr(34) * 2).join([chr(34)] * 2)},,Things,12,EUR,+2\nnew,Tray,,Home,9,EUR,4\n"
+    file = (
+        HEADER
+        + f"p1,{NASTY.replace(chr(34), chr(34) * 2).join([chr(34)] * 2)},,Things,12,EUR,+2\nnew,Tray,,Home,9,EUR,4\n"
+    )
     preview = upload(sam, file, deactivate_missing="true")
     assert preview.status_code == 200
     assert re.findall(r"<dt>(\w[\w ]*)</dt><dd>(\d+)</dd>", preview.text) == [
@@ -399,7 +422,8 @@ def test_a_file_that_grows_too_large_is_refused(sam: FlaskClient, monkeypatch: p
 
 def test_a_large_file_is_taken(sam: FlaskClient) -> None:
     rows = "".join(f"p{n},Lamp {n},{'long ' * 40},Home,1.00,EUR,1\n" for n in range(3000))
-    preview = upload(sam, HEADER + rows)
+    body = f'--b\r\nContent-Disposition: form-data; name="file"; filename="p.csv"\r\n\r\n{HEADER}{rows}\r\n--b--\r\n'
+    preview = sam.post("/backoffice/import", data=body.encode(), content_type="multipart/form-data; boundary=b")
     assert "<dt>Added</dt><dd>3000</dd>" in preview.text
     assert len(preview.text) < 200_000
     assert confirm(sam, preview).status_code == 303
@@ -421,7 +445,7 @@ def test_the_audit_tells_who_changed_what(sam: FlaskClient, stock: Callable[...,
     assert "<strong>Product changed</strong>" in page.text
     assert '<a href="/backoffice/products/p1">p1</a>' in page.text
     assert re.findall(r"<dt>(.*?)</dt>", page.text)[:2] == ["name", "price"]
-    assert "<del>10.0</del>" in page.text
+    assert "<del>€10.00</del>" in page.text
     assert "<strong>" not in sam.get("/backoffice/audit?subject=p2").text
     assert "<strong>Product changed</strong>" in sam.get("/backoffice/audit?action=product.change&staff=u-sam").text
 
@@ -447,7 +471,7 @@ def test_the_audit_goes_on_on_the_next_page(
     following = re.search(r'rel="next" href="(.*?)"', sam.get("/backoffice/audit?action=product.change").text)
     assert following
     page = sam.get(html.unescape(following[1])).text
-    assert "<ins>8.0</ins>" in page
+    assert "<ins>€8.00</ins>" in page
     assert 'href="/backoffice/audit?action=product.change">Back to the start' in page
     assert sam.get("/backoffice/audit?after=nonsense").status_code == 400
 

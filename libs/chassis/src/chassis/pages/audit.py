@@ -30,14 +30,25 @@ class Days(Query):
 
 
 def audit_page(
-    db: Database, *, actions: Mapping[str, str], subject_url: Callable[[Mapping[str, Any]], str | None]
+    db: Database,
+    *,
+    actions: Mapping[str, str],
+    subject_url: Callable[[Mapping[str, Any]], str | None],
+    shown: Callable[[Mapping[str, Any] | None], Mapping[str, Any]] = lambda values: values or {},
 ) -> Response:
-    """Return one page of the service's audit entries; `actions` names each in words."""
+    """Return one page of the service's audit entries; `actions` names each in words, `shown` makes values readable."""
     given = {name: text for name in (*_FILTERS, "since", "until") if (text := request.args.get(name, "").strip())}
     entries, next_cursor = read_audit(db, _query(given))
     return page(
         "pages/audit.html",
-        entries=[{**entry, "changes": [*changes(entry)], "subject_url": subject_url(entry)} for entry in entries],
+        entries=[
+            {
+                **entry,
+                "changes": [*changes(shown(entry["before"]), shown(entry["after"]))],
+                "subject_url": subject_url(entry),
+            }
+            for entry in entries
+        ],
         actions=actions,
         given=given,
         continued="after" in request.args,
@@ -46,12 +57,11 @@ def audit_page(
     )
 
 
-def changes(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Yield each member that differs, with its values before and after."""
-    before, after = entry["before"] or {}, entry["after"] or {}
-    for name in after | before:
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield each member that differs, with its values before and after; of what is new only what is not empty."""
+    for name in {**after, **before}:
         old, new = before.get(name), after.get(name)
-        if old != new and (old or new or entry["before"]):
+        if old != new and (old or new or before):
             yield name, old, new
 
 
