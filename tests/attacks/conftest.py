@@ -59,15 +59,17 @@ def apps(user_app: Api, order_app: Api, order_database: str, operators: tuple[Da
 
 
 @pytest.fixture
-def sign_up(apps: dict[str, Flask]) -> Callable[..., Headers]:
+def sign_up(apps: dict[str, Flask], operators: tuple[Database, Database]) -> Callable[..., Headers]:
     """Register the user if necessary; return the headers of a new session."""
     homes = count(secrets.randbits(15))
 
-    def sign_up(username: str = "mallory") -> Headers:
+    def sign_up(username: str = "mallory", *, is_staff: bool = False) -> Headers:
         client = apps["user-service"].test_client()
         account = {"username": username, "password": PASSWORD}
         home = {"REMOTE_ADDR": f"2001:db8:0:{next(homes):x}::1"}  # one per sign-up, so that no rate limit is shared
         client.post("/register", json=account, environ_base=home)
+        if is_staff:
+            operators[0].fetch_one("UPDATE users SET roles = '{staff}' RETURNING id")
         answer: Any = client.post("/login", json=account, environ_base=home)
         return {"Authorization": f"Bearer {answer.json['token']}"}
 

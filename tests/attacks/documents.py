@@ -39,6 +39,10 @@ class Operation(NamedTuple):
         return f"{self.method.upper()} {self.path}"
 
     @property
+    def for_staff(self) -> bool:
+        return self.path.startswith(("/staff/", "/admin/"))
+
+    @property
     def text_members(self) -> list[Place]:
         return [place for place, value in _leaves(self.body) if isinstance(value, str)]
 

@@ -59,6 +59,8 @@ def test_new_password_ends_a_session_opened_concurrently(
         "user_id": user_id,
         "password_changed_at": changed_at,
         "user_agent": None,
+        "second_factor": False,
+        "totp_secret": None,
         "idle": 60,
         "max_age": 60,
         "digest": b"x",

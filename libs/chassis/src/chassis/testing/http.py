@@ -27,8 +27,8 @@ def bearer(
     user_id: str = "u-1",
     username: str = "alice",
     session_id: str = "s-1",
-    secret: str = LOCAL_SECRET,
     roles: tuple[str, ...] = (),
+    secret: str = LOCAL_SECRET,
 ) -> dict[str, str]:
     """Return an Authorization header with a valid demo token."""
     token = DemoTokens((secret,), 900).sign(Caller(user_id, username, session_id, roles))
