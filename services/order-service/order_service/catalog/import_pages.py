@@ -28,13 +28,8 @@ import_pages = staff_pages("import pages", __name__, "/backoffice")
 IMPORT = "/backoffice/import"
 LARGEST_FORM = 2 * LARGEST_FILE  # a file that does not compress grows by a third on its way through the preview
 LAST_IMPORTS = 5
-_LABELS = {
-    "currency": "under “Currency”",
-    "decimal": "under “Decimals”",
-    "encoding": "under “Encoding”",
-    "from": "the choice under “Written by”:",
-}
-_OPTION = re.compile(r"--(currency|decimal|encoding|from)\b")
+_LABELS = {"currency": "Currency", "decimal": "Decimals", "encoding": "Encoding", "from": "Written by"}
+_OPTION = re.compile(r"--(currency|decimal|encoding|from) ([\w-]+)")
 _OPTIONS = ("stock", "deactivate_missing", "decimal", "encoding", "source", "currency")
 
 
@@ -127,7 +122,11 @@ def _shown(change: dict[str, Any], currencies: dict[str, str]) -> dict[str, Any]
 
 def _told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return refused rows whose reasons name the fields of this page instead of the command's options."""
-    return [{**row, "error": _OPTION.sub(lambda option: _LABELS[option[1]], row["error"])} for row in rows]
+    return [{**row, "error": _OPTION.sub(_in_words, row["error"])} for row in rows]
+
+
+def _in_words(option: re.Match[str]) -> str:
+    return f"“{option[2]}” under “{_LABELS[option[1]]}”"
 
 
 def _run(content: bytes, query: ImportQuery, seen: str | None = None) -> tuple[File, Result]:

@@ -164,6 +164,7 @@ def test_a_product_is_added_and_sold(sam: FlaskClient, audit: Callable[..., Any]
     ],
 )
 def test_a_refused_product_is_told_beside_its_field(
+    *,
     sam: FlaskClient,
     stock: Callable[..., None],
     everything: Callable[..., Any],
@@ -280,6 +281,7 @@ def test_stock_is_adjusted_with_a_reason(
     ],
 )
 def test_a_refused_adjustment_moves_nothing(
+    *,
     sam: FlaskClient,
     stock: Callable[..., None],
     everything: Callable[..., Any],
@@ -367,6 +369,8 @@ def test_refused_rows_stand_beside_their_reasons(
     assert rows[1][3] == "Line 2 has this id: keep one."
     assert "Nothing is imported: 2 rows do not fit." in answer.text
     assert 'value="import"' not in answer.text
+    comma = upload(sam, HEADER + 'p2,x,,Things,"9,50",EUR,1\n').text
+    assert "say that the file has decimal commas (“comma” under “Decimals”)." in comma
     packed = import_pages.pack((HEADER + "p2,x,,Things,cheap,EUR,1\n").encode())
     forced = sam.post("/backoffice/import", data={"packed": packed, "do": "import", "seen": ""})
     assert forced.status_code == 422
