@@ -59,9 +59,12 @@ def test_staff_without_a_second_factor_are_told_what_to_do(app: Api, staff: dict
     with closing(create_app(settings.model_copy(update={"app_env": "stage"}))) as stage:
         stage.services.passwords = app.services.passwords  # type: ignore[attr-defined]
         token = stage.test_client().post("/login", json={"username": "stella", "password": PASSWORD}).json["token"]  # type: ignore[index]
-        answer = browser(stage).get(CUSTOMERS, headers={"Cookie": f"__Host-token={token}"})
+        stella = browser(stage)
+        stella.set_cookie("__Host-token", token)
+        answer = stella.get(CUSTOMERS)
     assert answer.status_code == 403
     assert "Staff need a second factor here: switch it on in your account" in answer.text
+    assert '<a class="button" href="/account/second-factor">Switch it on</a>' in answer.text
 
 
 def test_a_stranger_is_led_to_sign_in_and_back(visitor: FlaskClient) -> None:
