@@ -12,6 +12,7 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chassis.auth.roles import STAFF
 from chassis.pages.blueprint import Pages
 from chassis.rate_limit.limiter import RateLimiter
 from chassis.testing.http import bearer
@@ -26,12 +27,15 @@ ODD = [
     "1e9", "\u0661", "p1", "p2", "add", "set", "remove", "tidy", "saved", "other", "DE", "XX", "name", "-price",
     "'; DROP TABLE x", "{{ 7 * 7 }}", "%s%n", "<script>", "//evil.example", "/\\evil.example", "/shop", "/account\n",
     "[1]", '["a"]', "WyJhIl0", "o-" + "0" * 32, *ACCOUNT.values(), "a@b.example", "+49 221 123456", "2000",
-    "p1:1:1000|p2:2:1000", "p1:999:1",
+    "p1:1:1000|p2:2:1000", "p1:999:1", "true", "EUR", "9.99", "+5", "Size=M", "2026-11-27", "9999-12-31", "import",
+    "eJwrTi1KTsxJBQAMhQLi", "deactivate", "disable",
 ]  # fmt: skip
 NAMES = [
     "product_id", "qty", "do", "to", "key", "total", "q", "category", "sort", "after", "limit", "added", "done", "next",
     "v", "recipient", "street", "line2", "city", "region", "postal_code", "country", "username", "password", "name",
-    "email", "phone", "current_password", "new_password", "session_id",
+    "email", "phone", "current_password", "new_password", "session_id", "active", "in_stock", "group", "like", "id",
+    "description", "price", "currency", "stock", "images", "tax_class", "options", "version", "units", "reason",
+    "packed", "seen", "decimal", "encoding", "source", "deactivate_missing", "action", "subject", "since", "until",
 ]  # fmt: skip
 COOKIES = [f"{prefix}{name}" for prefix in ("shop-", "__Host-") for name in ("token", "basket", "refresh", "device")]
 
@@ -83,20 +87,22 @@ def apps() -> Iterator[dict[str, Flask]]:
         yield {"user-service": user, "order-service": order}
 
 
-def token_of_order_service(_app: Flask) -> str:
-    return bearer("u-pages")["Authorization"].removeprefix("Bearer ")
+def token_of_order_service(_app: Flask, roles: tuple[str, ...]) -> str:
+    return bearer("u-pages", roles=roles)["Authorization"].removeprefix("Bearer ")
 
 
-def token_of_user_service(app: Flask) -> str:
+def token_of_user_service(app: Flask, roles: tuple[str, ...]) -> str:
     """Return the token of a new session: pages end sessions and delete accounts."""
     app.services.rate_limiter = RateLimiter("memory://", per_address=600)
     client = app.test_client()
     client.post("/register", json=ACCOUNT)
+    with app.services.database.transaction() as connection:
+        connection.execute("UPDATE users SET roles = %(roles)s WHERE deleted_at IS NULL", {"roles": [*roles]})
     answer = client.post("/login", json=ACCOUNT)
     return answer.json["token"] if answer.json and "token" in answer.json else ""
 
 
-TOKENS: dict[str, Callable[[Flask], str]] = {
+TOKENS: dict[str, Callable[[Flask, tuple[str, ...]], str]] = {
     "user-service": token_of_user_service,
     "order-service": token_of_order_service,
 }
@@ -106,6 +112,7 @@ TOKENS: dict[str, Callable[[Flask], str]] = {
 def test_no_input_to_a_page_is_answered_5xx(apps: dict[str, Flask], service: str, method: str, rule: Any) -> None:
     app = apps[service]
     client, statuses = app.test_client(use_cookies=False), set()
+    roles = (STAFF,) if app.blueprints[rule.endpoint.rpartition(".")[0]].needs_staff else ()
 
     @THOROUGH
     @given(sent, st.data())
@@ -113,7 +120,7 @@ def test_no_input_to_a_page_is_answered_5xx(apps: dict[str, Flask], service: str
         path = rule.rule
         for name in rule.arguments:
             path = path.replace(f"<{name}>", data.draw(texts).replace("/", "") or "x")
-        token = f"shop-token={TOKENS[service](app)}; " if sent.signed_in else ""
+        token = f"shop-token={TOKENS[service](app, roles)}; " if sent.signed_in else ""
         answer = client.open(
             "/",
             method=method,

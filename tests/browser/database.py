@@ -45,6 +45,9 @@ class Databases:
     def remove_added(self) -> None:
         self.run("order_service", "DELETE FROM products WHERE id = ANY(%(ids)s)", ids=self._added)
 
+    def make_staff(self, username: str) -> None:
+        self.run("user_service", "UPDATE users SET roles = '{staff}' WHERE username = %(name)s", name=username)
+
     def orders(self, product_id: str) -> int:
         """Return how many orders there are of a product."""
         statement = "SELECT count(*) FROM order_lines WHERE product_id = %(id)s"

@@ -9,6 +9,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from browser import chromium
+from browser.database import Databases
 from browser.guard import Guard
 from browser.visitor import DESKTOP, PHONE, Visitor
 from localshop.shop import Shop
@@ -22,11 +23,20 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
+CATALOGUE = """id,name,category,price,currency,stock
+p2,Mechanical Keyboard,Computer Accessories,64.90,EUR,+20
+p4,Aluminium Laptop Stand,Computer Accessories,34.50,EUR,250
+TEE/RED/M,T-shirt,Clothing,20.00,EUR,5
+p9,Portable SSD 1 TB,Storage,"89,00",EUR,220
+p14,Noise-Cancelling Headphones,Audio,129.00,EUR,a few
+"""
+
+
 class TooLarge(SystemExit):
     """A picture has more bytes than the repository shall hold."""
 
 
-def scenes(visitor: Visitor) -> Iterator[str]:
+def scenes(visitor: Visitor, databases: Databases) -> Iterator[str]:
     """Open one page after the other; yield the name of each."""
     visitor.open("/account/sign-up")
     visitor.sign_up(name="Ada")
@@ -44,10 +54,17 @@ def scenes(visitor: Visitor) -> Iterator[str]:
     yield "order"
     visitor.open("/account")
     yield "account"
+    databases.make_staff(visitor.username)
+    visitor.sign_out()
+    visitor.open("/backoffice")
+    visitor.sign_in()
+    yield "backoffice"
+    visitor.import_file(CATALOGUE)
+    yield "import"
 
 
-def take(visitor: Visitor, look: str) -> None:
-    for scene in scenes(visitor):
+def take(visitor: Visitor, databases: Databases, look: str) -> None:
+    for scene in scenes(visitor, databases):
         visitor.page.mouse.move(0, 0)
         visitor.page.wait_for_load_state("networkidle")
         visitor.page.screenshot(path=FOLDER / f"{scene}-{look}.png", animations="disabled", caret="hide")
@@ -76,7 +93,7 @@ def main() -> None:
     ):
         for look, options in LOOKS.items():
             context = browser.new_context(**options)
-            take(Visitor(context, shop, Guard(context)), look)
+            take(Visitor(context, shop, Guard(context)), Databases(shop), look)
     check_sizes()
 
 

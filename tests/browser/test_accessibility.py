@@ -28,7 +28,7 @@ def test_every_page_is_accessible(visit: Visit, databases: Databases, size: View
     for name in tour(visitor, databases):
         seen += 1
         faults.extend(f"{name}: {fault}" for fault in faults_of(visitor, size))
-    assert seen > 25
+    assert seen > 45
     assert faults == []
 
 

@@ -17,6 +17,7 @@ def tour(visitor: Visitor, databases: Databases) -> Iterator[str]:
     yield from _shopping(visitor, databases)
     yield from _ordering(visitor)
     yield from _in_the_account(visitor)
+    yield from _in_the_back_office(visitor, databases)
 
 
 def _as_a_stranger(visitor: Visitor) -> Iterator[str]:
@@ -98,6 +99,48 @@ def _in_the_account(visitor: Visitor) -> Iterator[str]:
     yield "delete, refused"
     visitor.open("/account/nowhere")
     yield "/account/nowhere"
+
+
+def _in_the_back_office(visitor: Visitor, databases: Databases) -> Iterator[str]:
+    product_id = databases.add_product(f"{visitor.username} long", name=LONG)
+    visitor.open("/backoffice")
+    yield "back office, for staff only"
+    databases.make_staff(visitor.username)
+    visitor.context.clear_cookies()
+    visitor.open("/account/sign-in")
+    visitor.sign_in()
+    for path in ("products", "products?q=nothing-fits", "new-product", "import", "audit", "audit?subject=nothing"):
+        visitor.open(f"/backoffice/{path}")
+        yield path
+    visitor.press("Filter")
+    visitor.open(f"/backoffice/products/{product_id}")
+    yield "product of the back office"
+    visitor.fill(price="cheap")
+    visitor.press("Save")
+    yield "product, refused"
+    visitor.open(f"/backoffice/products/{product_id}/stock")
+    send_unchecked(visitor, "Adjust the stock")
+    yield "stock, refused"
+    visitor.fill(units="-3", reason="count")
+    visitor.press("Adjust the stock")
+    yield "stock, adjusted"
+    yield from _importing(visitor, product_id)
+    for path in ("customers", "customers?q=nobody-at-all", "audit"):
+        visitor.open(f"/account/backoffice/{path}")
+        yield f"{path} of the account"
+    visitor.open(f"/account/backoffice/customers?q={visitor.username}")
+    visitor.go_on(visitor.main.locator("td a").first)
+    yield "customer"
+
+
+def _importing(visitor: Visitor, product_id: str) -> Iterator[str]:
+    header, good = "id,name,category,price,currency,stock\n", f"{product_id},{LONG},Test,12.50,EUR,+3\n"
+    visitor.import_file(f"{header}TEE/RED,Shirt,Test,9,EUR,1\n{product_id},{LONG},Test,cheap,EUR,many\n")
+    yield "import, refused"
+    visitor.import_file(header + good)
+    yield "import, preview"
+    visitor.press("Import")
+    yield "import, done"
 
 
 def send_unchecked(visitor: Visitor, button: str) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Response, ViewportSize, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, Response, ViewportSize, expect
 
 from browser.guard import Guard
 from localshop.shop import Shop
@@ -118,6 +118,13 @@ class Visitor:
     def fill_address(self, **changed: str) -> None:
         self.fill(**{**ADDRESS, **changed})
         self.main.locator("select[name=country]").select_option(COUNTRY)
+
+    def import_file(self, text: str) -> None:
+        """Choose a CSV file in the back office, and look at what it would change."""
+        self.open("/backoffice/import")
+        file: FilePayload = {"name": "products.csv", "mimeType": "text/csv", "buffer": text.encode()}
+        self.main.locator("input[type=file]").set_input_files(file)
+        self.press("Show what would change")
 
     def order(self, product_id: str) -> str:
         """Order one of a product to a typed address; return the order's id."""

@@ -7,8 +7,11 @@ from pathlib import Path
 from chassis.app import init_app, open_database
 from chassis.http.openapi import Api, api
 from chassis.server.health import schema_check
+from order_service.audit.pages import audit_pages
 from order_service.audit.routes import audit
+from order_service.catalog.import_pages import import_pages
 from order_service.catalog.pages import catalog_pages
+from order_service.catalog.product_pages import product_pages
 from order_service.catalog.routes import catalog
 from order_service.catalog.staff_routes import products
 from order_service.events.routes import events
@@ -27,7 +30,7 @@ def create_app(settings: Settings) -> Api:
     app = api("order-service", title="Order service", version="1.0.0", port=5002)
     for blueprint in (catalog, products, orders, events, webhooks, audit):
         app.register_api(blueprint)
-    for pages in (catalog_pages, basket_pages, order_pages):
+    for pages in (catalog_pages, basket_pages, order_pages, product_pages, import_pages, audit_pages):
         app.register_blueprint(pages)
     database = open_database(settings)
     services = connect(settings, database)

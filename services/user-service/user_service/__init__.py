@@ -8,7 +8,9 @@ from chassis.app import init_app, open_database
 from chassis.http.openapi import Api, api
 from chassis.server.health import schema_check
 from user_service.accounts.routes import registration
+from user_service.audit.pages import audit_pages
 from user_service.audit.routes import audit
+from user_service.customers.pages import customer_pages
 from user_service.customers.routes import customers
 from user_service.passkeys.pages import passkey_pages, passkey_sign_in
 from user_service.profile.pages import profile_pages
@@ -40,6 +42,8 @@ def create_app(settings: Settings) -> Api:
     for blueprint in API:
         app.register_api(blueprint)
     for pages in PAGES:
+        app.register_blueprint(pages)
+    for pages in (customer_pages, audit_pages):
         app.register_blueprint(pages)
     database = open_database(settings)
     checks = {"database": schema_check(database, MIGRATIONS)}

@@ -9,7 +9,7 @@ from psycopg.errors import UniqueViolation
 
 from chassis.context import Caller
 from chassis.db import audit
-from chassis.db.database import Database, constraints
+from chassis.db.database import Database, DeadlineConnection, constraints
 from chassis.problems import NotFound
 from order_service.catalog import csv_file, fields, import_file, importer, queries, rules, search, statements
 from order_service.catalog.importer import Plan, Result
@@ -65,18 +65,30 @@ def adjust_stock(
 
 
 def import_products(
-    db: Database, *, content: bytes, options: import_file.Options, plan: Plan, dry_run: bool
+    db: Database, *, content: bytes, options: import_file.Options, plan: Plan, dry_run: bool, seen: str | None = None
 ) -> tuple[import_file.File, Result]:
-    """Apply a CSV file, or only say what it would do; raise BadCatalogFile when it is refused."""
+    """Apply a CSV file, or only say what it would do; raise BadCatalogFile when it is refused.
+
+    `seen` is the latest import at the time of a preview; raises ImportedMeanwhile when there was another since.
+    """
     try:
         file = import_file.read(content, options)
         products = file.products if dry_run else import_file.require(file)
         with db.transaction("import_catalog") as connection:
-            return file, importer.apply(connection, products, plan._replace(skip_faulty=dry_run), dry_run=dry_run)
+            result = importer.apply(connection, products, plan._replace(skip_faulty=dry_run), dry_run=dry_run)
+            if seen is not None and _import_before(connection) != seen:
+                raise rules.ImportedMeanwhile
+            return file, result
     except csv_file.BadFile as refusal:
         rows = [fault._asdict() for fault in refusal.faults[: importer.MOST_CHANGES_SHOWN]]
         first = str(refusal.faults[0])
         raise rules.BadCatalogFile(f"nothing imported: {first}", rows=rows, refused=len(refusal.faults)) from refusal
+
+
+def _import_before(connection: DeadlineConnection) -> str:
+    """Return the latest import before the one of this transaction; imports wait for each other."""
+    row = connection.fetch_one(queries.IMPORTS, {"skipped": 1})
+    return str(row.id) if row else ""
 
 
 def _index(language: str) -> dict[str, str]:

@@ -98,6 +98,12 @@ def get_products(db: Database, *, product_ids: Sequence[str]) -> list[str]:
     return [row.document for row in db.fetch_all(SOME, {"ids": list(product_ids)})]
 
 
+def latest_import(db: Database) -> str:
+    """Return the id of the audit entry of the latest import, "" before the first."""
+    row = db.fetch_one(IMPORTS, {"skipped": 0})
+    return str(row.id) if row else ""
+
+
 def get_for_staff(db: Database, *, product_id: str) -> str:
     row = db.fetch_one(ONE_FOR_STAFF, {"id": product_id})
     if row is None:
@@ -133,6 +139,9 @@ SELECT category, count(*) AS products FROM products WHERE active GROUP BY catego
 ONE = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = %(id)s AND p.active"
 SOME = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = ANY (%(ids)s) AND p.active"
 ONE_FOR_STAFF = f"SELECT {staff_document('p')} AS document FROM products p WHERE p.id = %(id)s"
+IMPORTS = """
+SELECT id FROM audit_entries WHERE action = 'catalog.import' ORDER BY id DESC LIMIT 1 OFFSET %(skipped)s
+"""
 _LARGEST_NUMBER = 2**63 - 1
 MOVEMENTS = """
 SELECT id, json_build_object(

@@ -12,6 +12,10 @@ class ProductExists(Conflict):
     code, error = "product_exists", "there is a product with this id: change that one, or choose another id"
 
 
+class ImportedMeanwhile(Conflict):
+    code, error = "imported_meanwhile", "another file was imported since this preview: look at what changes now"
+
+
 class StockOnHand(BaseModel):
     stock: int
 

@@ -20,7 +20,7 @@ The shop is open. Ctrl-C stops it; its data stays in {shop.data}
 
   shop      {order}/shop
 {_mailbox(shop)}  API       {order}/openapi/ (order-service), {user}/openapi/ (user-service)
-  staff     {_staff(shop, staff_password)}
+  staff     {order}/backoffice: {_staff(shop, staff_password)}
   logs      {shop.data / "logs"}
 
 Open the shop in a browser, or try the API from another terminal: register, then sign in and look around, then order

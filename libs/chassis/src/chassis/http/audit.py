@@ -42,12 +42,18 @@ class AuditOut(RootModel[list[AuditEntryOut]]):
 
 def list_audit(db: Database, query: AuditQuery) -> JsonResponse:
     """Return one page of the service's audit entries, newest first."""
+    entries, next_cursor = read_audit(db, query)
+    response = json_response(entries)
+    response.next_cursor = next_cursor
+    return response
+
+
+def read_audit(db: Database, query: AuditQuery) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the entries of one page and the cursor of the next, None on the last."""
     filters = query.model_dump(exclude={"limit", "after"})
     before = None if query.after is None else _entry_id(query.after)
     entries, following = audit.list_entries(db, filters=filters, limit=query.limit, before=before)
-    response = json_response(entries)
-    response.next_cursor = encode_cursor(following.hex) if following else None
-    return response
+    return entries, encode_cursor(following.hex) if following else None
 
 
 def _entry_id(cursor: str) -> UUID:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response, request
 from pydantic import ValidationError
 
+from chassis.auth.roles import SecondFactorNeeded
 from chassis.context import current_request_id
 from chassis.http.error_handlers import invalid, to_problem
 from chassis.http.responses import problem_response
@@ -27,6 +28,9 @@ _TEXTS = {
     405: "Go back and use the buttons of the page.",
     500: "This is our fault. Nothing was ordered or changed. Please try again.",
 }
+
+_WAYS = {SecondFactorNeeded.code: ("/account/second-factor", "Switch it on")}
+"""Where the button of an error page leads to, and what it says."""
 
 
 def show(failure: Exception) -> Response:
@@ -53,6 +57,7 @@ def error_page(problem: Problem) -> Response:
         problem.status,
         title=title,
         text=text,
+        way=_WAYS.get(problem.code, ("/shop", "Go to the shop")),
         retries=problem.status == 503 and request.method == "GET",  # noqa: PLR2004 - a status
         request_id=current_request_id(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from copy import copy
 from datetime import datetime
 from functools import cache, lru_cache
@@ -31,6 +32,11 @@ def date(at: datetime | str) -> str:
 
 def time(at: datetime | str) -> str:
     return f"{date(at)}, {format_time(_local(at), 'short', locale=LOCALE)}"
+
+
+def day_begins(day: dt.date) -> datetime:
+    """Return the first moment of a day in the brand's time zone."""
+    return datetime.combine(day, dt.time(), tzinfo=_ZONE)
 
 
 def _local(at: datetime | str) -> datetime:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flask import redirect
+from flask import g, redirect
 
+from chassis.auth.roles import STAFF
 from chassis.context import Services
 from chassis.http.openapi import Api
 from chassis.http.response_cache import is_cached
@@ -40,6 +41,7 @@ def init_pages(app: Api, services: Services, prefix: str) -> None:
         "brand": BRAND,
         "countries": formatting.countries,
         "country_name": formatting.country_name,
+        "is_staff": lambda: "caller" in g and STAFF in g.caller.roles,
         "logo": LOGO,
         "page_url": page_url,
         "price": formatting.price,

@@ -1,0 +1,32 @@
+"""The page that lists what staff changed in the shop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response
+
+from chassis.pages.audit import audit_page
+from chassis.pages.blueprint import staff_pages
+from order_service.catalog.product_pages import product_url, readable
+from order_service.services import current_services
+
+audit_pages = staff_pages("audit pages", __name__, "/backoffice")
+
+ACTIONS = {
+    "product.create": "Product added",
+    "product.change": "Product changed",
+    "product.stock": "Stock adjusted",
+    "catalog.import": "File imported",
+}
+
+
+@audit_pages.get("/audit")
+def list_entries() -> Response:
+    """List what staff changed, newest first."""
+    return audit_page(current_services().database, actions=ACTIONS, subject_url=_subject_url, shown=readable)
+
+
+def _subject_url(entry: Mapping[str, Any]) -> str | None:
+    return product_url(entry["subject"]) if entry["action"].startswith("product.") else None

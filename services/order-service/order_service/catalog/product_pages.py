@@ -1,0 +1,336 @@
+"""Pages with which staff find, add and change products."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+from flask import Response, request
+
+from chassis.currencies import DECIMALS, decimals
+from chassis.http.api import Query
+from chassis.pages import formatting
+from chassis.pages.blueprint import staff_pages
+from chassis.pages.forms import Form, Model, form_page, read_form, typed
+from chassis.pages.responses import go_to, page
+from chassis.pages.visitors import caller
+from chassis.problems import InvalidRequest
+from order_service.catalog import actions, fields, pictures, queries, rules
+from order_service.catalog.schemas import ProductPath
+from order_service.catalog.staff_schemas import AdjustStock, ChangeProduct, CreateProduct, StaffProductQuery
+from order_service.idempotency import Key
+from order_service.services import current_services
+
+product_pages = staff_pages("product pages", __name__, "/backoffice")
+
+PRODUCTS = "/backoffice/products"
+PAGE_SIZE = 50
+FEW = 5
+"""From this stock down, the list marks a product."""
+MOST_VARIANTS = 50
+LARGEST_FORM = 256 * 1024  # a description and twenty pictures, percent-encoded
+
+_FILTERS = ("q", "category", "group", "active", "in_stock", "sort")
+_TEXTS = ("name", "description", "category", "price", "currency", "tax_class", "group")
+_UNITS = re.compile(r"[+-]?[0-9]{1,12}")
+
+
+class Repeated(Query):
+    """What a form carries so that sending it twice adjusts the stock once."""
+
+    key: Key | None = None
+
+
+@product_pages.before_request
+def allow_long_descriptions() -> None:
+    request.max_content_length = request.max_form_memory_size = LARGEST_FORM
+
+
+@product_pages.get("")
+def start() -> Response:
+    """Lead to the products."""
+    return go_to(PRODUCTS)
+
+
+@product_pages.get("/products")
+def list_products() -> Response:
+    """List products, inactive ones too."""
+    given = {name: text for name in (*_FILTERS, "after") if (text := request.args.get(name, "").strip())}
+    query = StaffProductQuery.model_validate(given | {"limit": str(PAGE_SIZE)})
+    services = current_services()
+    documents, next_cursor = queries.list_for_staff(
+        services.database, language=services.settings.search_language, **query.model_dump()
+    )
+    return page(
+        "catalog/staff-products.html",
+        products=[*map(orjson.loads, documents)],
+        categories=[category["name"] for category in services.categories.counts()],
+        given=given,
+        url=lambda **changes: products_url(**{**given, "after": None, **changes}),
+        next_url=next_cursor and products_url(**{**given, "after": next_cursor}),
+        few=FEW,
+        picture=pictures.url,
+    )
+
+
+def products_url(**parameters: str | None) -> str:
+    """Return the URL of the list with these parameters; those without a value are left out."""
+    given = {name: value for name, value in parameters.items() if value}
+    return f"{PRODUCTS}?{urlencode(given)}" if given else PRODUCTS
+
+
+def product_url(product_id: str) -> str:
+    return f"{PRODUCTS}/{quote(product_id, safe='')}"
+
+
+@product_pages.get("/new-product")
+def ask_for_product() -> Response:
+    """Ask for a new product; `like` names one whose values stand in the form."""
+    values = {"currency": "EUR", "tax_class": fields.STANDARD, "stock": "0"}
+    if like := request.args.get("like"):
+        product = read_product(ProductPath(product_id=like).product_id)
+        values |= shown_values(product) | {"group": product["group"] or product["id"]}
+    form: Form[CreateProduct] = Form(values)
+    form.status = 200
+    return new_product_page(form)
+
+
+def new_product_page(form: Form[CreateProduct]) -> Response:
+    return form_page("catalog/staff-new-product.html", form, currencies=CURRENCIES)
+
+
+@product_pages.post("/new-product")
+def create_product() -> Response:
+    """Add a product."""
+    services = current_services()
+    form = product_form(CreateProduct, {"id": str, "stock": whole_number})
+    if form.model is None:
+        return new_product_page(form)
+    try:
+        actions.create_product(
+            services.database,
+            staff=caller(),
+            language=services.settings.search_language,
+            values=form.model.model_dump(),
+        )
+    except rules.BadPrice as refused:
+        form.refuse_with(refused)
+    except rules.ProductExists as refused:
+        form.answer_as(refused)
+        form.refuse_with(refused, "id")
+    else:
+        return go_to(f"{product_url(form.model.id)}?done=added")
+    return new_product_page(form)
+
+
+@product_pages.get("/products/<product_id>")
+def show_product(product_id: str) -> Response:
+    """Show a product in a form, with its stock and its variants."""
+    product = read_product(ProductPath(product_id=product_id).product_id)
+    return product_page(product, Form(shown_values(product)), 200)
+
+
+def read_product(product_id: str) -> dict[str, Any]:
+    product: dict[str, Any] = orjson.loads(queries.get_for_staff(current_services().database, product_id=product_id))
+    return product
+
+
+def product_page(product: dict[str, Any], form: Form[Any], status: int) -> Response:
+    return page(
+        "catalog/staff-product.html",
+        status,
+        product=product,
+        form=form,
+        version=version(product),
+        variants=variants(product),
+        currencies=CURRENCIES,
+        few=FEW,
+        picture=pictures.url,
+        done=request.args.get("done"),
+    )
+
+
+def variants(product: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the products of the same group, this one too."""
+    if product["group"] is None:
+        return []
+    query = StaffProductQuery(group=product["group"], limit=MOST_VARIANTS)
+    services = current_services()
+    documents, _ = queries.list_for_staff(
+        services.database, language=services.settings.search_language, **query.model_dump()
+    )
+    return [*map(orjson.loads, documents)]
+
+
+def version(product: dict[str, Any]) -> str:
+    """Return what differs once somebody has changed the product; its stock changes with every sale."""
+    return hashlib.sha256(orjson.dumps({**product, "stock": None})).hexdigest()[:16]
+
+
+@product_pages.post("/products/<product_id>")
+def change_product(product_id: str) -> Response:
+    """Change a product, unless somebody else has since the form was shown."""
+    product = read_product(ProductPath(product_id=product_id).product_id)
+    form = product_form(ChangeProduct, {})
+    if form.model and request.form.get("version") != version(product):
+        form.status = 409
+        form.refuse("Somebody has changed this product since you opened it. Look at it again before you save.")
+    if form.model is None or form.errors:
+        return product_page(product, form, form.status)
+    try:
+        _change(product["id"], {name: getattr(form.model, name) for name in changed(product, form.values)})
+    except rules.BadPrice as refused:
+        form.refuse_with(refused)
+        return product_page(product, form, refused.status)
+    return go_to(f"{product_url(product['id'])}?done=saved")
+
+
+def changed(product: dict[str, Any], typed: Mapping[str, str]) -> list[str]:
+    """Return the names of the values that are no longer those of the product; price and currency go together."""
+    shown = shown_values(product)
+    names = [name for name, value in shown.items() if value.split() != typed[name].split()]
+    return names + [name for name in ("price", "currency") if {"price", "currency"} & {*names} and name not in names]
+
+
+@product_pages.post("/products/<product_id>/active")
+def switch_product(product_id: str) -> Response:
+    """Deactivate or activate a product."""
+    path = ProductPath(product_id=product_id)
+    do = request.form.get("do", "")
+    if do not in {"activate", "deactivate"}:
+        raise InvalidRequest("use the buttons of the page")
+    active = do == "activate"
+    _change(path.product_id, {"active": active})
+    return go_to(f"{product_url(path.product_id)}?done={'active' if active else 'inactive'}")
+
+
+def _change(product_id: str, changes: dict[str, Any]) -> None:
+    services = current_services()
+    actions.change_product(
+        services.database,
+        staff=caller(),
+        language=services.settings.search_language,
+        product_id=product_id,
+        changes=changes,
+    )
+
+
+@product_pages.get("/products/<product_id>/stock")
+def list_movements(product_id: str) -> Response:
+    """List what changed a product's stock, newest first."""
+    return stock_page(read_product(ProductPath(product_id=product_id).product_id), Form({}), 200)
+
+
+def stock_page(product: dict[str, Any], form: Form[AdjustStock], status: int) -> Response:
+    documents, next_cursor = queries.list_movements(
+        current_services().database,
+        product_id=product["id"],
+        limit=PAGE_SIZE,
+        after=request.args.get("after") or None,
+    )
+    url = f"{product_url(product['id'])}/stock"
+    return page(
+        "catalog/staff-stock.html",
+        status,
+        product=product,
+        form=form,
+        movements=[*map(orjson.loads, documents)],
+        key=secrets.token_urlsafe(16),
+        done=request.args.get("done"),
+        url=url,
+        continued="after" in request.args,
+        next_url=next_cursor and f"{url}?{urlencode({'after': next_cursor})}",
+    )
+
+
+@product_pages.post("/products/<product_id>/stock")
+def adjust_stock(product_id: str) -> Response:
+    """Add units to a product's stock or take some, with a reason."""
+    path = ProductPath(product_id=product_id)
+    values = typed(AdjustStock.model_fields)
+    given: dict[str, Any] = {name: value for name, value in values.items() if value}
+    form = read_form(AdjustStock, values, _with_faults(given, {"units": whole_number}, faults := {}))
+    key = Repeated(key=request.form.get("key") or None).key
+    _refuse(form, faults)
+    if form.model and not faults:
+        try:
+            actions.adjust_stock(
+                current_services().database,
+                staff=caller(),
+                product_id=path.product_id,
+                idempotency_key=key,
+                **form.model.model_dump(),
+            )
+            return go_to(f"{product_url(path.product_id)}/stock?done=adjusted")
+        except rules.StockOutOfRange as refused:
+            form.answer_as(refused)
+            form.refuse_with(refused, "units")
+    return stock_page(read_product(path.product_id), form, form.status)
+
+
+def product_form(model: type[Model], more: dict[str, Callable[[str], Any]]) -> Form[Model]:
+    """Return the form of a product; `more` are readers of fields that only this form has."""
+    values = typed([*_TEXTS, "images", "options", *more])
+    readers: dict[str, Callable[[str], Any]] = {"images": fields.images, "options": fields.options, **more}
+    given = _with_faults(values, readers, faults := {})
+    given["tax_class"] = values["tax_class"] or fields.STANDARD
+    form = read_form(model, values, given)
+    _refuse(form, faults)
+    return form
+
+
+def _with_faults(
+    values: dict[str, Any], readers: dict[str, Callable[[str], Any]], faults: dict[str, str]
+) -> dict[str, Any]:
+    """Return the values as read; note in `faults` what a reader refuses, and leave it out."""
+    given = dict(values)
+    for name in readers.keys() & values.keys():
+        try:
+            given[name] = readers[name](values[name])
+        except ValueError as fault:
+            faults[name] = str(fault)
+            del given[name]
+    return given
+
+
+def _refuse(form: Form[Model], faults: dict[str, str]) -> None:
+    """Put the readers' faults in the place of those of the schema, which calls these fields missing."""
+    form.errors |= {name: "" for name in faults if name in form.errors}
+    for name, fault in faults.items():
+        form.errors.pop(name, None)
+        form.refuse(fault, name)
+    if faults:
+        form.model = None
+
+
+def whole_number(text: str) -> int:
+    if not _UNITS.fullmatch(text):
+        raise ValueError("write a whole number such as 20")
+    return int(text)
+
+
+def shown_values(product: dict[str, Any]) -> dict[str, str]:
+    """Return the product's values as they are typed."""
+    texts = {name: product[name] or "" for name in _TEXTS if name != "price"}
+    return texts | {
+        "price": f"{product['price']:.{decimals(product['currency'])}f}",
+        "images": "\n".join(product["images"]),
+        "options": fields.written_options(product["options"]),
+    }
+
+
+CURRENCIES = sorted(DECIMALS)
+_ORDER = {name: place for place, name in enumerate(CreateProduct.model_fields)}
+
+
+def readable(values: Mapping[str, Any] | None, currency: str = "") -> dict[str, Any]:
+    """Return a product's values, or a few of them, in the form's order; the price as customers see it."""
+    ordered = dict(sorted((values or {}).items(), key=lambda value: _ORDER.get(value[0], len(_ORDER))))
+    if isinstance(amount := ordered.get("price"), int | float):
+        ordered["price"] = formatting.price(amount, ordered.get("currency") or currency)
+    return ordered
