@@ -1,16 +1,5 @@
 -- What the migrations make. Written by `make schema`.
 
-CREATE TABLE public.audit_entries (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    at timestamp with time zone DEFAULT now() NOT NULL,
-    staff_id text,
-    staff_name text,
-    action text NOT NULL,
-    subject text NOT NULL,
-    before jsonb,
-    after jsonb
-);
-
 CREATE TYPE public.procrastinate_job_event_type AS ENUM (
     'deferred',
     'started',
@@ -657,8 +646,6 @@ ALTER TABLE public.stock_movements ALTER COLUMN id ADD GENERATED ALWAYS AS IDENT
     CACHE 1
 );
 
-ALTER TABLE ONLY public.audit_entries
-    ADD CONSTRAINT audit_entries_pkey PRIMARY KEY (id);
 CREATE TABLE public.webhook_deliveries (
     webhook_id uuid NOT NULL,
     event_id uuid NOT NULL,
@@ -760,6 +747,9 @@ ALTER TABLE ONLY public.products
 ALTER TABLE ONLY public.session_feed
     ADD CONSTRAINT session_feed_pkey PRIMARY KEY (singleton);
 
+ALTER TABLE ONLY public.stock_movements
+    ADD CONSTRAINT stock_movements_pkey PRIMARY KEY (product_id, id);
+
 ALTER TABLE ONLY public.webhook_deliveries
     ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (webhook_id, event_id);
 
@@ -768,8 +758,6 @@ ALTER TABLE ONLY public.webhook_position
 
 ALTER TABLE ONLY public.webhooks
     ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
-ALTER TABLE ONLY public.stock_movements
-    ADD CONSTRAINT stock_movements_pkey PRIMARY KEY (product_id, id);
 
 CREATE INDEX audit_entries_by_staff ON public.audit_entries USING btree (staff_id, id);
 
@@ -809,6 +797,8 @@ CREATE INDEX products_by_price ON public.products USING btree (price_minor, "pos
 
 CREATE INDEX products_search ON public.products USING gin (search);
 
+CREATE UNIQUE INDEX stock_movements_one_per_idempotency_key ON public.stock_movements USING btree (product_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
 CREATE INDEX webhook_deliveries_by_status ON public.webhook_deliveries USING btree (webhook_id, status, event_id);
 
 CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (webhook_id, attempt_at) WHERE (status = 'waiting'::text);
@@ -824,7 +814,6 @@ CREATE TRIGGER procrastinate_trigger_scheduled_events_v1 AFTER INSERT OR UPDATE 
 CREATE TRIGGER procrastinate_trigger_status_events_insert_v1 AFTER INSERT ON public.procrastinate_jobs FOR EACH ROW WHEN ((new.status = 'todo'::public.procrastinate_job_status)) EXECUTE FUNCTION public.procrastinate_trigger_function_status_events_insert_v1();
 
 CREATE TRIGGER procrastinate_trigger_status_events_update_v1 AFTER UPDATE OF status ON public.procrastinate_jobs FOR EACH ROW EXECUTE FUNCTION public.procrastinate_trigger_function_status_events_update_v1();
-CREATE UNIQUE INDEX stock_movements_one_per_idempotency_key ON public.stock_movements USING btree (product_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 ALTER TABLE ONLY public.order_lines
     ADD CONSTRAINT order_lines_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id) ON DELETE CASCADE;

@@ -58,17 +58,6 @@ CREATE FUNCTION public.note_ending() RETURNS trigger
             RETURN NULL;
         END $$;
 
-CREATE TABLE public.audit_entries (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    at timestamp with time zone DEFAULT now() NOT NULL,
-    staff_id text,
-    staff_name text,
-    action text NOT NULL,
-    subject text NOT NULL,
-    before jsonb,
-    after jsonb
-);
-
 CREATE FUNCTION public.procrastinate_cancel_job_v1(job_id bigint, abort boolean, delete_job boolean) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -532,9 +521,6 @@ CREATE TABLE public.passkeys (
     last_used_at timestamp with time zone
 );
 
-CREATE TABLE public.recovery_codes (
-    user_id text NOT NULL,
-    digest bytea NOT NULL
 CREATE TABLE public.procrastinate_events (
     id bigint NOT NULL,
     job_id bigint NOT NULL,
@@ -656,8 +642,6 @@ CREATE TABLE public.users (
     CONSTRAINT users_verified_has_email CHECK (((email_verified_at IS NULL) OR (email IS NOT NULL)))
 );
 
-ALTER TABLE ONLY public.audit_entries
-    ADD CONSTRAINT audit_entries_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.procrastinate_events ALTER COLUMN id SET DEFAULT nextval('public.procrastinate_events_id_seq'::regclass);
 
 ALTER TABLE ONLY public.procrastinate_jobs ALTER COLUMN id SET DEFAULT nextval('public.procrastinate_jobs_id_seq'::regclass);
@@ -682,8 +666,6 @@ ALTER TABLE ONLY public.mail_tokens
 ALTER TABLE ONLY public.passkeys
     ADD CONSTRAINT passkeys_pkey PRIMARY KEY (credential_id);
 
-ALTER TABLE ONLY public.recovery_codes
-    ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id, digest);
 ALTER TABLE ONLY public.procrastinate_events
     ADD CONSTRAINT procrastinate_events_pkey PRIMARY KEY (id);
 
@@ -784,8 +766,6 @@ ALTER TABLE ONLY public.mail_tokens
 ALTER TABLE ONLY public.passkeys
     ADD CONSTRAINT passkeys_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
 
-ALTER TABLE ONLY public.recovery_codes
-    ADD CONSTRAINT recovery_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.procrastinate_events
     ADD CONSTRAINT procrastinate_events_job_id_fkey FOREIGN KEY (job_id) REFERENCES public.procrastinate_jobs(id) ON DELETE CASCADE;
 
