@@ -107,7 +107,7 @@ spec:
       {{- include "b2c.workerSelector" . | nindent 6 }}
 {{- end }}
 
-{{/* Added to the policy of all the service's pods: the worker alone reaches the mail server. */}}
+{{/* Added to the policy of all the service's pods: the worker alone reaches the mail server and webhooks. */}}
 {{- define "b2c.workernetworkpolicy" -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -119,5 +119,10 @@ spec:
       {{- include "b2c.workerSelector" . | nindent 6 }}
   policyTypes: [Egress]
   egress:
+    {{- if .Values.mail.existingSecret }}
     {{- include "b2c.wayTo" .Values.mail | nindent 4 }}
+    {{- end }}
+    {{- with .Values.webhooks }}
+    {{- include "b2c.wayTo" . | nindent 4 }}
+    {{- end }}
 {{- end }}

@@ -23,7 +23,7 @@ def event(row: str) -> str:
     (SELECT o FROM (SELECT
         'o-' || replace({row}.order_id::text, '-', '') AS order_id,
         {row}.status,
-        {money.sql(f"{row}.total_minor")} AS total,
+        {money.sql(f"{row}.total_minor", f"{row}.currency")} AS total,
         {row}.currency
     ) AS o) AS data
 ) AS d))::text"""
