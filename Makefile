@@ -80,7 +80,7 @@ fork: $(READY) $(KUBETOOLS) ## make the shop yours: make fork OWNER=your-organis
 	@$(BIN)/charts fork "$(OWNER)" "$(REPO)"
 	@$(MAKE) --no-print-directory golden
 
-up: $(READY) ## run the shop: both services on 5001 and 5002 (USER_PORT, ORDER_PORT), on an embedded PostgreSQL
+up: $(READY) ## run the shop: services on 5001 and 5002, mailbox on 5003 (USER_PORT, ORDER_PORT, MAILBOX_PORT), embedded PostgreSQL
 	@exec $(BIN)/localshop up
 
 reset: $(READY) ## stop the embedded PostgreSQL and delete its data

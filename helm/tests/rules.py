@@ -327,6 +327,40 @@ def _reached(shop: Shop, service: str) -> set[str]:
     return {names.get(port["port"], str(port["port"])) for rule in rules for port in rule.get("ports", [])}
 
 
+def workers_run_as_their_server_does(shop: Shop) -> Iterator[str]:
+    """The same image, settings and secrets; probes on their own port; nobody but Prometheus calls them."""
+    for service in SERVICES:
+        (deployment,), server = shop.of_worker(service, "Deployment"), shop.server(service)
+        (worker,) = deployment["spec"]["template"]["spec"]["containers"]
+        own = {"MAIL_URL", "MAIL_DIR"}
+        for name in ("image", "envFrom", "ports", "volumeMounts", "startupProbe", "livenessProbe", "readinessProbe"):
+            if worker[name] != server[name]:
+                yield f"{service} worker: {name} differs from the server's"
+        if {name: value for name, value in variables(worker).items() if name not in own} != variables(server):
+            yield f"{service} worker: has other variables than the server"
+        if len(own & variables(worker).keys()) != 1:
+            yield f"{service} worker: mails have no way, or two"
+        yield from _worker_is_found(shop, service, deployment)
+
+
+def _worker_is_found(shop: Shop, service: str, deployment: Doc) -> Iterator[str]:
+    labels = deployment["spec"]["template"]["metadata"]["labels"].items()
+    (headless,) = shop.of_worker(service, "Service")
+    selectors = [headless["spec"]["selector"], deployment["spec"]["selector"]["matchLabels"]]
+    budgets = [doc["spec"] for doc in shop.of_worker(service, "PodDisruptionBudget")]
+    policies = [doc["spec"] for doc in shop.of_worker(service, "NetworkPolicy")]
+    selectors += [each["selector"]["matchLabels"] for each in budgets]
+    selectors += [each["podSelector"]["matchLabels"] for each in policies]
+    if not all(selector.items() <= labels for selector in selectors):
+        yield f"{service} worker: a selector misses it"
+    if any(selector.items() <= shop.pod(service)["metadata"]["labels"].items() for selector in selectors):
+        yield f"{service} worker: a selector catches the server"
+    if len(budgets) != (deployment["spec"]["replicas"] > 1):
+        yield f"{service} worker: {len(budgets)} disruption budgets"
+    if any(not rule.get("to") for policy in policies for rule in policy["egress"]) and shop.env != "dev":
+        yield f"{service} worker: may send mail to anywhere"
+
+
 def migrations_come_first(shop: Shop) -> Iterator[str]:
     for service in SERVICES:
         notes = shop.the(service, "Job")["metadata"]["annotations"]
@@ -391,6 +425,7 @@ RULES: tuple[Rule, ...] = (
     pods_are_restricted,
     traffic_is_closed_by_default,
     services_reach_what_they_need_and_no_more,
+    workers_run_as_their_server_does,
     migrations_come_first,
     images_are_pinned,
     changed_configuration_restarts_pods,

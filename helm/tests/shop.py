@@ -44,7 +44,14 @@ VARIANTS: dict[str, Doc] = {
         "podDisruptionBudget": {"minAvailable": "50%"},
         "resources": {"requests": {"cpu": 1}},
     },
-    "three": MINIMAL | {"replicas": 3, "imagePullSecrets": [{"name": "registry"}], "image": {"tag": "1.2.3"}},
+    "three": MINIMAL
+    | {
+        "replicas": 3,
+        "worker": {"replicas": 2},
+        "mail": {"existingSecret": "the-mail"},
+        "imagePullSecrets": [{"name": "registry"}],
+        "image": {"tag": "1.2.3"},
+    },
     "platform": MINIMAL
     | {
         "global": {"imageRegistry": "mirror.test:5000/ghcr", "imagePullSecrets": [{"name": "mirror"}]},
@@ -87,11 +94,16 @@ class Shop:
     """Keys of every Secret that is in the namespace before the charts are."""
 
     def of(self, service: str, kind: str) -> list[Doc]:
-        return [doc for doc in self.docs[service] if doc["kind"] == kind]
+        """Return the resources of a kind, without the worker's."""
+        return [doc for doc in self.docs[service] if doc["kind"] == kind and not _is_workers(doc)]
 
     def the(self, service: str, kind: str) -> Doc:
+        """Return the only resource of a kind beside the worker's."""
         (doc,) = self.of(service, kind)
         return doc
+
+    def of_worker(self, service: str, kind: str) -> list[Doc]:
+        return [doc for doc in self.docs[service] if doc["kind"] == kind and _is_workers(doc)]
 
     def pod(self, service: str) -> Doc:
         return self.the(service, "Deployment")["spec"]["template"]
@@ -110,7 +122,11 @@ class Shop:
             if doc["kind"] == "Pod":
                 yield f"{service} Pod", doc["spec"]
             elif "template" in doc.get("spec", {}) and doc["kind"] in {"Deployment", "Job"}:
-                yield f"{service} {doc['kind']}", doc["spec"]["template"]["spec"]
+                yield f"{doc['metadata']['name']} {doc['kind']}", doc["spec"]["template"]["spec"]
+
+
+def _is_workers(doc: Doc) -> bool:
+    return bool(doc["metadata"]["name"].endswith("-worker"))
 
 
 def variables(container: Doc) -> dict[str, Any]:
@@ -156,6 +172,7 @@ def of_variant(root: Path, name: str) -> Shop:
     there = {
         "the-database": {"DATABASE_URL"},
         "the-owner": {"URL"},
+        "the-mail": {"MAIL_URL"},
         "the-secrets": {"SERVICE_CREDENTIAL", "TOKEN_SECRETS"},
     }
     return Shop("dev", docs, operator_secrets(root, "dev") | there)

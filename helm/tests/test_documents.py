@@ -121,7 +121,8 @@ def test_the_commands_of_the_helm_readme_build_and_install_both_services(reposit
     built = re.findall(r"^# built: (\S+)$", done, re.MULTILINE)
     assert [image.partition(":")[0] for image in built] == [*SERVICES]
     deployed = [doc for doc in rendering.docs(done) if doc["kind"] == "Deployment"]
-    assert [doc["spec"]["template"]["spec"]["containers"][0]["image"] for doc in deployed] == built
+    images = [doc["spec"]["template"]["spec"]["containers"][0]["image"] for doc in deployed]
+    assert images == [image for image in built for _ in ("server", "worker")]
 
 
 def test_the_runbook_makes_the_secrets_that_the_shop_reads(tmp_path: Path) -> None:
@@ -130,7 +131,14 @@ def test_the_runbook_makes_the_secrets_that_the_shop_reads(tmp_path: Path) -> No
     commands = re.findall(r"kubectl -n \S+ create secret generic(?:[^\n]*\\\n)*[^\n]*", runbook)
     offline = " --dry-run=client -o yaml; echo ---\n".join([*commands, ""])
 
-    passwords = ("USER_PASSWORD", "USER_OWNER_PASSWORD", "ORDER_PASSWORD", "ORDER_OWNER_PASSWORD", "STORE_PASSWORD")
+    passwords = (
+        "USER_PASSWORD",
+        "USER_OWNER_PASSWORD",
+        "ORDER_PASSWORD",
+        "ORDER_OWNER_PASSWORD",
+        "STORE_PASSWORD",
+        "MAIL_PASSWORD",
+    )
     environment = dict.fromkeys(("NS", "DB", "TLS", *passwords), "x")
     made = subprocess.run(
         ["bash", "-euc", f"openssl() {{ echo random; }}\n{offline}"],
@@ -140,7 +148,7 @@ def test_the_runbook_makes_the_secrets_that_the_shop_reads(tmp_path: Path) -> No
 
     secrets = {doc["metadata"]["name"]: set(doc["data"]) for doc in rendering.docs(made)}
     assert secrets == shop.operator_secrets(ROOT, "prod")
-    assert len(secrets) == 5
+    assert len(secrets) == 6
 
 
 def test_the_runbook_syncs_again_with_the_options_of_every_sync(repository: Path) -> None:

@@ -20,7 +20,7 @@ OF_EVERY_POD = ("nodeSelector", "tolerations", "affinity", "priorityClassName", 
 def test_every_pod_gets_the_nodes_and_pull_secrets_of_the_platform(repository: Path, service: str) -> None:
     pods = dict(shop.of_variant(repository, "platform").pods(service))
 
-    assert len(pods) == 3  # server, migration, smoke
+    assert len(pods) == 4  # server, worker, migration, smoke
     for spec in pods.values():
         assert {name: spec[name] for name in OF_EVERY_POD} == {name: PLATFORM[name] for name in OF_EVERY_POD}
         assert spec["imagePullSecrets"] == [{"name": "mirror"}]

@@ -132,7 +132,8 @@ def test_a_plain_install_needs_no_more_than_a_database(repository: Path, service
     found = rendering.docs(rendering.text(repository / "helm" / service, rendering.values(rendering.MINIMAL)))
 
     assert [doc["kind"] for doc in found] == [
-        "NetworkPolicy", "ServiceAccount", "Secret", "ConfigMap", "Service", "Deployment", "Pod", "Job",
+        "NetworkPolicy", "ServiceAccount", "Secret", "ConfigMap", "Service", "Service", "Deployment", "Deployment",
+        "Pod", "Job",
     ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 from rendering import ENVIRONMENTS, ROOT, SERVICES
 
 from chassis.server.__main__ import ServerSettings
+from chassis.server.job_worker import WorkerSettings
 
 SECRETS = {
     "DATABASE_URL": "postgresql://role:password@database.test:5432/shop?sslmode=verify-full",
@@ -35,9 +36,11 @@ ELSEWHERE = {
     "DATABASE_URL": "database.existingSecret",
     "RATE_LIMIT_STORAGE_URL": "rateLimitStorage.existingSecret",
     "USER_SERVICE_URL": "userServiceUrl",
+    "MAIL_URL": "mail.existingSecret",
 }
 NOWHERE = {
     "ALLOW_DEMO_TOKENS": "lets demo tokens into stage and prod, where the chart insists on jwt",
+    "MAIL_DIR": "the chart sets it where no mail server is set: files in a pod end with it",
     "SIBLING_PORT": "leads to pages on another port, where the chart has one host for both services",
 }
 CASES = [*ENVIRONMENTS, *shop.VARIANTS]
@@ -61,7 +64,7 @@ def shop_of(repository: Path, case: str) -> shop.Shop:
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_variable_is_one_that_the_service_reads(repository: Path, service: str, case: str) -> None:
-    known = names(settings_of(service), ServerSettings)
+    known = names(settings_of(service), ServerSettings, WorkerSettings)
 
     given = set(shop_of(repository, case).environment(service))
 
@@ -81,14 +84,14 @@ def place_of(service: str, setting: str) -> dict[str, Any] | None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_values_have_a_place_for_every_setting(service: str) -> None:
-    wanted = names(settings_of(service), ServerSettings) - NOWHERE.keys()
+    wanted = names(settings_of(service), ServerSettings, WorkerSettings) - NOWHERE.keys()
 
     assert {setting for setting in wanted if place_of(service, setting) is None} == set()
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_values_accept_the_range_that_the_setting_has(service: str) -> None:
-    for settings in (settings_of(service), ServerSettings):
+    for settings in (settings_of(service), ServerSettings, WorkerSettings):
         for name, field in settings.model_fields.items():
             bounds = {key: getattr(part, key) for part in field.metadata for key in ("ge", "le") if hasattr(part, key)}
             place = place_of(service, name.upper())
@@ -102,7 +105,7 @@ def test_extra_variables_cannot_bypass_the_place_of_a_setting(service: str) -> N
     schema = json.loads((ROOT / "helm" / service / "values.schema.json").read_text())
     refused = schema["properties"]["extraEnv"]["items"]["properties"]["name"]["not"]["enum"]
 
-    settings = names(*map(settings_of, SERVICES), ServerSettings)
+    settings = names(*map(settings_of, SERVICES), ServerSettings, WorkerSettings)
     assert set(refused) == settings | {"APP_ROLE"}
 
 
@@ -112,7 +115,7 @@ def test_service_starts_with_the_charts_environment(
     repository: Path, service: str, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = shop_of(repository, case).environment(service)
-    for name in names(settings_of(service), ServerSettings):
+    for name in names(settings_of(service), ServerSettings, WorkerSettings):
         monkeypatch.delenv(name, raising=False)
     for name, value in given.items():
         monkeypatch.setenv(name, value if isinstance(value, str) else SECRETS.get(name, "s" * 32))

@@ -21,6 +21,8 @@ PROD: Doc = {
     "database": {"existingSecret": "db"},
     "networkPolicy": {"database": {"to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}]}},
     "rateLimitStorage": {"existingSecret": "valkey", "to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}]},
+    "mail": {"existingSecret": "mail", "to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}]},
+    "config": {"MAIL_FROM": "Shop <shop@shop.test>"},
 }
 STAGE = PROD | {"env": "stage"}
 INGRESS = {"via": "ingress", "host": "shop.test", "ingress": {"tlsSecret": "tls"}}
@@ -31,7 +33,7 @@ OPEN: Doc = PLAIN | {
     "config": {"TRUSTED_PROXIES": 1},
     "expose": INGRESS,
 }
-OPEN_PROD = PROD | {"config": {"TRUSTED_PROXIES": 1}, "expose": INGRESS}
+OPEN_PROD = PROD | {"config": PROD["config"] | {"TRUSTED_PROXIES": 1}, "expose": INGRESS}
 OPEN_BY_GATEWAY = OPEN | {"expose": GATEWAY}
 SHARED_COUNT: Doc = {"rateLimitStorage": {"existingSecret": "valkey"}}
 
@@ -193,6 +195,10 @@ WRONG: list[tuple[Doc, str, Any, str]] = [
     (without(PROD, "rateLimitStorage.existingSecret"), "env", "prod", "existingSecret"),
     (without(STAGE, "rateLimitStorage.existingSecret"), "env", "stage", "existingSecret"),
     (PROD, "rateLimitStorage", None, "rateLimitStorage"),
+    (PROD, "mail.to", [], "to"),
+    (without(PROD, "mail.existingSecret"), "env", "prod", "existingSecret"),
+    (without(STAGE, "config.MAIL_FROM"), "env", "stage", "MAIL_FROM"),
+    (PROD, "worker.replicas", 0, "replicas"),
     (PROD, "tokens.keys", None, "keys"),
 ]
 

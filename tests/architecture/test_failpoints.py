@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from chaos.failpoints import AFTER_A_RESTORE, STATEMENTS, TOGETHER
+from chaos.failpoints import AFTER_A_RESTORE, IN_JOBS, STATEMENTS, TOGETHER
 
 ROOT = Path(__file__).parents[2]
 CHANGES = re.compile(r"\b(INSERT INTO|DELETE FROM|MERGE INTO|UPDATE \w+\s+SET|TRUNCATE)\b")
@@ -36,7 +36,7 @@ def test_every_changing_statement_is_a_failpoint_of_the_chaos_suite() -> None:
     changing = [text for text in texts() if CHANGES.search(text)]
     unnamed = [text[:80] for text in changing if not NAME.match(text)]
     named = {found[1] for text in changing if (found := NAME.match(text))}
-    assert (unnamed, named) == ([], STATEMENTS | AFTER_A_RESTORE)
+    assert (unnamed, named) == ([], STATEMENTS | AFTER_A_RESTORE | IN_JOBS)
 
 
 def test_every_transaction_is_a_failpoint_of_the_chaos_suite() -> None:

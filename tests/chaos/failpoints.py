@@ -107,6 +107,8 @@ POINTS = dict(_points())
 STATEMENTS = {point.partition(".")[0] for point in POINTS if not point.endswith(".committed")}
 AFTER_A_RESTORE = {"restart_session_feed"}
 """Statements that run after a database was restored alone; no action of a customer reaches them."""
+IN_JOBS = {"forget_ended_sessions_of_users"}
+"""Statements of background jobs, which run again after a crash."""
 
 
 def of(*deeds: Deed) -> list[str]:

@@ -70,3 +70,10 @@ def start_counter(*namespaces: str) -> None:
     script = runbook.with_names(script, **{":$STORE_PASSWORD@valkey.internal": f"valkey.{OUTSIDE}"})
     for namespace in namespaces:
         runbook.follow(script, Path.cwd(), NS=namespace)
+
+
+def name_mail_server(*namespaces: str) -> None:
+    """Create the Secret with the mail server's URL as in the runbook; jobs of mail wait for the server."""
+    script = runbook.block(FIRST_CLUSTER, "create secret generic user-service-mail")
+    for namespace in namespaces:
+        runbook.follow(script, Path.cwd(), NS=namespace, MAIL_PASSWORD="unused")

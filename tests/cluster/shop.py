@@ -69,6 +69,7 @@ def start_databases(repository: Repository) -> None:
         # The servers of the test have no certificate.
         changes = {"networkPolicy": {"database": {"to": NEAR}}, "config": {"ALLOW_UNVERIFIED_DATABASE": True}}
         repository.change_values(env, "common", changes)
+    databases.name_mail_server("b2c-stage", "b2c-prod")
     counting = [env for env in ENVIRONMENTS if counts_together(repository, env)]
     databases.start_counter(*(f"b2c-{env}" for env in counting))
     for env in counting:

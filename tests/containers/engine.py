@@ -45,6 +45,9 @@ def chosen_images(given: Mapping[str, str]) -> dict[str, str]:
         "BALANCER_IMAGE": _choose(
             given, "BALANCER_IMAGE", _pinned(compose, "BALANCER_IMAGE"), lambda: stand_in("haproxy", python)
         ),
+        "MAIL_CATCHER_IMAGE": _choose(
+            given, "MAIL_CATCHER_IMAGE", _pinned(compose, "MAIL_CATCHER_IMAGE"), lambda: stand_in("mail", python)
+        ),
         "REGISTRY_IMAGE": _choose(given, "REGISTRY_IMAGE", REGISTRY, lambda: stand_in("registry", python)),
     }
 

@@ -16,3 +16,8 @@ FROM ${PYTHON_IMAGE} AS valkey
 # hadolint ignore=DL3008
 RUN apt-get -o Acquire::Check-Valid-Until=false update -qq && apt-get install -qq --yes --no-install-recommends valkey-server && rm -rf /var/lib/apt/lists/*
 ENTRYPOINT ["valkey-server"]
+
+# Takes no mail: it only lives and says that it is ready, as the catcher's health check asks.
+FROM ${PYTHON_IMAGE} AS mail
+RUN printf '#!/bin/sh\nexit 0\n' > /mailpit && chmod 0755 /mailpit
+CMD ["sleep", "infinity"]

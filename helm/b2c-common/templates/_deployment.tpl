@@ -27,16 +27,7 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
       annotations:
-        checksum/config: {{ include "b2c.settings" . | sha256sum }}
-        {{- if eq .Values.secret.source "chart" }}
-        checksum/secret: {{ include "b2c.secret" . | sha256sum }}
-        {{- end }}
-        {{- with .Values.secret.revision }}
-        b2c.dev/secret-revision: {{ . | quote }}
-        {{- end }}
-        {{- with .Values.podAnnotations }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
+        {{- include "b2c.podAnnotations" . | nindent 8 }}
     spec:
       serviceAccountName: {{ include "b2c.serviceAccountName" . }}
       {{- include "b2c.podDefaults" . | nindent 6 }}
@@ -113,4 +104,17 @@ spec:
   selector:
     matchLabels:
       {{- include "b2c.selector" . | nindent 6 }}
+{{- end }}
+
+{{- define "b2c.podAnnotations" -}}
+checksum/config: {{ include "b2c.settings" . | sha256sum }}
+{{- if eq .Values.secret.source "chart" }}
+checksum/secret: {{ include "b2c.secret" . | sha256sum }}
+{{- end }}
+{{- with .Values.secret.revision }}
+b2c.dev/secret-revision: {{ . | quote }}
+{{- end }}
+{{- with .Values.podAnnotations }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}

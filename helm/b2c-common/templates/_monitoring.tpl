@@ -14,6 +14,7 @@ spec:
 {{- end }}
 
 {{- define "b2c.prometheusrule" -}}
+{{- $worker := printf "service=%q,namespace=%q" (printf "%s-worker" .Chart.Name) .Release.Namespace -}}
 {{- $service := printf "service=%q,namespace=%q" .Chart.Name .Release.Namespace -}}
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
@@ -48,6 +49,22 @@ spec:
             severity: page
           annotations:
             summary: "{{ .Chart.Name }} uses every connection that its database pools may hold"
+        - alert: JobsWaitTooLong
+          expr: |
+            max by (task) (jobs_oldest_seconds{ {{- $worker }}}) > 900
+          for: 5m
+          labels:
+            severity: page
+          annotations:
+            summary: "{{ .Chart.Name }}: a job {{ `{{ $labels.task }}` }} could have run 15 minutes ago"
+        - alert: NoJobWorker
+          expr: |
+            absent(up{ {{- $worker }}} == 1)
+          for: 15m
+          labels:
+            severity: page
+          annotations:
+            summary: "no job worker of {{ .Chart.Name }} answers Prometheus: jobs wait, no mail is sent"
         - alert: NoTarget
           expr: |
             absent(up{ {{- $service }}} == 1)

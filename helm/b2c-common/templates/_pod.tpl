@@ -106,12 +106,17 @@ lifecycle:
 resources:
   {{- toYaml .Values.resources | nindent 2 }}
 volumeMounts:
-  {{- include "b2c.commonMounts" . | nindent 2 }}
-  {{- if eq (include "b2c.signs" .) "true" }}
-  - name: token-keys
-    mountPath: {{ include "b2c.keysFile" . | dir }}
-    readOnly: true
-  {{- end }}
+  {{- include "b2c.mounts" . | nindent 2 }}
+{{- end }}
+
+{{/* Mounts of the server and of the worker. */}}
+{{- define "b2c.mounts" -}}
+{{- include "b2c.commonMounts" . }}
+{{- if eq (include "b2c.signs" .) "true" }}
+- name: token-keys
+  mountPath: {{ include "b2c.keysFile" . | dir }}
+  readOnly: true
+{{- end }}
 {{- end }}
 
 {{- define "b2c.volumes" -}}

@@ -7,7 +7,9 @@
 {{- if eq .Values.secret.source "external" }}{{ $wanted = append $wanted "externalsecret" }}{{ end -}}
 {{- if .Values.networkPolicy.enabled }}{{ $wanted = append $wanted "networkpolicy" }}{{ end -}}
 {{- if .Values.migrations.enabled }}{{ $wanted = append $wanted "migration" }}{{ end -}}
-{{- $wanted = concat $wanted (list "deployment" "service") -}}
+{{- $wanted = concat $wanted (list "deployment" "service" "worker" "workerservice") -}}
+{{- if gt (int .Values.worker.replicas) 1 }}{{ $wanted = append $wanted "workerpdb" }}{{ end -}}
+{{- if and .Values.networkPolicy.enabled .Values.mail.existingSecret }}{{ $wanted = append $wanted "workernetworkpolicy" }}{{ end -}}
 {{- if .Values.autoscaling.enabled }}{{ $wanted = append $wanted "hpa" }}{{ end -}}
 {{- if gt (include "b2c.fewest" . | int) 1 }}{{ $wanted = append $wanted "pdb" }}{{ end -}}
 {{- if eq .Values.expose.via "ingress" }}{{ $wanted = append $wanted "ingress" }}{{ end -}}

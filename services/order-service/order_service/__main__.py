@@ -1,4 +1,4 @@
-"""The command line of order-service: `migrate` and `catalog`."""
+"""The command line of order-service: `migrate`, `work` and `catalog`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,19 @@ def cli() -> None:
 
 
 cli.add_command(migrate_command("order-service", MIGRATIONS))
+
+
+@cli.command()
+def work() -> None:
+    """Run background jobs until SIGTERM; probes and metrics are on PORT."""
+    from chassis.app import open_database
+    from chassis.server import job_worker
+    from order_service.jobs import tasks
+    from order_service.services import connect
+    from order_service.settings import Settings
+
+    settings = Settings()
+    job_worker.work(lambda: connect(settings, open_database(settings)), tasks, MIGRATIONS)
 
 
 @cli.command()

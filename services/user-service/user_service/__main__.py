@@ -1,4 +1,4 @@
-"""The command line of user-service: `migrate`, `keys` and `staff`."""
+"""The command line of user-service: `migrate`, `work`, `keys` and `staff`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,20 @@ def cli() -> None:
 
 cli.add_command(migrate_command("user-service", MIGRATIONS))
 cli.add_command(staff_commands)
+
+
+@cli.command()
+def work() -> None:
+    """Run background jobs until SIGTERM; probes and metrics are on PORT."""
+    from chassis.app import open_database
+    from chassis.server import job_worker
+    from user_service.jobs import tasks
+    from user_service.services import connect
+    from user_service.settings import Settings
+
+    settings = Settings()
+    settings.require_mail()
+    job_worker.work(lambda: connect(settings, open_database(settings)), tasks, MIGRATIONS)
 
 
 @cli.group("keys")

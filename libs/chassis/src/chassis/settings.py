@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -68,6 +70,15 @@ class Settings(BaseSettings):
         default=None, ge=1, le=65535, description="of the other service's pages; without it both share host and port"
     )
 
+    mail_url: str | None = Field(
+        default=None,
+        pattern=r"^smtps?://[^/]",
+        examples=["smtps://user:password@mail.example:465", "smtp://mail.example:587"],
+        description="the server that sends mail",
+    )
+    mail_from: str = Field(default="Shop <shop@localhost>", description="sender of mails")
+    mail_dir: Path | None = Field(default=None, description="without MAIL_URL, mails become files there")
+
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
@@ -102,6 +113,20 @@ class Settings(BaseSettings):
         parse_proxies(trusted)
         return trusted
 
+    @field_validator("mail_url")
+    @classmethod
+    def _whole_mail_url(cls, url: str | None) -> str | None:
+        if url and not (urlsplit(url).hostname and (urlsplit(url).port or True)):
+            raise ValueError("names no host")
+        return url
+
+    @field_validator("mail_from")
+    @classmethod
+    def _one_address(cls, sender: str) -> str:
+        if not re.fullmatch(r"([^<>@\r\n]*<)?[^\s<>@]+@[^\s<>@]+>?", sender):
+            raise ValueError("is no address such as Shop <shop@example.com>")
+        return sender
+
     @property
     def https(self) -> bool:
         """Tell whether browsers reach the pages by https: everywhere but on the machine of a developer."""
@@ -123,6 +148,14 @@ class Settings(BaseSettings):
             yield f"TOKEN_KIND=demo is refused in {self.app_env}: set TOKEN_KIND=jwt (ALLOW_DEMO_TOKENS=1 lets it pass)"
         if self.app_env == "prod":
             yield from self._insecure_connections()
+
+    def require_mail(self) -> None:
+        """Exit unless mail can be sent: by a server, or in local and dev as files. Jobs wait until it can."""
+        if self.mail_url is None and (self.mail_dir is None or self.app_env in {"stage", "prod"}):
+            raise SystemExit(
+                f"{self.service}: MAIL_URL is needed to send mail, such as smtps://user:password@mail.example:465"
+                " (in local and dev MAIL_DIR does too: mails become files there)"
+            )
 
     def _insecure_connections(self) -> Iterator[str]:
         for origin in self.cors_origins:

@@ -173,3 +173,11 @@ def end_sessions(connection: DeadlineConnection, user_id: str) -> int:
 
 def _ids(caller: Caller) -> dict[str, str]:
     return {"session_id": caller.session_id, "user_id": caller.user_id}
+
+
+def forget_ended(db: Database) -> int:
+    """Delete the sessions that ended or expired two days ago; return how many."""
+    total = 0
+    while count := db.fetch_one(statements.FORGET_ENDED).count:
+        total += count
+    return total

@@ -123,3 +123,14 @@ WHERE id = %(session_id)s AND user_id = %(user_id)s AND ended_at IS NULL RETURNI
 END_ALL = Statement("""-- end_sessions_of_user
 UPDATE sessions SET ended_at = now() WHERE user_id = %(user_id)s AND ended_at IS NULL
 """)
+
+# No token lives longer than a day. In batches, so that no transaction is long; refresh tokens go with their session.
+FORGET_ENDED = Statement("""-- forget_ended_sessions_of_users
+WITH forgotten AS (
+    DELETE FROM sessions WHERE id IN (
+        SELECT id FROM sessions WHERE least(ended_at, expires_at) < now() - interval '2 days'
+        ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
+    ) RETURNING id
+)
+SELECT count(*) AS count FROM forgotten
+""")

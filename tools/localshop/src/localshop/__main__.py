@@ -29,14 +29,23 @@ def say(part: str, what: str) -> None:
 @click.option("--data", type=click.Path(path_type=Path), default=ROOT / ".data", show_default=True)
 @click.option("--user-port", envvar="USER_PORT", default=5001, type=PORT, show_default=True, show_envvar=True)
 @click.option("--order-port", envvar="ORDER_PORT", default=5002, type=PORT, show_default=True, show_envvar=True)
+@click.option("--mailbox-port", envvar="MAILBOX_PORT", default=5003, type=PORT, show_default=True, show_envvar=True)
 @click.pass_context
-def cli(context: click.Context, data: Path, user_port: int, order_port: int) -> None:
+def cli(context: click.Context, data: Path, user_port: int, order_port: int, mailbox_port: int) -> None:
     """Run the whole shop on this machine."""
     drop_foreign_variables()
     if user_port == order_port:
         raise Trouble(f"USER_PORT and ORDER_PORT are both {user_port}: set one of them to another port")
-    databases = own_databases(os.environ)
-    context.obj = Shop(data.absolute(), user_port=user_port, order_port=order_port, databases=databases, say=say)
+    if mailbox_port in {user_port, order_port}:
+        raise Trouble(f"MAILBOX_PORT is {mailbox_port}, the port of a service: set it to another port")
+    context.obj = Shop(
+        data.absolute(),
+        user_port=user_port,
+        order_port=order_port,
+        mailbox_port=mailbox_port,
+        databases=own_databases(os.environ),
+        say=say,
+    )
 
 
 @cli.command()

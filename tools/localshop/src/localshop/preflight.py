@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -52,6 +52,13 @@ def erase(data: Path) -> None:
             data.unlink(missing_ok=True)
     except OSError as failure:
         raise Trouble(f"cannot delete {failure.filename or data}: {failure.strerror or failure}") from None
+
+
+def free_ports(count: int = 2) -> tuple[int, ...]:
+    """Return free ports."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return tuple(server.getsockname()[1] for server in servers)
 
 
 def require_free(port: int, variable: str) -> None:

@@ -35,16 +35,22 @@ class Service(Child):
         log: Path,
         environment: Mapping[str, str],
         migrating: Mapping[str, str] | None = None,
+        works: bool = False,
     ) -> None:
-        """`migrating` overrides the environment of migrations: the owner's URL, the service's role."""
+        """`migrating` overrides the environment of migrations: the owner's URL, the service's role.
+
+        With `works` it runs the service's background jobs instead of its server.
+        """
+        self.service = name
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.database_url = database_url
         self._migrating = migrating or {}
         fixed = {"APP_ENV": "local", "HOST": "127.0.0.1", "PORT": str(port), "DATABASE_URL": database_url}
+        server, worker = ("-m", "chassis.server"), ("-m", name.replace("-", "_"), "work")
         super().__init__(
-            name,
-            (sys.executable, "-m", "chassis.server"),
+            f"{name} worker" if works else name,
+            (sys.executable, *(worker if works else server)),
             log=log,
             cwd=ROOT / "services" / name,
             environment={**own(os.environ), **environment, **fixed},
@@ -53,12 +59,23 @@ class Service(Child):
     def twin(self, port: int, *, through: str | None = None, **environment: str) -> Service:
         """Return another server of this service on the same database; `through` is another URL of it."""
         return Service(
-            self.name,
+            self.service,
             port=port,
             database_url=through or self.database_url,
             log=self.log,
             environment={**self.environment, **environment},
             migrating=self._migrating,
+        )
+
+    def job_worker(self, port: int) -> Service:
+        """Return the process that runs this service's background jobs; its probes are on `port`."""
+        return Service(
+            self.service,
+            port=port,
+            database_url=self.database_url,
+            log=self.log.with_name(f"{self.service}-worker.log"),
+            environment=self.environment,
+            works=True,
         )
 
     def workers(self) -> list[psutil.Process]:
@@ -100,4 +117,4 @@ class Service(Child):
         return subprocess.call(self._command_line(arguments), cwd=self.cwd, env=self.environment)
 
     def _command_line(self, arguments: tuple[str | Path, ...]) -> tuple[str | Path, ...]:
-        return (sys.executable, "-m", self.name.replace("-", "_"), *arguments)
+        return (sys.executable, "-m", self.service.replace("-", "_"), *arguments)

@@ -1,7 +1,10 @@
-"""Start, stop and kill PostgreSQL and both services, together or one by one."""
+"""Start, stop and kill PostgreSQL, both services and their workers, together or one by one."""
 
 from __future__ import annotations
 
+import signal
+import socket
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,12 +16,32 @@ import psycopg
 from localshop import ROOT, Trouble
 from localshop.child import Child
 from localshop.postgres import VERSION, Postgres, owner_of
-from localshop.preflight import claimed, erase, require_free, why_unreachable
+from localshop.preflight import claimed, erase, free_ports, require_free, why_unreachable
 from localshop.service import Service
 from localshop.signals import pause
 
 PORT_VARIABLES = ("USER_PORT", "ORDER_PORT")
 DEMO_CATALOG = ROOT / "services/order-service/demo/products.csv"
+
+
+class Mailbox(Child):
+    """The page that shows the mails in a folder."""
+
+    def __init__(self, folder: Path, port: int, log: Path) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        command = (sys.executable, "-m", "localshop.mailbox", folder, str(port))
+        super().__init__("mailbox", command, log=log, stop_signal=signal.SIGKILL)  # it has nothing to lose
+
+    def start(self) -> None:
+        """Start the page and wait until it listens."""
+        self.launch()
+        while self.running:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            pause(0.05)
+        raise self.trouble("does not start")
 
 
 def _quietly(_part: str, _what: str) -> None:
@@ -29,7 +52,8 @@ class Shop:
     """A whole shop on loopback: `with Shop(folder, user_port=..., order_port=...) as shop:` runs it.
 
     `user`, `order` and `postgres` can each be stopped, killed (-9) and started again. `postgres` is None when
-    `databases` names others to use instead, user-service's first. `environment` is added to both services' own.
+    `databases` names others to use instead, user-service's first. `environment` is added to both services' own. With a
+    `mailbox_port` the shop also runs its job workers, and the page of the mails that they write below `data`.
     """
 
     def __init__(
@@ -38,13 +62,19 @@ class Shop:
         *,
         user_port: int,
         order_port: int,
+        mailbox_port: int | None = None,
         databases: tuple[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         say: Callable[[str, str], None] = _quietly,
     ) -> None:
         embedded = Postgres(data / "postgres", data / "logs" / "postgres.log")
         user_database, order_database = databases or (None, None)
-        common = {"USER_SERVICE_URL": f"http://127.0.0.1:{user_port}", **(environment or {})}
+        mail = data / "mail"
+        common = {
+            "USER_SERVICE_URL": f"http://127.0.0.1:{user_port}",
+            "MAIL_DIR": str(mail),
+            **(environment or {}),
+        }
         self.data = data
         self.postgres = None if databases else embedded
         self._embedded = embedded
@@ -52,6 +82,9 @@ class Shop:
         self.order = self._service(
             "order-service", order_port, order_database, {"SIBLING_PORT": str(user_port), **common}
         )
+        ports = free_ports(2) if mailbox_port else ()
+        self.workers = tuple(service.job_worker(port) for service, port in zip(self.services, ports, strict=False))
+        self.mailbox = Mailbox(mail, mailbox_port, data / "logs" / "mailbox.log") if mailbox_port else None
         self._say = say
         self._undo = ExitStack()
 
@@ -74,7 +107,8 @@ class Shop:
 
     @property
     def parts(self) -> tuple[Child, ...]:
-        return (self.postgres, *self.services) if self.postgres else self.services
+        parts = (self.postgres, *self.services, *self.workers, self.mailbox)
+        return tuple(part for part in parts if part is not None)
 
     def __enter__(self) -> Self:
         self.start()
@@ -91,6 +125,8 @@ class Shop:
             undo.enter_context(claimed(self.data))
             for service, variable in zip(self.services, PORT_VARIABLES, strict=True):
                 require_free(service.port, variable)
+            if self.mailbox:
+                require_free(self.mailbox.port, "MAILBOX_PORT")
             undo.callback(self._stop_parts)
             try:
                 self._start_parts()
@@ -139,6 +175,16 @@ class Shop:
         for service in self.services:
             service.wait_until_ready()
             self._say(service.name, "ready")
+        if self.mailbox:
+            self._start_background(self.mailbox)
+
+    def _start_background(self, mailbox: Mailbox) -> None:
+        for worker in self.workers:
+            worker.launch()
+        for worker in self.workers:
+            worker.wait_until_ready()
+        mailbox.start()
+        self._say("mailbox", f"shows the mails on {mailbox.url}")
 
     def _open_databases(self) -> None:
         if self.postgres is None:
@@ -163,7 +209,7 @@ class Shop:
     def _stop_parts(self) -> None:
         if running := [part.name for part in reversed(self.parts) if part.running]:
             self._say("stopping", ", ".join(running))
-        for service in self.services:
+        for service in (*self.services, *self.workers):
             service.ask_to_stop()
         for part in reversed(self.parts):
             part.stop()

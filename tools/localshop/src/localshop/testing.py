@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+
+from localshop.preflight import free_ports
+
+__all__ = ["free_ports", "fresh_folder"]
 
 
 @contextmanager
@@ -18,10 +21,3 @@ def fresh_folder() -> Iterator[Path]:
         yield parent / "data"
     finally:
         shutil.rmtree(parent)
-
-
-def free_ports(count: int = 2) -> tuple[int, ...]:
-    """Return free ports."""
-    with ExitStack() as stack:
-        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return tuple(server.getsockname()[1] for server in servers)

@@ -19,7 +19,7 @@ def welcome(shop: Shop, staff_password: str | None = None) -> str:
 The shop is open. Ctrl-C stops it; its data stays in {shop.data}
 
   shop      {order}/shop
-  API       {order}/openapi/ (order-service), {user}/openapi/ (user-service)
+{_mailbox(shop)}  API       {order}/openapi/ (order-service), {user}/openapi/ (user-service)
   staff     {_staff(shop, staff_password)}
   logs      {shop.data / "logs"}
 
@@ -31,6 +31,10 @@ Open the shop in a browser, or try the API from another terminal: register, then
 
   {_post(f"{order}/orders", ORDER)} -H "Authorization: Bearer $TOKEN"
 """
+
+
+def _mailbox(shop: Shop) -> str:
+    return f"  mailbox   {shop.mailbox.url}\n" if shop.mailbox else ""
 
 
 def _staff(shop: Shop, password: str | None) -> str:

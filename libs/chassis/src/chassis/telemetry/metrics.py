@@ -30,6 +30,7 @@ RATE_LIMIT_STORAGE_FAILURES = Counter(
     "rate_limit_storage_failures", "Times that the storage of attempts was found to be away."
 )
 LOG_LINES_DROPPED = Counter("log_lines_dropped", "Lines of the log, access lines included, that could not be written.")
+JOB_RUNS = Counter("job_runs", "Runs of background jobs, by outcome: succeeded or failed.", ["task", "outcome"])
 
 
 def exposition() -> bytes:
