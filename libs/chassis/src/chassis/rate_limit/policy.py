@@ -28,8 +28,9 @@ TRUSTED_FAILURES = 10  # since the last success on the device; it proves nothing
 class Rule(NamedTuple):
     """Attempts that are counted under one name, and the Problems that count as failures.
 
-    The first `free` failures of an account from one address cause no delay. With `limits_address`, failures from one
-    address delay all accounts there; with `few`, an address may make only few attempts, failed or not.
+    The first `free` failures of an account from one address cause no delay; `per_hour` are allowed from all addresses
+    together. With `limits_address`, failures from one address delay all accounts there; with `few`, an address may make
+    only few attempts, failed or not. With `counts_all`, a success counts like a failure.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Rule(NamedTuple):
     free: int = 5
     limits_address: bool = False
     few: bool = False
+    per_hour: int = ACCOUNT_FAILURES_PER_HOUR
+    counts_all: bool = False
 
 
 class Attempt(NamedTuple):
@@ -153,6 +156,8 @@ class Policy:
 
     def succeeded(self, attempt: Attempt, allowance: Allowance) -> None:
         """Take the attempt back; on a trusted device also clear its earlier failures."""
+        if attempt.rule.counts_all:
+            return
         self.give_back(allowance)
         if attempt.device:
             self._client(attempt).forget(self._storage)
@@ -178,7 +183,7 @@ class Policy:
             return
         if rule.limits_address:
             yield Backoff(address, self._few, ADDRESS_MAX_DELAY_SECONDS)
-        yield Window(account, RateLimitItemPerHour(max(ACCOUNT_FAILURES_PER_HOUR, rule.free)))
+        yield Window(account, RateLimitItemPerHour(max(rule.per_hour, rule.free)))
         yield self._client(attempt)
 
     def _client(self, attempt: Attempt) -> Backoff:
