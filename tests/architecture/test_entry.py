@@ -15,7 +15,15 @@ from chassis.testing.http import bearer
 
 # Every line here allows the whole internet to call the route.
 PUBLIC = {
-    "user-service": {"POST /register", "POST /login", "POST /token/refresh", "GET /.well-known/jwks.json"},
+    "user-service": {
+        "POST /register",
+        "POST /login",
+        "POST /token/refresh",
+        "POST /email/verification/confirm",
+        "POST /password/forgotten",
+        "POST /password/reset",
+        "GET /.well-known/jwks.json",
+    },
     "order-service": {"GET /products", "GET /products/<product_id>", "GET /categories"},
 }
 # Only staff may call these.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from chaos.failpoints import AFTER_A_RESTORE, IN_JOBS, STATEMENTS, TOGETHER
+from chaos.failpoints import AFTER_A_RESTORE, IN_JOBS, JOBS_TOGETHER, STATEMENTS, TOGETHER
 
 ROOT = Path(__file__).parents[2]
 CHANGES = re.compile(r"\b(INSERT INTO|DELETE FROM|MERGE INTO|UPDATE \w+\s+SET|TRUNCATE)\b")
@@ -44,4 +44,4 @@ def test_every_transaction_is_a_failpoint_of_the_chaos_suite() -> None:
     opened = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "transaction"]
     names = [argument.value for call in opened for argument in call.args if isinstance(argument, ast.Constant)]
     assert len(names) == len(opened)
-    assert sorted(map(str, names)) == sorted(TOGETHER)
+    assert sorted(map(str, names)) == sorted({*TOGETHER, *JOBS_TOGETHER})

@@ -20,8 +20,14 @@ from chassis.testing.http import bearer
 PUBLIC_PAGES = {
     "user-service": {
         "GET /account/assets/<name>",
+        "GET /account/email/confirm",
+        "POST /account/email/confirm",
         "POST /account/passkeys/sign-in",
         "POST /account/passkeys/sign-in/options",
+        "GET /account/password/forgotten",
+        "POST /account/password/forgotten",
+        "GET /account/password/new",
+        "POST /account/password/new",
         "GET /account/renew",
         "POST /account/renew",
         "GET /account/sign-in",

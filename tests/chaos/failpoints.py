@@ -22,21 +22,33 @@ ALONE = {
     "cancel_order": Deed.CANCEL,
     "refresh_session": Deed.REFRESH,
     "offer_second_factor": Deed.SECOND_FACTOR,
-    "register_user": Deed.ACCOUNT,
-    "open_session": Deed.ACCOUNT,
     "upgrade_password_hash": Deed.ACCOUNT,
     "sign_out": Deed.ACCOUNT,
     "end_session": Deed.ACCOUNT,
     "end_other_sessions": Deed.ACCOUNT,
     "change_profile": Deed.ACCOUNT,
+    "confirm_email": Deed.ACCOUNT,
     "rename_passkey": Deed.PASSKEY,
     "remove_passkey": Deed.PASSKEY,
 }
 """Statements that are a transaction of their own."""
 
 TOGETHER = {
-    "delete_account": ["erase_user", "erase_passkeys", "erase_recovery_codes", "end_all_sessions"],
-    "change_password": ["set_password", "end_sessions_of_old_password"],
+    "delete_account": [
+        "erase_user",
+        "erase_mail_tokens",
+        "erase_mail_addresses",
+        "erase_passkeys",
+        "erase_recovery_codes",
+        "end_all_sessions",
+    ],
+    "register": ["register_user"],
+    "sign_in": ["open_session"],
+    "change_password": ["set_password", "drop_reset_tokens", "end_sessions_of_old_password"],
+    "change_email": ["note_old_address"],  # after change_profile
+    "ask_to_confirm": [],  # defers a job alone
+    "forget_password": ["note_forgotten_password"],
+    "reset_password": ["reset_password", "drop_mail_tokens", "drop_passkeys_after_reset"],
     "add_passkey": ["use_challenge", "store_passkey"],
     "sign_in_with_second_factor": ["use_code_of_app"],  # before open_session, which ACCOUNT reaches
     "switch_on_second_factor": [
@@ -76,7 +88,8 @@ TOGETHER = {
 """Transactions of several statements."""
 
 _DEEDS = {
-    "change_password": Deed.ACCOUNT,
+    **dict.fromkeys(["register", "sign_in", "change_password", "change_email"], Deed.ACCOUNT),
+    **dict.fromkeys(["ask_to_confirm", "forget_password", "reset_password"], Deed.ACCOUNT),
     "add_passkey": Deed.PASSKEY,
     "sign_in_with_passkey": Deed.PASSKEY,
     "sign_in_with_second_factor": Deed.SECOND_FACTOR,
@@ -98,7 +111,7 @@ def _points() -> Iterator[tuple[str, Deed]]:
         yield from ((f"{name}.before", deed), (f"{name}.after", deed))
     for transaction, statements in TOGETHER.items():
         deed = _DEEDS.get(transaction, Deed.ERASE)
-        yield f"{statements[0]}.before", deed
+        yield from ((f"{statement}.before", deed) for statement in statements[:1])
         yield from ((f"{statement}.after", deed) for statement in statements)
         yield f"{transaction}.committed", deed
 
@@ -107,8 +120,18 @@ POINTS = dict(_points())
 STATEMENTS = {point.partition(".")[0] for point in POINTS if not point.endswith(".committed")}
 AFTER_A_RESTORE = {"restart_session_feed"}
 """Statements that run after a database was restored alone; no action of a customer reaches them."""
-IN_JOBS = {"forget_ended_sessions_of_users"}
+IN_JOBS = {
+    "forget_ended_sessions_of_users",
+    "issue_mail_token",
+    "take_forgotten_password",
+    "note_refused_address",
+    "drop_mail_address",
+    "drop_expired_mail_tokens",
+    "drop_old_mail_addresses",
+}
 """Statements of background jobs, which run again after a crash."""
+JOBS_TOGETHER = {"find_forgotten"}
+"""Transactions of background jobs."""
 
 
 def of(*deeds: Deed) -> list[str]:

@@ -40,6 +40,8 @@ PATHS = {
     "/token/refresh": USER,
     "/sessions/s-1": USER,
     "/profile/export": USER,
+    "/email/verification/confirm": USER,
+    "/password/forgotten": USER,
     "/second-factor": USER,
     "/staff/audit": USER,
     "/.well-known/jwks.json": USER,

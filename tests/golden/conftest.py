@@ -63,10 +63,24 @@ ACCOUNT = [
     "VALUES ('u-staff', 'staff', 'staff', 'x', ARRAY['staff'])",
     "INSERT INTO sessions (id, user_id, expires_at) VALUES ('s-staff', 'u-staff', '2999-01-01')",
 ]
+# Carol and Dave name one address, which neither has confirmed; Eve has.
+MAILED = [
+    "INSERT INTO users (id, username, username_digest, password_hash, email, email_key, email_verified_at) VALUES "
+    "('u-carol', 'carol', 'carol', 'x', 'carol@example.com', 'carol@example.com', NULL), "
+    "('u-dave', 'dave', 'dave', 'x', 'carol@example.com', 'carol@example.com', NULL), "
+    "('u-eve', 'eve', 'eve', 'x', 'eve@example.com', 'eve@example.com', '2026-01-01')",
+    "INSERT INTO mail_tokens (digest, user_id, purpose, email_key, expires_at) "
+    "SELECT sha256(convert_to(token, 'UTF8')), user_id, purpose, email_key, expires_at::timestamptz FROM (VALUES "
+    "('confirm-carol', 'u-carol', 'confirm_email', 'carol@example.com', '2999-01-01'), "
+    "('confirm-dave', 'u-dave', 'confirm_email', 'carol@example.com', '2999-01-01'), "
+    "('reset-eve', 'u-eve', 'reset_password', 'eve@example.com', '2999-01-01'), "
+    "('reset-dave', 'u-dave', 'reset_password', 'carol@example.com', '2026-01-01')"
+    ") AS tokens (token, user_id, purpose, email_key, expires_at)",
+]
 ENDED = {"version": 1, "at": "2026-01-01T00:00:00Z", "session_id": "s-ended", "user_id": None}
 
 
-SETTLED = {"plain", "cors", "strict", "staffed"}  # worlds with a database that only the cases change
+SETTLED = {"plain", "cors", "strict", "staffed", "mailed"}  # worlds with a database that only the cases change
 
 
 class World(NamedTuple):
@@ -161,6 +175,12 @@ def _staffed(url: str) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
+def _mailed(url: str) -> Iterator[dict[str, Any]]:
+    _operate(url, *MAILED)
+    yield {"database_url": url}
+
+
+@contextmanager
 def _cors(url: str) -> Iterator[dict[str, Any]]:
     yield {"database_url": url, "cors_origins": (ORIGIN, "http://localhost:3000")}
 
@@ -224,6 +244,7 @@ def _wait_until(app: Flask, path: str, status: int) -> None:
 WORLDS = {
     "plain": _plain,
     "staffed": _staffed,
+    "mailed": _mailed,
     "cors": _cors,
     "away": _away,
     "strict": _strict,

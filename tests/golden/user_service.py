@@ -34,7 +34,15 @@ REGISTER_ALICE = Case("POST /register", "POST", "/register", ALICE, save="alice_
 SIGN_IN_ALICE = Case("POST /login", "POST", "/login", LOGIN, save="alice=token,alice_refresh=refresh_token")
 SIGN_UP = [REGISTER_ALICE, SIGN_IN_ALICE]
 
-ANYBODY = [("POST", "/register"), ("POST", "/login"), ("POST", "/token/refresh"), ("GET", "/.well-known/jwks.json")]
+ANYBODY = [
+    ("POST", "/register"),
+    ("POST", "/login"),
+    ("POST", "/token/refresh"),
+    ("POST", "/email/verification/confirm"),
+    ("POST", "/password/forgotten"),
+    ("POST", "/password/reset"),
+    ("GET", "/.well-known/jwks.json"),
+]
 SIGNED_IN = [
     ("POST", "/logout"),
     ("GET", "/sessions"),
@@ -45,6 +53,7 @@ SIGNED_IN = [
     ("DELETE", "/profile"),
     ("POST", "/profile/password"),
     ("GET", "/profile/export"),
+    ("POST", "/email/verification"),
 ]
 SERVICES = [("GET", "/ended-sessions")]
 CUSTOMER = "/staff/customers/u-guarded"
@@ -176,6 +185,10 @@ PATHS = {
     "/profile": "GET PATCH DELETE",
     "/profile/password": "POST",
     "/profile/export": "GET HEAD",
+    "/email/verification": "POST",
+    "/email/verification/confirm": "POST",
+    "/password/forgotten": "POST",
+    "/password/reset": "POST",
     "/healthz": "GET",
     "/readyz": "GET",
 }
@@ -186,6 +199,9 @@ REFUSED_BODY = {
     "/token/refresh": {"refresh_token": ""},
     "/profile/password": {"new_password": ""},
     "/profile": {},
+    "/email/verification/confirm": {"token": ""},
+    "/password/forgotten": {"email": "x"},
+    "/password/reset": {"new_password": ""},
 }
 REGISTRATIONS = {
     "no username": {"password": PASSWORD},
@@ -218,7 +234,6 @@ REGISTRATIONS = {
     "taken username": BOB,
     "taken username in capitals": {**BOB, "username": "BOB"},
     "taken username in wide letters": {**BOB, "username": "\uff42\uff4f\uff42"},
-    "taken email": {"username": "carol", "password": PASSWORD, "email": "bob@EXAMPLE.com"},
     "twice username, last short": '{"username":"carol","username":"x","password":"correct horse"}',
 }
 REGISTERING = [
@@ -228,6 +243,12 @@ REGISTERING = [
         "POST",
         "/register",
         {**BOB, "username": "dave", "name": "", "email": ""},
+    ),
+    Case(
+        "POST /register: an address that another account names",
+        "POST",
+        "/register",
+        {**BOB, "username": "carola", "email": "bob@EXAMPLE.com"},
     ),
     Case("POST /register: null", "POST", "/register", {**BOB, "username": "erin", "name": None, "email": None}),
     Case(
@@ -419,6 +440,7 @@ CHANGES = {
         "shipping_address": None,
         "current_password": PASSWORD,
     },
+    "an address that another account names": {"email": "BOB@example.com", "current_password": PASSWORD},
     "back again": {"name": "Alice", "email": "Alice@example.com", "current_password": PASSWORD},
     "email without the password": {"email": "thief@example.com"},
     "email with a wrong password": {"email": "thief@example.com", "current_password": "wrong"},
@@ -426,7 +448,6 @@ CHANGES = {
     "nothing": {},
     "username": {"username": "bob"},
     "id": {"id": "u-1"},
-    "taken email": {"email": "BOB@example.com", "current_password": PASSWORD},
     "new email, phone without country": {"email": "a@example.com", "phone": "030 1", "current_password": PASSWORD},
     "no email address": {"email": "x"},
     "phone of letters": {"phone": "abc"},
@@ -497,6 +518,71 @@ PROFILE = [
     Case("POST /register: name of a deleted account", "POST", "/register", ALICE),
     Case("GET /ended-sessions: after the deletion", "GET", "/ended-sessions", None, "service"),
 ]
+BY_MAIL = {"token": "x", "new_password": NEW}
+MAILING = [
+    *SIGN_UP,
+    Case("POST /email/verification", "POST", "/email/verification", None, "alice"),
+    Case("POST /email/verification: body is not looked at", "POST", "/email/verification", "{", "alice"),
+    Case("PATCH /profile: no address", "PATCH", "/profile", {"email": None, "current_password": PASSWORD}, "alice"),
+    Case("POST /email/verification: no address", "POST", "/email/verification", None, "alice"),
+    *(
+        Case(f"POST {path}: {name}", "POST", path, body)
+        for path, bodies_by_name in {
+            "/email/verification/confirm": {
+                "unknown": {"token": "x"},
+                "too long": {"token": "x" * 257},
+                "number": {"token": 1},
+                "unknown member": {"token": "x", "y": 1},
+            },
+            "/password/forgotten": {
+                "of an account": {"email": "alice@example.com"},
+                "of nobody": {"email": "nobody@example.com"},
+                "in capitals": {"email": " NOBODY@example.com "},
+                "no email address": {"email": "alice"},
+                "null": {"email": None},
+                "unknown member": {"email": "alice@example.com", "y": 1},
+            },
+            "/password/reset": {
+                "unknown": BY_MAIL,
+                "short password": {**BY_MAIL, "new_password": "1234567"},
+                "common password, unknown token": {**BY_MAIL, "new_password": "password123"},
+                "no token": {"new_password": NEW},
+                "NUL": {**BY_MAIL, "token": "\x00"},
+            },
+        }.items()
+        for name, body in bodies_by_name.items()
+    ),
+    *(
+        Case(f"POST /password/forgotten: {number} for one address", "POST", "/password/forgotten", {"email": "b@b.de"})
+        for number in ("first", "second", "third", "fourth", "fifth", "sixth")
+    ),
+]
+BY_TOKEN = [
+    *(
+        Case(f"POST {path}: {name}", "POST", path, body)
+        for path, bodies_by_name in {
+            "/email/verification/confirm": {
+                "of another purpose": {"token": "reset-eve"},
+                "good": {"token": " confirm-carol "},
+                "used": {"token": "confirm-carol"},
+                "address of another account": {"token": "confirm-dave"},
+            },
+            "/password/reset": {
+                "of another purpose": {**BY_MAIL, "token": "confirm-dave"},
+                "expired": {**BY_MAIL, "token": "reset-dave"},
+                "common password": {"token": "reset-eve", "new_password": "password123"},
+                "password as email address": {"token": "reset-eve", "new_password": "EVE@example.com"},
+                "good": {**BY_MAIL, "token": "reset-eve"},
+                "used": {**BY_MAIL, "token": "reset-eve"},
+            },
+        }.items()
+        for name, body in bodies_by_name.items()
+    ),
+    Case("POST /login: by address", "POST", "/login", {"username": "EVE@example.com", "password": NEW}),
+    Case(
+        "POST /login: by an address, wrong password", "POST", "/login", {"username": "eve@example.com", "password": "x"}
+    ),
+]
 HOME = "192.0.2.1"
 THROTTLING = [
     *(
@@ -532,6 +618,9 @@ GOOD_BODY = {
     ("PATCH", "/profile"): {"name": "Alice"},
     ("DELETE", "/profile"): {"password": PASSWORD},
     ("POST", "/profile/password"): {"current_password": PASSWORD, "new_password": NEW},
+    ("POST", "/email/verification/confirm"): {"token": "x"},
+    ("POST", "/password/forgotten"): {"email": "alice@example.com"},
+    ("POST", "/password/reset"): BY_MAIL,
 }
 
 
@@ -548,6 +637,8 @@ GROUPS = [
     Group("signing in", "plain", SIGNING_IN),
     Group("sessions", "plain", SESSIONS),
     Group("profile", "plain", PROFILE),
+    Group("mails", "plain", MAILING),
+    Group("tokens of mails", "mailed", BY_TOKEN),
     Group("throttling", "strict", THROTTLING),
     Group(
         "keys",
@@ -600,6 +691,9 @@ GROUPS = [
                 ("POST", "/register", ""),
                 ("POST", "/login", ""),
                 ("POST", "/token/refresh", ""),
+                ("POST", "/email/verification/confirm", ""),
+                ("POST", "/password/forgotten", ""),
+                ("POST", "/password/reset", ""),
                 ("PATCH", "/profile", "alice"),
                 ("POST", "/profile/password", "alice"),
                 ("DELETE", "/profile", "alice"),

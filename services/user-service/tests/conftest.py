@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from argon2 import PasswordHasher
@@ -10,11 +12,14 @@ from flask.testing import FlaskClient
 
 from chassis.db.database import Database
 from chassis.http.openapi import Api
+from chassis.jobs.queue import Queue, procrastinate_app
+from chassis.mail import Mail
 from chassis.rate_limit.limiter import RateLimiter
 from chassis.testing.http import browser
 from chassis.testing.postgres import empty, migrated_database, operating
 from user_service import MIGRATIONS, create_app
 from user_service.accounts.passwords import Passwords
+from user_service.jobs import tasks
 from user_service.settings import Settings
 
 PASSWORD = "correct horse"
@@ -119,6 +124,66 @@ def refresh(client: FlaskClient) -> Callable[..., Any]:
 def sign_in(login: Callable[..., Any]) -> Callable[..., dict[str, str]]:
     """Sign in; return the headers of a signed-in caller."""
     return lambda *who, **headers: {"Authorization": f"Bearer {login(*who, **headers).json['token']}"}
+
+
+@pytest.fixture
+def outbox() -> list[Mail | Exception]:
+    """Return the list of mails that were sent; an exception put into it is raised by the next attempt instead."""
+    return []
+
+
+@pytest.fixture
+def mails(app: Flask, db: Database, outbox: list[Any], monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Mail]]:
+    """Run all waiting jobs; return the mails that they sent."""
+
+    def send(_settings: Settings, mail: Mail) -> None:
+        if outbox and isinstance(outbox[0], Exception):
+            raise outbox.pop(0)
+        outbox.append(mail)
+
+    def work() -> list[Mail]:
+        application = procrastinate_app(Queue(db), tasks, app.services)  # type: ignore[attr-defined]
+        options: dict[str, Any] = {"wait": False, "listen_notify": False, "install_signal_handlers": False}
+        asyncio.run(application.run_worker_async(delete_jobs="successful", **options))
+        sent = outbox.copy()
+        outbox.clear()
+        return sent
+
+    monkeypatch.setattr("user_service.recovery.sending.send", send)
+    return work
+
+
+class Recovery(NamedTuple):
+    """Requests that need no session, and the code that a mail carries."""
+
+    client: FlaskClient
+
+    def confirm(self, token: str) -> Any:
+        return self.client.post("/email/verification/confirm", json={"token": token})
+
+    def forget(self, email: str) -> Any:
+        return self.client.post("/password/forgotten", json={"email": email})
+
+    def reset(self, token: str, password: str = "battery staple") -> Any:
+        return self.client.post("/password/reset", json={"token": token, "new_password": password})
+
+    @staticmethod
+    def code(mail: Mail) -> str:
+        found = re.search(r"#code=(\S+)", mail.text)
+        assert found, mail.text
+        return found[1]
+
+
+@pytest.fixture
+def recovery(client: FlaskClient) -> Recovery:
+    return Recovery(client)
+
+
+@pytest.fixture
+def verified(alice: dict[str, str], mails: Any, recovery: Recovery) -> dict[str, str]:
+    """Return the headers of Alice, whose address is confirmed."""
+    assert recovery.confirm(recovery.code(mails()[0])).status_code == 204
+    return alice
 
 
 @pytest.fixture

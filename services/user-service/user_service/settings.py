@@ -28,9 +28,17 @@ class Settings(settings.Settings):
         description="where attempts are counted",
     )
     rate_limit_per_address: int = Field(default=600, ge=1, description="attempts a minute, each route for itself")
+    public_url: str = Field(
+        default="http://localhost:5001",
+        pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?/?$",
+        examples=["https://shop.example"],
+        description="where browsers reach the pages; links in mails begin with it",
+    )
     threads: int = Field(default=settings.THREADS, ge=1, le=64, description="the server's, per worker")
 
     def faults(self) -> Iterator[str]:
         yield from super().faults()
+        if self.https and self.mail_url and not self.public_url.startswith("https:"):
+            yield "PUBLIC_URL: links in mails lead there: set the https origin of the shop, such as https://shop.example"
         if self.token_kind == "jwt" and self.token_keys_file is None:
             yield "TOKEN_KIND=jwt needs TOKEN_KEYS_FILE; `user-service keys generate FILE` makes one"

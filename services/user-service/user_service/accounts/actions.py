@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chassis.db.database import Database, Row, constraints
 from chassis.db.statement import Statement
+from chassis.jobs import defer
 from user_service.accounts import rules
 from user_service.accounts.passwords import Passwords
 
@@ -17,7 +18,10 @@ RETURNING id, username, name, email
 def register(
     db: Database, passwords: Passwords, *, username: str, password: str, name: str | None, email: str | None
 ) -> Row:
-    """Create an account; raise UsernameTaken, EmailTaken or WeakPassword."""
+    """Create an account; raise UsernameTaken or WeakPassword.
+
+    Nobody is told whether others have the address: its mailbox is asked to confirm it.
+    """
     rules.refuse_weak(password, username=username, email=email)
     account = {
         "username": username,
@@ -27,7 +31,8 @@ def register(
         "email": email,
         "email_key": rules.email_key(email),
     }
-    with constraints(rules.TAKEN):
-        row = db.fetch_one(REGISTER, account)
-    assert row is not None  # noqa: S101 - an INSERT returns its row, or raises
+    with constraints(rules.TAKEN), db.transaction("register") as connection:
+        row = connection.fetch_one(REGISTER, account)
+        if email:
+            defer(connection, "send_confirmation", {"user_id": row.id})
     return row

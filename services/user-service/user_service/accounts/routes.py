@@ -15,10 +15,8 @@ registration = public("registration", __name__)
 
 @registration.post(
     "/register",
-    responses=responses(
-        {201: AccountOut}, 400, rules.WeakPassword, rules.UsernameTaken, rules.EmailTaken, 413, 415, 429, Busy
-    ),
+    responses=responses({201: AccountOut}, 400, rules.WeakPassword, rules.UsernameTaken, 413, 415, 429, Busy),
 )
 def register(services: Services, body: RegisterBody) -> JsonResponse:
-    """Open an account."""
+    """Open an account; an email address gets a mail that asks to confirm it."""
     return json_response(limited.register(services, body)._asdict(), status=201)

@@ -22,11 +22,7 @@ class UsernameTaken(Conflict):
     code, error = "username_taken", "username already exists"
 
 
-class EmailTaken(Conflict):
-    code, error = "email_taken", "email already exists"
-
-
-TAKEN = {"users_username_unique": UsernameTaken, "users_email_unique": EmailTaken}
+TAKEN = {"users_username_unique": UsernameTaken}
 
 
 class WeakPassword(InvalidRequest):
@@ -61,6 +57,19 @@ def account_key(username: str) -> str:
 def email_key(email: str | None) -> str | None:
     """Return the key that equal email addresses share; raise ValueError when the address is invalid."""
     return validate_email(email, check_deliverability=False).normalized.casefold() if email else None
+
+
+def email_limit_key(email: str) -> str:
+    """Return the rate limiter's key of this address, which need not belong to an account."""
+    return hashlib.sha256((email_key(email) or "").encode()).hexdigest()
+
+
+def address_in(name: str) -> str | None:
+    """Return the key of the email address that somebody signs in with; None when the name is no address."""
+    try:
+        return email_key(name) if "@" in name else None
+    except ValueError:
+        return None
 
 
 def refuse_weak(password: str, *, username: str, email: str | None) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from chassis.context import Caller
 from chassis.rate_limit.policy import Rule
-from user_service.accounts.rules import EmailTaken
+from user_service.accounts.limited import mailing
 from user_service.profile import actions
 from user_service.profile.rules import WrongPassword
 from user_service.profile.schemas import DeletionBody, PasswordBody, ProfileChanges
@@ -14,8 +14,6 @@ from user_service.services import Services
 
 # Counted by session: a thief of a token must not lock out the owner, who can sign in again.
 CONFIRMING = Rule("password", failures=(WrongPassword,))
-# Counted by user, because new sessions are free: a change tells which addresses are taken.
-CHANGING_EMAIL = Rule("email", failures=(EmailTaken,), limits_address=True, few=True)
 
 
 def confirm(services: Services, caller: Caller, password: str) -> None:
@@ -30,7 +28,7 @@ def change_profile(services: Services, caller: Caller, body: ProfileChanges) -> 
     if body.current_password is None:
         return actions.change_profile(services.database, caller=caller, changes=changes)
     confirm(services, caller, body.current_password)
-    with services.rate_limiter.attempt(CHANGING_EMAIL, caller.user_id):
+    with mailing(services, body.email):
         return actions.change_profile(services.database, caller=caller, changes=changes)
 
 

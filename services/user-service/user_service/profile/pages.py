@@ -15,7 +15,7 @@ from chassis.pages.forms import Form, form_page, read_form, typed
 from chassis.pages.responses import download_json, go_to, page
 from chassis.pages.visitors import SIGN_IN, caller
 from chassis.problems import Problem
-from user_service.accounts.rules import EmailTaken, WeakPassword
+from user_service.accounts.rules import WeakPassword
 from user_service.profile import limited, queries
 from user_service.profile.rules import InvalidPhone, WrongPassword
 from user_service.profile.schemas import DeletionBody, PasswordBody, ProfileChanges
@@ -26,7 +26,6 @@ from user_service.sessions.pages import HOME, REFUSALS
 profile_pages = signed_in_pages("profile pages", __name__, "/account")
 
 _FIELDS = {
-    EmailTaken.code: ("email", "There is another account with this email address."),
     WrongPassword.code: ("current_password", "Wrong password."),
 }
 
@@ -40,7 +39,7 @@ def read_profile() -> dict[str, Any]:
 def show_profile() -> Response:
     """Show name, email and phone in a form."""
     profile = read_profile()
-    return page("profile/profile.html", form=Form(profile), username=profile["username"], done=request.args.get("done"))
+    return page("profile/profile.html", form=Form(profile), profile=profile, done=request.args.get("done"))
 
 
 @profile_pages.post("")
@@ -55,7 +54,7 @@ def change_profile() -> Response:
     form = read_form(ProfileChanges, fields, changes)
     if form.errors.pop("", None):  # the schema's only fault of a whole profile
         form.refuse("Please enter your password too: it is needed for a new email address.", "current_password")
-    return _saved(form, HOME) or form_page("profile/profile.html", form, username=profile["username"])
+    return _saved(form, HOME) or form_page("profile/profile.html", form, profile=profile)
 
 
 @profile_pages.get("/address")

@@ -8,7 +8,10 @@ from chassis.context import Caller
 from chassis.db.database import Database, Row
 from chassis.problems import InvalidToken
 
-PROFILE = ("id", "username", "name", "email", "phone", "shipping_address")
+PROFILE = (
+    "id", "username", "name", "email", "phone", "shipping_address",
+    "email_verified_at", "email_refused_at", "new_email",
+)  # fmt: skip
 
 _SESSIONS = """(
     SELECT json_agg(s ORDER BY s.created_at)

@@ -7,7 +7,7 @@ from chassis.http.api import checks_session, signed_in
 from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_response, no_content
 from user_service.accounts.hashing import Busy
-from user_service.accounts.rules import EmailTaken, WeakPassword
+from user_service.accounts.rules import WeakPassword
 from user_service.profile import limited, queries
 from user_service.profile.rules import InvalidPhone, WrongPassword
 from user_service.profile.schemas import DeletionBody, ExportOut, PasswordBody, ProfileChanges, ProfileOut
@@ -26,11 +26,14 @@ def show(services: Services, caller: Caller) -> JsonResponse:
 @own_profile.patch(
     "/profile",
     operation_id="change_profile",
-    responses=responses({200: ProfileOut}, 400, InvalidPhone, 401, WrongPassword, EmailTaken, 413, 415, 429, Busy),
+    responses=responses({200: ProfileOut}, 400, InvalidPhone, 401, WrongPassword, 413, 415, 429, Busy),
 )
 @checks_session
 def change(services: Services, caller: Caller, body: ProfileChanges) -> JsonResponse:
-    """Change the caller's profile; absent members stay, null clears. A new email address needs the password."""
+    """Change the caller's profile; absent members stay, null clears. A new email address needs the password.
+
+    It gets a mail that asks to confirm it. A confirmed address stays until then, and is told of the change.
+    """
     return json_response(limited.change_profile(services, caller, body))
 
 

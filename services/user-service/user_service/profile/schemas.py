@@ -64,6 +64,9 @@ class ProfileOut(BaseModel):
     email: str | None
     phone: str | None
     shipping_address: AddressOut | None
+    email_verified_at: datetime | None = Field(description="Null until somebody who reads its mails has confirmed it.")
+    email_refused_at: datetime | None = Field(description="When a mail server last said that the address is wrong.")
+    new_email: str | None = Field(description="Replaces `email` as soon as it is confirmed.")
 
 
 class SessionOut(BaseModel):

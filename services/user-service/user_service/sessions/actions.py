@@ -8,10 +8,11 @@ from typing import NamedTuple
 from chassis.auth.roles import STAFF, UNPROVEN_STAFF
 from chassis.context import Caller
 from chassis.db.database import Database, DeadlineConnection, Row
+from chassis.jobs import defer
 from chassis.problems import InvalidToken, NotFound
 from user_service.accounts import one_time_codes
 from user_service.accounts.passwords import Passwords
-from user_service.accounts.rules import username_digest
+from user_service.accounts.rules import address_in, username_digest
 from user_service.sessions import refresh_tokens, statements
 from user_service.sessions.pending import Pending
 from user_service.sessions.refresh_tokens import Client
@@ -42,8 +43,12 @@ class Opened(NamedTuple):
 
 
 def check_password(db: Database, passwords: Passwords, *, username: str, password: str) -> Row:
-    """Return the user, for `sign_in`; raise InvalidCredentials or AccountDisabled."""
-    user = db.fetch_one(statements.FIND_USER, {"digest": username_digest(username)})
+    """Return the user of this username or verified address, for `sign_in`.
+
+    Raise InvalidCredentials or AccountDisabled.
+    """
+    names = {"digest": username_digest(username), "email_key": address_in(username)}
+    user = db.fetch_one(statements.FIND_USER, names)
     # No connection is held while hashing. An unknown username costs the same time.
     if not passwords.match(password, user and user.password_hash) or user is None:
         raise InvalidCredentials
@@ -61,15 +66,18 @@ def find_pending(db: Database, *, pending: Pending) -> Row:
     return user
 
 
-def sign_in(db: Database, *, user: Row, otp: str | None, user_agent: str | None, policy: SessionPolicy) -> Opened:
+def sign_in(
+    db: Database, *, user: Row, otp: str | None, user_agent: str | None, policy: SessionPolicy, knows_device: bool
+) -> Opened:
     """Open a session of a user whose password was right; raise OtpRequired, OtpWrong or InvalidCredentials."""
     if user.totp_secret is None:
-        return open_session(db, user, user_agent, policy)
+        with db.transaction("sign_in") as connection:
+            return open_session(connection, user, user_agent, policy, knows_device=knows_device)
     if otp is None:
         raise OtpRequired
     with db.transaction("sign_in_with_second_factor") as connection:
         use_code(connection, user, otp)
-        return open_session(connection, user, user_agent, policy, second_factor=True)
+        return open_session(connection, user, user_agent, policy, second_factor=True, knows_device=knows_device)
 
 
 def use_code(connection: DeadlineConnection, user: Row, otp: str) -> None:
@@ -84,16 +92,20 @@ def use_code(connection: DeadlineConnection, user: Row, otp: str) -> None:
 
 
 def open_session(
-    db: Database | DeadlineConnection,
+    connection: DeadlineConnection,
     user: Row,
     user_agent: str | None,
     policy: SessionPolicy,
     *,
     second_factor: bool = False,
+    knows_device: bool = False,
 ) -> Opened:
-    """Open a session of a user who has proved who they are; raise InvalidCredentials when the account has changed."""
+    """Open a session of a user who has proved who they are; raise InvalidCredentials when the account has changed.
+
+    The user's mailbox hears of a device that has not signed in before.
+    """
     refresh_token = refresh_tokens.new_token()
-    session = db.fetch_one(
+    session = connection.fetch_one(
         statements.OPEN,
         {
             "user_id": user.id,
@@ -107,6 +119,8 @@ def open_session(
     )
     if session is None:
         raise InvalidCredentials
+    if session.is_new_device and not knows_device:
+        defer(connection, "tell_new_device", {"session_id": session.id})
     return Opened(Caller(user.id, user.username, session.id, policy.roles(session)), refresh_token)
 
 

@@ -38,24 +38,30 @@ def sign_in(services: Services, body: LoginBody) -> SignedIn:
         user = actions.check_password(
             services.database, services.passwords, username=body.username, password=body.password
         )
-        opened = _prove(services, user, body.otp)
+        opened = _prove(services, user, body.otp, device)
     return SignedIn(opened, services.devices.issue(account, device))
 
 
 def sign_in_with_code(services: Services, pending: str | None, device_token: str | None, otp: str) -> SignedIn:
     """Open a session for a sign-in that waits for its code; raise InvalidCredentials, OtpWrong or TooManyRequests."""
     user = actions.find_pending(services.database, pending=services.pending.read(pending))
-    opened = _prove(services, user, otp)
     account = account_key(user.username)
-    return SignedIn(opened, services.devices.issue(account, services.devices.recognise(account, device_token)))
+    device = services.devices.recognise(account, device_token)
+    opened = _prove(services, user, otp, device)
+    return SignedIn(opened, services.devices.issue(account, device))
 
 
-def _prove(services: Services, user: Row, otp: str | None) -> actions.Opened:
+def _prove(services: Services, user: Row, otp: str | None, device: str | None) -> actions.Opened:
     """Open a session of a user whose password was right; raise OtpRequired with the note that says so."""
     try:
         with services.rate_limiter.attempt(PROVING, user.id) if user.totp_secret else nullcontext():
             return actions.sign_in(
-                services.database, user=user, otp=otp, user_agent=user_agent(), policy=services.issuer.session
+                services.database,
+                user=user,
+                otp=otp,
+                user_agent=user_agent(),
+                policy=services.issuer.session,
+                knows_device=device is not None,
             )
     except OtpRequired as asked:
         asked.pending = services.pending.issue(user)

@@ -31,6 +31,7 @@ PENDING = Cookie("sign-in", ACCOUNT_PATH)
 _NOTICES = {
     "expired": "That took too long. Please sign in again.",
     "deleted": "Your account is deleted.",
+    "reset": "Your password is changed. Please sign in.",
     "signed-out": "You are signed out.",
     "signed-up": "Your account is open. Please sign in.",
 }

@@ -35,7 +35,7 @@ for_services = services_only("for services", __name__)
     ),
 )
 def login(services: Services, body: LoginBody) -> JsonResponse:
-    """Sign in with username and password, and a code if the account has a second factor."""
+    """Sign in with username, or confirmed email address, and password, and a code if there is a second factor."""
     signed_in = limited.sign_in(services, body)
     return json_response(_tokens(services.issuer, signed_in.opened) | {"device_token": signed_in.device_token})
 

@@ -26,6 +26,7 @@ class LoginBody(Shape):
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=4 * LONGEST_USERNAME),
         BeforeValidator(normalised),
+        Field(description="Or the email address of the account, once it is verified."),
     ]
     password: Password
     otp: Otp | None = Field(

@@ -26,7 +26,6 @@ sign_up_pages = public_pages("sign-up pages", __name__, "/account")
 
 _FIELDS = {
     rules.UsernameTaken.code: ("username", "This username is taken. Please choose another."),
-    rules.EmailTaken.code: ("email", "There is an account with this email address already."),
 }
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from chassis.db.statement import Statement
 
+# The username comes first, as an address has no owner until it is verified: nobody can take a name by an address.
 FIND_USER = """
-SELECT id, username, password_hash, password_changed_at, disabled_at, totp_secret
-FROM users WHERE username_digest = %(digest)s
+SELECT id, username, password_hash, password_changed_at, disabled_at, totp_secret FROM users
+WHERE username_digest = %(digest)s OR (email_key = %(email_key)s AND email_verified_at IS NOT NULL)
+ORDER BY username_digest = %(digest)s DESC LIMIT 1
 """
 FIND_PENDING = """
 SELECT id, username, password_changed_at, totp_secret FROM users
@@ -17,7 +19,7 @@ WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s AND dis
 # or a disabling has ended all sessions, nor with the proofs of before a second factor was switched on.
 OPEN = Statement("""-- open_session
 WITH owner AS (
-    SELECT id, roles FROM users
+    SELECT id, roles, email_verified_at IS NOT NULL AS has_mail FROM users
     WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s AND deleted_at IS NULL
         AND disabled_at IS NULL AND totp_secret IS NOT DISTINCT FROM %(totp_secret)s FOR SHARE
 ),
@@ -32,7 +34,12 @@ session AS (
 first_token AS (
     INSERT INTO refresh_tokens (digest, session_id) SELECT %(digest)s, id FROM session
 )
-SELECT session.id, roles, second_factor FROM session, owner
+SELECT session.id, roles, second_factor,
+    has_mail AND EXISTS (SELECT FROM sessions WHERE user_id = owner.id)
+    AND NOT EXISTS (
+        SELECT FROM sessions WHERE user_id = owner.id AND user_agent IS NOT DISTINCT FROM %(user_agent)s
+    ) AS is_new_device
+FROM session, owner
 """)
 
 # Of two requests with one code the second waits for the row lock of the first and then finds its step used. The user's

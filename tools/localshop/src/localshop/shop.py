@@ -78,7 +78,8 @@ class Shop:
         self.data = data
         self.postgres = None if databases else embedded
         self._embedded = embedded
-        self.user = self._service("user-service", user_port, user_database, {"SIBLING_PORT": str(order_port), **common})
+        of_users = {"SIBLING_PORT": str(order_port), "PUBLIC_URL": f"http://127.0.0.1:{user_port}", **common}
+        self.user = self._service("user-service", user_port, user_database, of_users)
         self.order = self._service(
             "order-service", order_port, order_database, {"SIBLING_PORT": str(user_port), **common}
         )

@@ -5,6 +5,13 @@ document.documentElement.classList.add("js");
 // The summary of errors is read out and seen at once.
 document.querySelector("[data-focus]")?.focus();
 
+// The code in a mail's link stands behind the "#", which no server sees. It goes from there into its field.
+const code = document.querySelector("input#token");
+if (code && location.hash.startsWith("#code=")) {
+  code.value = decodeURIComponent(location.hash.slice(6));
+  history.replaceState(null, "", location.pathname);
+}
+
 // A page that says "try again" does so by itself.
 const waiting = document.querySelector("[data-retry]");
 if (waiting) setTimeout(() => location.reload(), waiting.dataset.retry * 1000);

@@ -1,0 +1,1 @@
+"""Confirm email addresses by mail, and get back an account whose password is forgotten."""
