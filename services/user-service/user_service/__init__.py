@@ -31,7 +31,7 @@ API = (
 )  # fmt: skip
 PAGES = (
     session_pages, sign_up_pages, device_pages, recovery_pages, confirmation_pages, profile_pages, passkey_pages,
-    passkey_sign_in, second_factor_pages,
+    passkey_sign_in, second_factor_pages, customer_pages, audit_pages,
 )  # fmt: skip
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
@@ -42,8 +42,6 @@ def create_app(settings: Settings) -> Api:
     for blueprint in API:
         app.register_api(blueprint)
     for pages in PAGES:
-        app.register_blueprint(pages)
-    for pages in (customer_pages, audit_pages):
         app.register_blueprint(pages)
     database = open_database(settings)
     checks = {"database": schema_check(database, MIGRATIONS)}
