@@ -22,7 +22,7 @@ PROD: Doc = {
     "networkPolicy": {"database": {"to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}]}},
     "rateLimitStorage": {"existingSecret": "valkey", "to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}]},
     "mail": {"existingSecret": "mail", "to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}]},
-    "config": {"MAIL_FROM": "Shop <shop@shop.test>"},
+    "config": {"MAIL_FROM": "Shop <shop@shop.test>", "PUBLIC_URL": "https://shop.test"},
 }
 STAGE = PROD | {"env": "stage"}
 INGRESS = {"via": "ingress", "host": "shop.test", "ingress": {"tlsSecret": "tls"}}
@@ -198,6 +198,7 @@ WRONG: list[tuple[Doc, str, Any, str]] = [
     (PROD, "mail.to", [], "to"),
     (without(PROD, "mail.existingSecret"), "env", "prod", "existingSecret"),
     (without(STAGE, "config.MAIL_FROM"), "env", "stage", "MAIL_FROM"),
+    (without(STAGE, "config.PUBLIC_URL"), "env", "stage", "PUBLIC_URL"),
     (PROD, "worker.replicas", 0, "replicas"),
     (PROD, "tokens.keys", None, "keys"),
 ]

@@ -20,7 +20,7 @@ class ForgottenBody(Shape):
     email: Email
 
 
-class ConfirmBody(Shape):
+class ConfirmEmailBody(Shape):
     token: MailToken
 
 
