@@ -17,7 +17,7 @@ MailToken = Annotated[
 
 
 class ForgottenBody(Shape):
-    email: Email
+    email: Annotated[Email, Field(min_length=1)]
 
 
 class ConfirmEmailBody(Shape):
