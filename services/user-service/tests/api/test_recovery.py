@@ -345,3 +345,9 @@ def test_a_deletion_leaves_no_token_and_no_address_that_waits(
         (0,)
     ]
     assert mails() == []
+
+
+@pytest.mark.parametrize("email", ["", " ", "alice", "a@b", None, 1])
+def test_what_is_no_address_is_refused_and_sends_nothing(recovery: Any, run: Call, email: Any) -> None:
+    assert recovery.forget(email).status_code == 400
+    assert run("SELECT * FROM procrastinate_jobs") == []

@@ -6,7 +6,7 @@ from chassis.context import Caller
 from chassis.rate_limit.policy import Rule
 from user_service.accounts.limited import mailing
 from user_service.recovery import actions
-from user_service.recovery.schemas import ConfirmBody, ForgottenBody, ResetBody
+from user_service.recovery.schemas import ConfirmEmailBody, ForgottenBody, ResetBody
 from user_service.services import Services
 
 # By client alone, as nobody guesses a token, and as the mail itself is counted by its address.
@@ -21,7 +21,7 @@ def send_again(services: Services, caller: Caller) -> None:
             actions.ask_to_confirm(services.database, user_id=caller.user_id)
 
 
-def confirm(services: Services, body: ConfirmBody) -> None:
+def confirm(services: Services, body: ConfirmEmailBody) -> None:
     """Confirm an address; raise InvalidMailToken, EmailTaken or TooManyRequests."""
     with services.rate_limiter.attempt(USING_TOKEN):
         actions.confirm(services.database, token=body.token)

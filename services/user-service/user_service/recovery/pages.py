@@ -20,7 +20,7 @@ from user_service.accounts.hashing import Busy
 from user_service.accounts.rules import WeakPassword
 from user_service.recovery import limited
 from user_service.recovery.rules import EmailTaken, InvalidMailToken, NothingToConfirm
-from user_service.recovery.schemas import ConfirmBody, ForgottenBody, ResetBody
+from user_service.recovery.schemas import ConfirmEmailBody, ForgottenBody, ResetBody
 from user_service.services import current_services
 from user_service.sessions.pages import HOME, REFUSALS
 
@@ -84,7 +84,7 @@ def ask_to_confirm() -> Response:
 @recovery_pages.post("/email/confirm")
 def confirm() -> Response:
     """Confirm the address."""
-    form = read_code(ConfirmBody, typed(["token"]))
+    form = read_code(ConfirmEmailBody, typed(["token"]))
     if form.model:
         try:
             limited.confirm(current_services(), form.model)

@@ -10,7 +10,7 @@ from user_service.accounts.hashing import Busy
 from user_service.accounts.rules import WeakPassword
 from user_service.recovery import limited
 from user_service.recovery.rules import EmailTaken, InvalidMailToken, NothingToConfirm
-from user_service.recovery.schemas import AcceptedOut, ConfirmBody, ForgottenBody, ResetBody
+from user_service.recovery.schemas import AcceptedOut, ConfirmEmailBody, ForgottenBody, ResetBody
 from user_service.services import Services
 
 account_recovery = public("recovery", __name__)
@@ -34,7 +34,7 @@ def send_again(services: Services, caller: Caller) -> JsonResponse:
     operation_id="confirm_email",
     responses=responses({204: None}, 400, InvalidMailToken, EmailTaken, 413, 415, 429),
 )
-def confirm(services: Services, body: ConfirmBody) -> JsonResponse:
+def confirm(services: Services, body: ConfirmEmailBody) -> JsonResponse:
     """Confirm an email address with the code that was mailed to it."""
     limited.confirm(services, body)
     return no_content()

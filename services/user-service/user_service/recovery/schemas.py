@@ -17,10 +17,10 @@ MailToken = Annotated[
 
 
 class ForgottenBody(Shape):
-    email: Email
+    email: Annotated[Email, Field(min_length=1)]
 
 
-class ConfirmBody(Shape):
+class ConfirmEmailBody(Shape):
     token: MailToken
 
 
