@@ -14,16 +14,23 @@ from pathlib import Path
 import psutil
 import pytest
 
+from localshop.testing import free_ports
+
 pytestmark = pytest.mark.e2e
 Up = subprocess.Popen[str]
 PATIENCE_SECONDS = 120
+
+
+def variables_of(ports: tuple[int, int]) -> dict[str, str]:
+    (mailbox,) = free_ports(1)
+    return {"USER_PORT": str(ports[0]), "ORDER_PORT": str(ports[1]), "MAILBOX_PORT": str(mailbox)}
 
 
 @pytest.fixture
 def start(data: Path, ports: tuple[int, int]) -> Iterator[Callable[..., Up]]:
     """Return what starts `localshop up` on the test's own folder and ports, with more variables where given."""
     command = [sys.executable, "-m", "localshop", "--data", str(data), "up"]
-    own_ports = {"USER_PORT": str(ports[0]), "ORDER_PORT": str(ports[1])}
+    own_ports = variables_of(ports)
     started: list[Up] = []
 
     def begin(**variables: str) -> Up:
@@ -90,7 +97,7 @@ def test_closed_terminal_ends_a_shop_whose_make_leads_the_session(
 ) -> None:
     makefile = tmp_path / "Makefile"
     makefile.write_text(f"up:\n\t@exec {sys.executable} -m localshop --data {data} up\n")
-    variables = {"USER_PORT": str(ports[0]), "ORDER_PORT": str(ports[1])}
+    variables = variables_of(ports)
     ours, theirs = pty.openpty()
     make = subprocess.Popen(
         ["setsid", "--ctty", "make", "-f", makefile],
@@ -119,7 +126,9 @@ def test_kill_9_leaves_no_process_and_the_shop_starts_again(start: Callable[[], 
     # then the kernel stops its processes
     names = [process.name() for process in processes[1:]]
     assert names.count("postgres") > 1
-    assert len(names) - names.count("postgres") >= 4  # of each service a server and a worker
+    assert (
+        len(names) - names.count("postgres") >= 7
+    )  # of each service a server with a process, a job worker; the mailbox
     assert survivors(processes, data) == []
 
     # when the next shop gets SIGTERM
@@ -130,7 +139,9 @@ def test_kill_9_leaves_no_process_and_the_shop_starts_again(start: Callable[[], 
 
     # then it stops its processes in order
     assert up.returncode == 0
-    assert said.splitlines()[-1].split() == ["stopping", "order-service,", "user-service,", "PostgreSQL"]
+    workers = "mailbox, order-service worker, user-service worker"
+    stopped = f"{workers}, order-service, user-service, PostgreSQL"
+    assert said.splitlines()[-1].split(maxsplit=1) == ["stopping", stopped]
     assert survivors(processes, data) == []
 
 

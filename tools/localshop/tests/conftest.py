@@ -28,7 +28,8 @@ def localshop(data: Path, ports: tuple[int, int], monkeypatch: pytest.MonkeyPatc
     for name in ("USER_DATABASE_URL", "ORDER_DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    usual = ["--user-port", str(ports[0]), "--order-port", str(ports[1])]
+    (mailbox,) = free_ports(1)
+    usual = ["--user-port", str(ports[0]), "--order-port", str(ports[1]), "--mailbox-port", str(mailbox)]
     yield lambda *arguments, ports=usual: CliRunner().invoke(cli, ["--data", str(data), *ports, *arguments])
     for number, handler in handlers.items():
         signal.signal(number, handler)
