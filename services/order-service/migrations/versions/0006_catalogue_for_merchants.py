@@ -1,7 +1,7 @@
-"""Add what merchants keep about products, the ledger of stock movements, and each currency's own decimals.
+"""Add what merchants keep about products, the record of stock movements, and each currency's own decimals.
 
 Code that is still running before this release works on: it sees all products, and its sales are missing from the
-ledger until `stock audit --correct` adds them.
+record until `stock audit --correct` adds them.
 """
 
 from __future__ import annotations
