@@ -25,7 +25,7 @@ ALTER TABLE products
     ADD COLUMN group_id text,
     ADD COLUMN options jsonb,
     ADD COLUMN indexed_as text,
-    ALTER COLUMN search DROP EXPRESSION,
+    ALTER COLUMN search DROP expression,
     ALTER COLUMN search SET DEFAULT '';
 COMMENT ON COLUMN products.price_minor IS 'in the smallest unit of the currency';
 COMMENT ON COLUMN products.active IS 'an inactive product is neither listed nor sold';
@@ -83,8 +83,8 @@ def downgrade() -> None:
     op.execute("""
         DROP TABLE stock_movements;
         DROP INDEX products_by_group;
-        ALTER TABLE products DROP COLUMN price, DROP COLUMN active, DROP COLUMN images, DROP COLUMN tax_class, DROP COLUMN group_id,
-            DROP COLUMN options, DROP COLUMN indexed_as, DROP COLUMN search;
+        ALTER TABLE products DROP COLUMN price, DROP COLUMN active, DROP COLUMN images, DROP COLUMN tax_class,
+            DROP COLUMN group_id, DROP COLUMN options, DROP COLUMN indexed_as, DROP COLUMN search;
         ALTER TABLE products ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS
             (setweight(to_tsvector('english', name), 'A')
              || setweight(to_tsvector('english', description), 'B')) STORED;
