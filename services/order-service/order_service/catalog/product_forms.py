@@ -36,8 +36,8 @@ def read_with(
     for name in readers.keys() & given.keys():
         try:
             read[name] = readers[name](given[name])
-        except ValueError as fault:
-            faults[name] = str(fault)
+        except ValueError as refused:
+            faults[name] = str(refused)
             del read[name]
     form = read_form(model, values, read)
     for name, fault in faults.items():
