@@ -12,6 +12,8 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
+from chassis.context import Caller
+from chassis.db import audit
 from chassis.db.database import Database
 from chassis.problems import Unavailable
 from chassis.service_client import ServiceCallFailed, ServiceClient
@@ -151,6 +153,18 @@ def test_erasing_a_customer_keeps_amounts_and_removes_personal_data(
     erased = client.get(placed.headers["Location"], headers=PHONE).json
     assert erased == {**placed.json, "user": None, "ship_to": None}
     assert client.get(others.headers["Location"], headers=bearer("u-bob", "bob")).data == others.data
+
+
+def test_erasing_an_account_removes_it_from_the_audit(db: Database, feed: Feed, session_feed: SessionFeed) -> None:
+    stella, terry = Caller("u-stella", "stella", "s-1"), Caller("u-terry", "terry", "s-2")
+    with db.transaction() as connection:
+        audit.note(connection, stella, "customer.note", "u-alice", before={"n": 1}, after={"n": 2})
+        audit.note(connection, terry, "product.change", "p1", before={"n": 3}, after={"n": 4})
+    feed.ended(user_id="u-alice")
+    feed.ended(user_id="u-terry")
+    session_feed.step()
+    rows = db.fetch_all("SELECT staff_name, subject, before, after FROM audit_entries ORDER BY id")
+    assert rows == [("stella", "u-alice", None, None), (None, "p1", {"n": 3}, {"n": 4})]
 
 
 def sweep(session_feed: SessionFeed) -> None:

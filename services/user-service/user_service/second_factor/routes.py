@@ -56,7 +56,7 @@ def confirm(services: Services, caller: Caller, body: ConfirmBody) -> JsonRespon
 
 @second_factor.delete(
     "/second-factor",
-    operation_id="switch_off_second_factor",
+    operation_id="remove_second_factor",
     responses=responses({204: None}, 400, 401, WrongPassword, WrongCode, SecondFactorOff, 413, 415, 429, Busy),
 )
 @checks_session
