@@ -20,6 +20,11 @@ ACTIONS = {
     "product.change": "Product changed",
     "product.stock": "Stock adjusted",
     "catalog.import": "File imported",
+    "webhook.create": "Webhook added",
+    "webhook.change": "Webhook changed",
+    "webhook.rotate_secret": "Secret of a webhook replaced",
+    "webhook.delete": "Webhook deleted",
+    "webhook.replay": "Event delivered again",
 }
 
 
