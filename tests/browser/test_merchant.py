@@ -59,9 +59,10 @@ def find(merchant: Visitor, product_id: str) -> None:
 
 
 def test_a_merchants_day(merchant: Visitor, databases: Databases, visit: Visit) -> None:
-    product_id = databases.add_product(f"day-{merchant.username}", name="Day lamp", stock=5)
-    new_id = f"new-{merchant.username}"
+    product_id, new_id = f"day-{merchant.username}", f"new-{merchant.username}"
+    databases.removes(product_id)
     databases.removes(new_id)
+    adds_a_product(merchant, product_id)
     changes_a_price(merchant, product_id)
     adjusts_the_stock(merchant)
     imports_a_file(merchant, product_id, new_id)
@@ -70,6 +71,13 @@ def test_a_merchants_day(merchant: Visitor, databases: Databases, visit: Visit) 
     assert databases.query(
         "order_service", "SELECT price_minor, stock, active FROM products WHERE id = %(id)s", id=product_id
     ) == [(1550, 10, False)]
+
+
+def adds_a_product(merchant: Visitor, product_id: str) -> None:
+    merchant.follow("Add a product")
+    merchant.fill(id=product_id, name="Day lamp", category="Test", price="10", stock="5")
+    merchant.press("Add the product")
+    merchant.sees("Added. It is in the shop now.")
 
 
 def changes_a_price(merchant: Visitor, product_id: str) -> None:
@@ -122,10 +130,11 @@ def deactivates(merchant: Visitor, customer: Visitor, product_id: str, new_id: s
 def reads_the_audit(merchant: Visitor, product_id: str) -> None:
     merchant.follow("What was changed, and by whom")
     entries = merchant.main.locator("tbody tr")
-    expect(entries).to_have_count(3)
+    expect(entries).to_have_count(4)
     expect(entries.nth(0)).to_contain_text("active yes → no")
     expect(entries.nth(1)).to_contain_text("delivery")
     expect(entries.nth(2)).to_contain_text("€10.00 → €12.50")
+    expect(entries.nth(3)).to_contain_text("Product added")
     for entry in entries.all():
         expect(entry).to_contain_text(merchant.username)
 

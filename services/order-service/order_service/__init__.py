@@ -14,6 +14,7 @@ from order_service.catalog.pages import catalog_pages
 from order_service.catalog.product_pages import product_pages
 from order_service.catalog.routes import catalog
 from order_service.catalog.staff_routes import products
+from order_service.catalog.stock_pages import stock_pages
 from order_service.events.routes import events
 from order_service.orders.basket_pages import basket_pages
 from order_service.orders.pages import order_pages
@@ -30,7 +31,7 @@ def create_app(settings: Settings) -> Api:
     app = api("order-service", title="Order service", version="1.0.0", port=5002)
     for blueprint in (catalog, products, orders, events, webhooks, audit):
         app.register_api(blueprint)
-    for pages in (catalog_pages, basket_pages, order_pages, product_pages, import_pages, audit_pages):
+    for pages in (catalog_pages, basket_pages, order_pages, product_pages, stock_pages, import_pages, audit_pages):
         app.register_blueprint(pages)
     database = open_database(settings)
     services = connect(settings, database)

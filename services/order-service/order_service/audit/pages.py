@@ -9,7 +9,8 @@ from flask import Response
 
 from chassis.pages.audit import audit_page
 from chassis.pages.blueprint import staff_pages
-from order_service.catalog.product_pages import product_url, readable
+from order_service.catalog.product_forms import readable
+from order_service.catalog.product_pages import product_url
 from order_service.services import current_services
 
 audit_pages = staff_pages("audit pages", __name__, "/backoffice")
@@ -19,6 +20,11 @@ ACTIONS = {
     "product.change": "Product changed",
     "product.stock": "Stock adjusted",
     "catalog.import": "File imported",
+    "webhook.create": "Webhook added",
+    "webhook.change": "Webhook changed",
+    "webhook.rotate_secret": "Secret of a webhook replaced",
+    "webhook.delete": "Webhook deleted",
+    "webhook.replay": "Event delivered again",
 }
 
 

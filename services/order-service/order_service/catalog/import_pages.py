@@ -19,7 +19,7 @@ from chassis.problems import BodyTooLarge
 from order_service.catalog import actions, csv_file, exporter, importer, queries, rules
 from order_service.catalog.import_file import File, Options
 from order_service.catalog.importer import Result
-from order_service.catalog.product_pages import CURRENCIES, readable
+from order_service.catalog.product_forms import CURRENCIES, readable
 from order_service.catalog.staff_schemas import ImportQuery
 from order_service.services import current_services
 

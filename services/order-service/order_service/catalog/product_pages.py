@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-import secrets
-from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import orjson
 from flask import Response, request
 
-from chassis.currencies import DECIMALS, decimals
-from chassis.http.api import Query
-from chassis.pages import formatting
 from chassis.pages.blueprint import staff_pages
-from chassis.pages.forms import Form, Model, form_page, read_form, typed
+from chassis.pages.forms import Form, form_page
 from chassis.pages.responses import go_to, page
 from chassis.pages.visitors import caller
 from chassis.problems import InvalidRequest
 from order_service.catalog import actions, fields, pictures, queries, rules
+from order_service.catalog.product_forms import CURRENCIES, changed, product_form, shown_values, version, whole_number
 from order_service.catalog.schemas import ProductPath
-from order_service.catalog.staff_schemas import AdjustStock, ChangeProduct, CreateProduct, StaffProductQuery
-from order_service.idempotency import Key
+from order_service.catalog.staff_schemas import ChangeProduct, CreateProduct, StaffProductQuery
 from order_service.services import current_services
 
 product_pages = staff_pages("product pages", __name__, "/backoffice")
@@ -36,14 +29,6 @@ MOST_VARIANTS = 50
 LARGEST_FORM = 256 * 1024  # a description and twenty pictures, percent-encoded
 
 _FILTERS = ("q", "category", "group", "active", "in_stock", "sort")
-_TEXTS = ("name", "description", "category", "price", "currency", "tax_class", "group")
-_UNITS = re.compile(r"[+-]?[0-9]{1,12}")
-
-
-class Repeated(Query):
-    """What a form carries so that sending it twice adjusts the stock once."""
-
-    key: Key | None = None
 
 
 @product_pages.before_request
@@ -167,11 +152,6 @@ def variants(product: dict[str, Any]) -> list[dict[str, Any]]:
     return [*map(orjson.loads, documents)]
 
 
-def version(product: dict[str, Any]) -> str:
-    """Return what differs once somebody has changed the product; its stock changes with every sale."""
-    return hashlib.sha256(orjson.dumps({**product, "stock": None})).hexdigest()[:16]
-
-
 @product_pages.post("/products/<product_id>")
 def change_product(product_id: str) -> Response:
     """Change a product, unless somebody else has since the form was shown."""
@@ -188,13 +168,6 @@ def change_product(product_id: str) -> Response:
         form.refuse_with(refused)
         return product_page(product, form, refused.status)
     return go_to(f"{product_url(product['id'])}?done=saved")
-
-
-def changed(product: dict[str, Any], typed: Mapping[str, str]) -> list[str]:
-    """Return the names of the values that are no longer those of the product; price and currency go together."""
-    shown = shown_values(product)
-    names = [name for name, value in shown.items() if value.split() != typed[name].split()]
-    return names + [name for name in ("price", "currency") if {"price", "currency"} & {*names} and name not in names]
 
 
 @product_pages.post("/products/<product_id>/active")
@@ -218,119 +191,3 @@ def _change(product_id: str, changes: dict[str, Any]) -> None:
         product_id=product_id,
         changes=changes,
     )
-
-
-@product_pages.get("/products/<product_id>/stock")
-def list_movements(product_id: str) -> Response:
-    """List what changed a product's stock, newest first."""
-    return stock_page(read_product(ProductPath(product_id=product_id).product_id), Form({}), 200)
-
-
-def stock_page(product: dict[str, Any], form: Form[AdjustStock], status: int) -> Response:
-    documents, next_cursor = queries.list_movements(
-        current_services().database,
-        product_id=product["id"],
-        limit=PAGE_SIZE,
-        after=request.args.get("after") or None,
-    )
-    url = f"{product_url(product['id'])}/stock"
-    return page(
-        "catalog/staff-stock.html",
-        status,
-        product=product,
-        form=form,
-        movements=[*map(orjson.loads, documents)],
-        key=secrets.token_urlsafe(16),
-        done=request.args.get("done"),
-        url=url,
-        continued="after" in request.args,
-        next_url=next_cursor and f"{url}?{urlencode({'after': next_cursor})}",
-    )
-
-
-@product_pages.post("/products/<product_id>/stock")
-def adjust_stock(product_id: str) -> Response:
-    """Add units to a product's stock or take some, with a reason."""
-    path = ProductPath(product_id=product_id)
-    values = typed(AdjustStock.model_fields)
-    given: dict[str, Any] = {name: value for name, value in values.items() if value}
-    form = read_form(AdjustStock, values, _with_faults(given, {"units": whole_number}, faults := {}))
-    key = Repeated(key=request.form.get("key") or None).key
-    _refuse(form, faults)
-    if form.model and not faults:
-        try:
-            actions.adjust_stock(
-                current_services().database,
-                staff=caller(),
-                product_id=path.product_id,
-                idempotency_key=key,
-                **form.model.model_dump(),
-            )
-            return go_to(f"{product_url(path.product_id)}/stock?done=adjusted")
-        except rules.StockOutOfRange as refused:
-            form.answer_as(refused)
-            form.refuse_with(refused, "units")
-    return stock_page(read_product(path.product_id), form, form.status)
-
-
-def product_form(model: type[Model], more: dict[str, Callable[[str], Any]]) -> Form[Model]:
-    """Return the form of a product; `more` are readers of fields that only this form has."""
-    values = typed([*_TEXTS, "images", "options", *more])
-    readers: dict[str, Callable[[str], Any]] = {"images": fields.images, "options": fields.options, **more}
-    given = _with_faults(values, readers, faults := {})
-    given["tax_class"] = values["tax_class"] or fields.STANDARD
-    form = read_form(model, values, given)
-    _refuse(form, faults)
-    return form
-
-
-def _with_faults(
-    values: dict[str, Any], readers: dict[str, Callable[[str], Any]], faults: dict[str, str]
-) -> dict[str, Any]:
-    """Return the values as read; note in `faults` what a reader refuses, and leave it out."""
-    given = dict(values)
-    for name in readers.keys() & values.keys():
-        try:
-            given[name] = readers[name](values[name])
-        except ValueError as fault:
-            faults[name] = str(fault)
-            del given[name]
-    return given
-
-
-def _refuse(form: Form[Model], faults: dict[str, str]) -> None:
-    """Put the readers' faults in the place of those of the schema, which calls these fields missing."""
-    form.errors |= {name: "" for name in faults if name in form.errors}
-    for name, fault in faults.items():
-        form.errors.pop(name, None)
-        form.refuse(fault, name)
-    if faults:
-        form.model = None
-
-
-def whole_number(text: str) -> int:
-    if not _UNITS.fullmatch(text):
-        raise ValueError("write a whole number such as 20")
-    return int(text)
-
-
-def shown_values(product: dict[str, Any]) -> dict[str, str]:
-    """Return the product's values as they are typed."""
-    texts = {name: product[name] or "" for name in _TEXTS if name != "price"}
-    return texts | {
-        "price": f"{product['price']:.{decimals(product['currency'])}f}",
-        "images": "\n".join(product["images"]),
-        "options": fields.written_options(product["options"]),
-    }
-
-
-CURRENCIES = sorted(DECIMALS)
-_ORDER = {name: place for place, name in enumerate(CreateProduct.model_fields)}
-
-
-def readable(values: Mapping[str, Any] | None, currency: str = "") -> dict[str, Any]:
-    """Return a product's values, or a few of them, in the form's order; the price as customers see it."""
-    ordered = dict(sorted((values or {}).items(), key=lambda value: _ORDER.get(value[0], len(_ORDER))))
-    if isinstance(amount := ordered.get("price"), int | float):
-        ordered["price"] = formatting.price(amount, ordered.get("currency") or currency)
-    return ordered
