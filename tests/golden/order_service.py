@@ -713,7 +713,8 @@ GROUPS = [
                 {"Content-Type": "text/csv"},
             )
             for caller in ("", "alice", "unproven", "foreign")
-        ],
+        ]
+        + wrong_methods(IMPORT, "POST", "staff"),
     ),
     *(
         Group(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import psycopg
 
 import order_service
+from chassis.currencies import DECIMALS
 from chassis.db import migrations
 from chassis.testing.postgres import fresh_database
+from order_service import money
 from order_service.catalog import stock
 
 OLD = """
@@ -44,3 +46,16 @@ def test_products_of_the_release_before_are_sold_on() -> None:
             connection.execute(OLD.partition(";")[0])
             assert connection.execute("SELECT count(*) FROM products WHERE active").fetchone() == (4,)
             assert len(stock.differences(connection)) == 3
+
+
+def test_price_has_the_decimals_of_every_currency() -> None:
+    with fresh_database("order_prices") as url:
+        migrations.upgrade(url, order_service.MIGRATIONS)
+        with psycopg.connect(url, autocommit=True) as connection:
+            insert = "INSERT INTO products (id, name, description, category, price_minor, currency, stock)"
+            for code in sorted(DECIMALS):
+                connection.execute(
+                    f"{insert} VALUES (%(code)s, 'Mug', '', 'Things', 12345, %(code)s, 0)", {"code": code}
+                )
+            prices = connection.execute("SELECT currency, price::text FROM products").fetchall()
+    assert dict(prices) == {code: str(money.amount(12345, code)) for code in DECIMALS}

@@ -73,6 +73,13 @@ CREATE TABLE public.products (
     group_id text,
     options jsonb,
     indexed_as text,
+    price numeric GENERATED ALWAYS AS (((price_minor)::numeric *
+CASE
+    WHEN (currency = ANY (ARRAY['BIF'::text, 'CLP'::text, 'DJF'::text, 'GNF'::text, 'ISK'::text, 'JPY'::text, 'KMF'::text, 'KRW'::text, 'PYG'::text, 'RWF'::text, 'UGX'::text, 'UYI'::text, 'VND'::text, 'VUV'::text, 'XAF'::text, 'XOF'::text, 'XPF'::text])) THEN (1)::numeric
+    WHEN (currency = ANY (ARRAY['BHD'::text, 'IQD'::text, 'JOD'::text, 'KWD'::text, 'LYD'::text, 'OMR'::text, 'TND'::text])) THEN 0.001
+    WHEN (currency = ANY (ARRAY['CLF'::text, 'UYW'::text])) THEN 0.0001
+    ELSE 0.01
+END)) STORED NOT NULL,
     CONSTRAINT products_price_never_negative CHECK ((price_minor >= 0)),
     CONSTRAINT products_stock_never_negative CHECK ((stock >= 0))
 )

@@ -1,7 +1,7 @@
-"""Add what merchants keep about products, the ledger of stock movements, and each currency's own decimals.
+"""Add what merchants keep about products, the record of stock movements, and each currency's own decimals.
 
 Code that is still running before this release works on: it sees all products, and its sales are missing from the
-ledger until `stock audit --correct` adds them.
+record until `stock audit --correct` adds them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ALTER TABLE products
     ADD COLUMN group_id text,
     ADD COLUMN options jsonb,
     ADD COLUMN indexed_as text,
-    ALTER COLUMN search DROP EXPRESSION,
+    ALTER COLUMN search DROP expression,
     ALTER COLUMN search SET DEFAULT '';
 COMMENT ON COLUMN products.price_minor IS 'in the smallest unit of the currency';
 COMMENT ON COLUMN products.active IS 'an inactive product is neither listed nor sold';
@@ -71,6 +71,7 @@ CONVERT = (
 
 def upgrade() -> None:
     op.execute(PRODUCTS)
+    op.execute(f"ALTER TABLE products ADD COLUMN price numeric NOT NULL GENERATED ALWAYS AS ({_price()}) STORED")
     op.execute(MOVEMENTS)
     for factor, codes in FACTORS.items():
         _convert(factor, codes)
@@ -82,14 +83,24 @@ def downgrade() -> None:
     op.execute("""
         DROP TABLE stock_movements;
         DROP INDEX products_by_group;
-        ALTER TABLE products DROP COLUMN active, DROP COLUMN images, DROP COLUMN tax_class, DROP COLUMN group_id,
-            DROP COLUMN options, DROP COLUMN indexed_as, DROP COLUMN search;
+        ALTER TABLE products DROP COLUMN price, DROP COLUMN active, DROP COLUMN images, DROP COLUMN tax_class,
+            DROP COLUMN group_id, DROP COLUMN options, DROP COLUMN indexed_as, DROP COLUMN search;
         ALTER TABLE products ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS
             (setweight(to_tsvector('english', name), 'A')
              || setweight(to_tsvector('english', description), 'B')) STORED;
         CREATE INDEX products_search ON products USING gin (search);
         COMMENT ON COLUMN products.price_minor IS 'hundredths of the currency'
     """)
+
+
+def _price() -> str:
+    """Return the price as a number with the currency's decimals: computed at each change of it, not at each request."""
+    units = {"0.01": "1", "10": "0.001", "100": "0.0001"}
+    cases = " ".join(
+        "WHEN currency IN ('{}') THEN {}".format("', '".join(codes.split()), units[factor])
+        for factor, codes in FACTORS.items()
+    )
+    return f"price_minor * CASE {cases} ELSE 0.01 END"
 
 
 def _convert(factor: str, codes: str) -> None:

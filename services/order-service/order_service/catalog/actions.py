@@ -1,4 +1,4 @@
-"""Change products for staff; each change notes itself in the audit and in the ledger of stock."""
+"""Change products for staff; each change notes itself in the audit and in the stock movements."""
 
 from __future__ import annotations
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from order_service import money
+import orjson
+
+from chassis.db.database import Row
 
 
 def _members(row: str) -> str:
-    price = money.sql(f"{row}.price_minor", f"{row}.currency")
-    return f"{row}.id, {row}.name, {row}.description, {row}.category, {price} AS price, {row}.currency"
+    return f"{row}.id, {row}.name, {row}.description, {row}.category, {row}.price, {row}.currency"
 
 
-_SOLD = f"{_members('p')}, p.stock AS available"
-# Most products have neither pictures nor variants, and need less work then.
-DOCUMENT = f"""CASE WHEN num_nonnulls(p.images, p.group_id, p.options) = 0
-    THEN to_json((SELECT d FROM (SELECT {_SOLD}) AS d))
-    ELSE json_strip_nulls(to_json((SELECT d FROM (SELECT {_SOLD}, p.images, p.group_id AS "group", p.options) AS d)))
-END::text"""
-"""A product for customers, of the row `p`."""
+COLUMNS = f"""to_json((SELECT d FROM (SELECT {_members("p")}, p.stock AS available) AS d))::text AS document,
+    num_nonnulls(p.images, p.group_id, p.options) > 0 AS has_more,
+    p.images, p.group_id, p.options"""
+"""The columns of a product for customers, of the row `p`; `document` adds to the JSON what only few products have."""
+
+
+def document(row: Row) -> str:
+    """Return the JSON of a product that `has_more`: images or what variants have."""
+    more = {"images": row.images, "group": row.group_id, "options": row.options}
+    added = orjson.dumps({name: value for name, value in more.items() if value is not None}).decode()
+    return f"{row.document[:-1]},{added[1:]}"
 
 
 def staff_document(row: str) -> str:

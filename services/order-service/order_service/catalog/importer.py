@@ -184,6 +184,7 @@ _OF_PRODUCT, _OF_FILE = (", ".join(f"{row}.{name}" for name in _VALUES) for row 
 
 
 def _document(row: str) -> str:
+    """Return the SQL of a product's JSON; resolved rows have no computed price."""
     return f"""jsonb_build_object('name', {row}.name, 'description', {row}.description, 'category', {row}.category,
         'price', {money.sql(f"{row}.price_minor", f"{row}.currency")}, 'currency', {row}.currency, 'stock', {row}.stock,
         'active', {row}.active, 'images', coalesce({row}.images, '{{}}'), 'tax_class', {row}.tax_class,

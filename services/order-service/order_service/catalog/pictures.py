@@ -1,4 +1,4 @@
-"""Draw a picture for a product without images: a drawing chosen by the words of its name or by its category, in a tint per product."""
+"""Draw a picture for a product without images, chosen by the words of its name or by its category, in its own tint."""
 
 from __future__ import annotations
 

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 from chassis.db.database import Database
 from chassis.http.pagination import BadCursor, decode_cursor, encode_cursor
 from chassis.problems import NotFound
-from order_service import money
 from order_service.catalog import search
-from order_service.catalog.documents import DOCUMENT, staff_document
+from order_service.catalog.documents import COLUMNS, document, staff_document
 
 
 class SortOrder(NamedTuple):
@@ -38,37 +37,39 @@ ORDERS = {
     "price": SortOrder(("p.price_minor", "p.position"), (int, int)),
     "-price": SortOrder(("p.price_minor", "p.position"), (int, int), "DESC"),
 }
-_PRICE = money.sql("p.price_minor", "p.currency")
+WHOLE = f"{staff_document('p')} AS document, FALSE AS has_more"
 FILTERS = {
     "q": "p.search @@ asked.required",
     "category": "p.category = %(category)s",
     "group": "p.group_id = %(group)s",
     "active": "p.active = %(active)s",
+    "sold": "p.active",
     "in_stock": "(p.stock > 0) = %(in_stock)s",
-    "price_min": f"{_PRICE} >= %(price_min)s",
-    "price_max": f"{_PRICE} <= %(price_max)s",
+    "price_min": "p.price >= %(price_min)s",
+    "price_max": "p.price <= %(price_max)s",
 }
 """The condition of each parameter of a list."""
 
 
-def list_products(db: Database, *, language: str, **parameters: Any) -> tuple[Sequence[str], str | None]:
-    """Return the documents of one page of what is sold and the cursor of the next page, None on the last.
-
-    The parameters are those of ProductQuery.
-    """
-    return fetch_page(db, DOCUMENT, language=language, active=True, **parameters)
-
-
-def list_for_staff(db: Database, *, language: str, **parameters: Any) -> tuple[Sequence[str], str | None]:
-    """Return the documents of one page of all products; the parameters are those of StaffProductQuery."""
-    return fetch_page(db, staff_document("p"), language=language, **parameters)
-
-
-def fetch_page(
-    db: Database, document: str, *, language: str, sort: str | None, limit: int, after: str | None, **filters: Any
+def list_products(
+    db: Database,
+    *,
+    language: str,
+    sort: str | None,
+    limit: int,
+    after: str | None,
+    columns: str = COLUMNS,
+    sold: bool | None = True,
+    **filters: Any,
 ) -> tuple[Sequence[str], str | None]:
-    """Return one page of documents; a filter that is None does not apply."""
-    asked = {name: value for name, value in filters.items() if value is not None}
+    """Return the documents of one page and the cursor of the next page, None on the last.
+
+    The filters are those of FILTERS; one that is None does not apply.
+    """
+    asked: dict[str, Any] = {"sold": True} if sold else {}
+    for name, value in filters.items():
+        if value is not None:
+            asked[name] = value
     order = ORDERS[sort or ("relevance" if "q" in asked else "position")]
     parameters = {"limit": limit + 1, **asked}
     if "q" in asked:
@@ -76,9 +77,14 @@ def fetch_page(
     if after is not None:
         keys = decode_cursor(after, *order.kinds)
         parameters |= {f"key{number}": key for number, key in enumerate(keys)}
-    rows = db.fetch_all(_page(document, order, tuple(asked), continued=after is not None), parameters)
-    next_key = encode_cursor(*rows[limit - 1][1:]) if len(rows) > limit else None
-    return [row.document for row in rows[:limit]], next_key
+    rows = db.fetch_all(_page(columns, order, tuple(asked), continued=after is not None), parameters)
+    next_key = encode_cursor(*rows[limit - 1][-len(order.columns) :]) if len(rows) > limit else None
+    return [document(row) if row.has_more else row.document for row in rows[:limit]], next_key
+
+
+def list_for_staff(db: Database, **parameters: Any) -> tuple[Sequence[str], str | None]:
+    """Return the documents of one page of all products; the parameters are those of StaffProductQuery."""
+    return list_products(db, columns=WHOLE, sold=None, **parameters)
 
 
 def count_categories(db: Database) -> list[dict[str, Any]]:
@@ -90,12 +96,12 @@ def get_product(db: Database, *, product_id: str) -> str:
     row = db.fetch_one(ONE, {"id": product_id})
     if row is None:
         raise NotFound
-    return str(row.document)
+    return document(row) if row.has_more else str(row.document)
 
 
 def get_products(db: Database, *, product_ids: Sequence[str]) -> list[str]:
     """Return the documents of those products that exist, in no order."""
-    return [row.document for row in db.fetch_all(SOME, {"ids": list(product_ids)})]
+    return [document(row) if row.has_more else row.document for row in db.fetch_all(SOME, {"ids": list(product_ids)})]
 
 
 def latest_import(db: Database) -> str:
@@ -124,10 +130,10 @@ def list_movements(db: Database, *, product_id: str, limit: int, after: str | No
 
 
 @cache
-def _page(document: str, order: SortOrder, filters: tuple[str, ...], *, continued: bool) -> str:
+def _page(columns: str, order: SortOrder, filters: tuple[str, ...], *, continued: bool) -> str:
     conditions = [FILTERS[name] for name in filters] + [order.beyond] * continued
     return (
-        f"SELECT {document} AS document, {', '.join(order.columns)} FROM products p"
+        f"SELECT {columns}, {', '.join(order.columns)} FROM products p"
         f"{f' CROSS JOIN ({search.QUERY}) AS asked' if 'q' in filters else ''}"
         f" WHERE {' AND '.join(conditions) or 'TRUE'} ORDER BY {order.by} LIMIT %(limit)s"
     )
@@ -136,8 +142,8 @@ def _page(document: str, order: SortOrder, filters: tuple[str, ...], *, continue
 CATEGORIES = """
 SELECT category, count(*) AS products FROM products WHERE active GROUP BY category ORDER BY lower(category), category
 """
-ONE = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = %(id)s AND p.active"
-SOME = f"SELECT {DOCUMENT} AS document FROM products p WHERE p.id = ANY (%(ids)s) AND p.active"
+ONE = f"SELECT {COLUMNS} FROM products p WHERE p.id = %(id)s AND p.active"
+SOME = f"SELECT {COLUMNS} FROM products p WHERE p.id = ANY (%(ids)s) AND p.active"
 ONE_FOR_STAFF = f"SELECT {staff_document('p')} AS document FROM products p WHERE p.id = %(id)s"
 IMPORTS = """
 SELECT id FROM audit_entries WHERE action = 'catalog.import' ORDER BY id DESC LIMIT 1 OFFSET %(skipped)s

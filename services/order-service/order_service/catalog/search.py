@@ -23,6 +23,8 @@ _RUN = re.compile(f"[{_CJK}]+|[^{_CJK}]+")
 _IS_CJK = re.compile(f"[{_CJK}]")
 _PARTS = re.compile(r"(?<=[0-9])(?=[^\W0-9])")
 _LONGEST_WORD = 100
+_SHORT_NUMBER = re.compile("[0-9]{1,2}")
+"""As the beginning of a word it would stand for too many."""
 _UNIT = re.compile(r'(-?)(?:"([^"]*)"?|([^\s"]+))')
 
 
@@ -127,7 +129,9 @@ def _ends_pair(before: str, word: str) -> bool:
 
 
 def _sequence(listed: list[str], *, is_last: bool) -> str:
-    begun = is_last or (len(listed[-1]) == 1 and bool(_IS_CJK.match(listed[-1])))
+    begun = (is_last and not _SHORT_NUMBER.fullmatch(listed[-1])) or (
+        len(listed[-1]) == 1 and bool(_IS_CJK.match(listed[-1]))
+    )
     return " <-> ".join(f"'{word}'" for word in listed) + (":*" if begun else "")
 
 

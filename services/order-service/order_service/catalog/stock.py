@@ -15,7 +15,7 @@ ORDER BY p.id"""
 LOCK_ONE = "SELECT FROM products WHERE id = %(id)s FOR NO KEY UPDATE"
 CORRECT = """
 INSERT INTO stock_movements (product_id, kind, units, reason)
-SELECT id, 'adjustment', difference, 'correction of the ledger' FROM (
+SELECT id, 'adjustment', difference, 'correction of the record' FROM (
     SELECT id, stock - (SELECT coalesce(sum(units), 0) FROM stock_movements WHERE product_id = %(id)s) AS difference
     FROM products WHERE id = %(id)s
 ) AS found WHERE difference <> 0"""
@@ -37,7 +37,7 @@ def differences(connection: psycopg.Connection[Any]) -> list[Difference]:
 
 
 def correct(connection: psycopg.Connection[Any], product_id: str) -> None:
-    """Add the movement that makes the ledger agree with the stock, such as sales by an older release."""
+    """Add the movement that makes the movements agree with the stock, such as sales by an older release."""
     with connection.transaction():
         connection.execute(LOCK_ONE, {"id": product_id})
         connection.execute(CORRECT, {"id": product_id})

@@ -40,7 +40,7 @@ def run(command: Callable[..., Result], tmp_path: Path) -> Callable[..., Result]
 
 @pytest.fixture
 def adds_up(command: Callable[..., Result]) -> Callable[[], bool]:
-    """Return whether the ledger agrees with the stock."""
+    """Return whether the movements agree with the stock."""
     return lambda: command("stock", "audit").output == "0 products differ\n"
 
 
@@ -204,7 +204,7 @@ def test_export_is_imported_and_exported_to_the_byte(
     )
 
 
-def test_audit_names_products_whose_ledger_differs_and_corrects_them(
+def test_audit_names_products_whose_movements_differ_and_corrects_them(
     command: Callable[..., Result], stock: Callable[..., None], db: Database
 ) -> None:
     stock(p1=5, p2=5)
@@ -215,7 +215,7 @@ def test_audit_names_products_whose_ledger_differs_and_corrects_them(
     assert command("stock", "audit", "--correct").exit_code == 0
     assert command("stock", "audit").exit_code == 0
     found = db.fetch_one("SELECT kind, units, reason FROM stock_movements ORDER BY id DESC LIMIT 1")
-    assert found == ("adjustment", -2, "correction of the ledger")
+    assert found == ("adjustment", -2, "correction of the record")
 
 
 def test_import_leaves_an_audit_entry(run: Callable[..., Result], db: Database) -> None:

@@ -273,7 +273,7 @@ def test_product_that_is_not_there_is_answered_404(
     assert staff(method, path, body).status_code == 404
 
 
-def test_racing_orders_and_adjustments_keep_the_ledger(app: Flask, staff: Callable[..., Any], db: Database) -> None:
+def test_racing_orders_and_adjustments_keep_the_sum(app: Flask, staff: Callable[..., Any], db: Database) -> None:
     staff("POST", "", MUG | {"stock": 100})
     order = ("/orders", bearer("u-alice", "alice"), {"items": [{"product_id": "mug"}]})
     adjust = ("/admin/products/mug/stock", SAM, {"units": -1, "reason": "broken"})
