@@ -90,6 +90,25 @@ def test_markup_of_a_customer_is_shown_as_text(customer: Visitor) -> None:
     sees(customer)
 
 
+def test_markup_in_the_back_office_is_shown_as_text(customer: Visitor, product_id: str, databases: Databases) -> None:
+    customer.open("/account/sign-up")
+    customer.sign_up(name=PERSON)
+    databases.make_staff(customer.username)
+    customer.sign_out()
+    customer.open(f"/backoffice/products?{httpx.QueryParams(category=CATEGORY)}")
+    customer.sign_in()
+    sees(customer, NAME, CATEGORY)
+    customer.open(f"/backoffice/products/{product_id}")
+    sees(customer, DESCRIPTION)
+    assert customer.heading == NAME
+    customer.import_file(f"id,name,price,currency\n{product_id},<script>ran(1)</script>,20,EUR\n<b>,x,20,EUR\n")
+    sees(customer, NAME, "<script>ran(1)</script>", "<b>")
+    customer.open(f"/account/backoffice/customers?q={customer.username}")
+    sees(customer, PERSON)
+    customer.go_on(customer.main.locator("td a").first)
+    assert customer.heading == PERSON
+
+
 def test_markup_that_was_typed_wrongly_comes_back_as_text(customer: Visitor) -> None:
     customer.expects(400)
     customer.open("/account/sign-up")

@@ -134,10 +134,10 @@ def _in_the_back_office(visitor: Visitor, databases: Databases) -> Iterator[str]
 
 
 def _importing(visitor: Visitor, product_id: str) -> Iterator[str]:
-    header, good = "id,name,category,price,currency,stock\n", f"{product_id},{LONG},Test,12.50,EUR,+3\n"
-    visitor.import_file(f"{header}TEE/RED,Shirt,Test,9,EUR,1\n{product_id},{LONG},Test,cheap,EUR,many\n")
+    header, row = "id,name,category,price,currency,stock\n", f'{product_id},"{LONG}",Test,'
+    visitor.import_file(f"{header}TEE/RED,Shirt,Test,9,EUR,1\n{row}cheap,EUR,many\n")
     yield "import, refused"
-    visitor.import_file(header + good)
+    visitor.import_file(f"{header}{row}12.50,EUR,+3\n")
     yield "import, preview"
     visitor.press("Import")
     yield "import, done"

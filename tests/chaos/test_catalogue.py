@@ -16,6 +16,7 @@ from chaos.report import Outcome
 from order_service.catalog.stock import DIFFERENT
 
 LAMP = {"name": "Lamp", "category": "Home", "price": 5, "currency": "EUR", "stock": 5}
+PRODUCTS = "/admin/products"
 HEADER = "id,name,category,price,currency,stock\n"
 
 
@@ -46,10 +47,10 @@ def test_the_catalogue_is_changed_once_after_a_crash_at(point: str, environment:
     # given a product, unless the request creates it
     name, _, moment = point.partition(".")
     change, product_id = CHANGES[name], point.replace(".", "-")
-    http = httpx.Client(base_url=f"{environment.shop.order.url}/admin/products", timeout=15)
+    http = httpx.Client(base_url=environment.shop.order.url, timeout=15)
     http.headers.update(staff(environment, point) | {"Idempotency-Key": point})
     if name != "create_product":
-        http.post("", json=LAMP | {"id": product_id}).raise_for_status()
+        http.post(PRODUCTS, json=LAMP | {"id": product_id}).raise_for_status()
     request = filled(change, product_id)
 
     # when the server crashes while it serves the request
@@ -63,7 +64,7 @@ def test_the_catalogue_is_changed_once_after_a_crash_at(point: str, environment:
     # then its repetition finds it done or not done, and it is done once
     committed = moment == "committed" or (name in failpoints.ALONE and moment == "after")
     assert again.status_code == (change.after if committed else change.before)
-    assert http.get(f"/{product_id}").json()["stock"] == change.stock
+    assert http.get(f"{PRODUCTS}/{product_id}").json()["stock"] == change.stock
     http.close()
     with psycopg.connect(environment.shop.order.database_url) as connection:
         assert connection.execute(DIFFERENT).fetchall() == []
@@ -72,7 +73,7 @@ def test_the_catalogue_is_changed_once_after_a_crash_at(point: str, environment:
 
 def filled(change: Change, product_id: str) -> dict[str, Any]:
     """Return the request of this change; the same one may be sent twice."""
-    request: dict[str, Any] = {"method": change.method, "url": change.path.replace("{id}", product_id)}
+    request: dict[str, Any] = {"method": change.method, "url": PRODUCTS + change.path.replace("{id}", product_id)}
     if isinstance(change.body, str):
         text = change.body.replace("{id}", product_id)
         return request | {"content": text, "headers": {"Content-Type": "text/csv"}}

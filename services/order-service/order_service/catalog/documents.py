@@ -12,14 +12,13 @@ def _members(row: str) -> str:
 
 
 COLUMNS = f"""to_json((SELECT d FROM (SELECT {_members("p")}, p.stock AS available) AS d))::text AS document,
+    num_nonnulls(p.images, p.group_id, p.options) > 0 AS has_more,
     p.images, p.group_id, p.options"""
-"""The columns of a product for customers, of the row `p`; `document` makes its JSON of them."""
+"""The columns of a product for customers, of the row `p`; `document` adds to the JSON what only few products have."""
 
 
 def document(row: Row) -> str:
-    """Return the JSON of a product; images and variants, which most products do not have, cost the others nothing."""
-    if row.images is None and row.group_id is None and row.options is None:
-        return str(row.document)
+    """Return the JSON of a product that `has_more`: images or what variants have."""
     more = {"images": row.images, "group": row.group_id, "options": row.options}
     added = orjson.dumps({name: value for name, value in more.items() if value is not None}).decode()
     return f"{row.document[:-1]},{added[1:]}"

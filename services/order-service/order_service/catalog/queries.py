@@ -37,7 +37,7 @@ ORDERS = {
     "price": SortOrder(("p.price_minor", "p.position"), (int, int)),
     "-price": SortOrder(("p.price_minor", "p.position"), (int, int), "DESC"),
 }
-WHOLE = f"{staff_document('p')} AS document, NULL AS images, NULL AS group_id, NULL AS options"
+WHOLE = f"{staff_document('p')} AS document, FALSE AS has_more"
 FILTERS = {
     "q": "p.search @@ asked.required",
     "category": "p.category = %(category)s",
@@ -51,24 +51,25 @@ FILTERS = {
 """The condition of each parameter of a list."""
 
 
-def list_products(db: Database, *, language: str, **parameters: Any) -> tuple[Sequence[str], str | None]:
-    """Return the documents of one page of what is sold and the cursor of the next page, None on the last.
-
-    The parameters are those of ProductQuery.
-    """
-    return fetch_page(db, COLUMNS, language=language, sold=True, **parameters)
-
-
-def list_for_staff(db: Database, *, language: str, **parameters: Any) -> tuple[Sequence[str], str | None]:
-    """Return the documents of one page of all products; the parameters are those of StaffProductQuery."""
-    return fetch_page(db, WHOLE, language=language, **parameters)
-
-
-def fetch_page(
-    db: Database, columns: str, *, language: str, sort: str | None, limit: int, after: str | None, **filters: Any
+def list_products(
+    db: Database,
+    *,
+    language: str,
+    sort: str | None,
+    limit: int,
+    after: str | None,
+    columns: str = COLUMNS,
+    sold: bool | None = True,
+    **filters: Any,
 ) -> tuple[Sequence[str], str | None]:
-    """Return one page of documents; a filter that is None does not apply."""
-    asked = {name: value for name, value in filters.items() if value is not None}
+    """Return the documents of one page and the cursor of the next page, None on the last.
+
+    The filters are those of FILTERS; one that is None does not apply.
+    """
+    asked: dict[str, Any] = {"sold": True} if sold else {}
+    for name, value in filters.items():
+        if value is not None:
+            asked[name] = value
     order = ORDERS[sort or ("relevance" if "q" in asked else "position")]
     parameters = {"limit": limit + 1, **asked}
     if "q" in asked:
@@ -78,7 +79,12 @@ def fetch_page(
         parameters |= {f"key{number}": key for number, key in enumerate(keys)}
     rows = db.fetch_all(_page(columns, order, tuple(asked), continued=after is not None), parameters)
     next_key = encode_cursor(*rows[limit - 1][-len(order.columns) :]) if len(rows) > limit else None
-    return [document(row) for row in rows[:limit]], next_key
+    return [document(row) if row.has_more else row.document for row in rows[:limit]], next_key
+
+
+def list_for_staff(db: Database, **parameters: Any) -> tuple[Sequence[str], str | None]:
+    """Return the documents of one page of all products; the parameters are those of StaffProductQuery."""
+    return list_products(db, columns=WHOLE, sold=None, **parameters)
 
 
 def count_categories(db: Database) -> list[dict[str, Any]]:
@@ -90,12 +96,12 @@ def get_product(db: Database, *, product_id: str) -> str:
     row = db.fetch_one(ONE, {"id": product_id})
     if row is None:
         raise NotFound
-    return document(row)
+    return document(row) if row.has_more else str(row.document)
 
 
 def get_products(db: Database, *, product_ids: Sequence[str]) -> list[str]:
     """Return the documents of those products that exist, in no order."""
-    return [document(row) for row in db.fetch_all(SOME, {"ids": list(product_ids)})]
+    return [document(row) if row.has_more else row.document for row in db.fetch_all(SOME, {"ids": list(product_ids)})]
 
 
 def latest_import(db: Database) -> str:

@@ -16,7 +16,7 @@ from chassis.db.database import Database
 from chassis.testing.budgets import effort
 
 PROFILE_CALLS = 40
-PAGE_CALLS = 77
+PAGE_CALLS = 79
 SIGN_IN = {"username": "alice", "password": "correct horse"}
 STATEMENTS = {
     ("GET", "/profile"): 1,
