@@ -16,6 +16,7 @@ from order_service.orders.pages import order_pages
 from order_service.orders.routes import orders
 from order_service.services import connect
 from order_service.settings import Settings
+from order_service.webhooks.pages import webhook_pages
 from order_service.webhooks.routes import webhooks
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -26,7 +27,7 @@ def create_app(settings: Settings) -> Api:
     app = api("order-service", title="Order service", version="1.0.0", port=5002)
     for blueprint in (catalog, orders, events, webhooks, audit):
         app.register_api(blueprint)
-    for pages in (catalog_pages, basket_pages, order_pages):
+    for pages in (catalog_pages, basket_pages, order_pages, webhook_pages):
         app.register_blueprint(pages)
     database = open_database(settings)
     services = connect(settings, database)
