@@ -21,17 +21,22 @@ from order_service.orders.pages import order_pages
 from order_service.orders.routes import orders
 from order_service.services import connect
 from order_service.settings import Settings
+from order_service.webhooks.pages import webhook_pages
 from order_service.webhooks.routes import webhooks
 
+API = (catalog, products, orders, events, webhooks, audit)
+PAGES = (
+    catalog_pages, basket_pages, order_pages, product_pages, stock_pages, import_pages, audit_pages, webhook_pages,
+)  # fmt: skip
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 def create_app(settings: Settings) -> Api:
     """Return the service's app and start its session feed."""
     app = api("order-service", title="Order service", version="1.0.0", port=5002)
-    for blueprint in (catalog, products, orders, events, webhooks, audit):
+    for blueprint in API:
         app.register_api(blueprint)
-    for pages in (catalog_pages, basket_pages, order_pages, product_pages, stock_pages, import_pages, audit_pages):
+    for pages in PAGES:
         app.register_blueprint(pages)
     database = open_database(settings)
     services = connect(settings, database)
