@@ -10,10 +10,12 @@ from flask import Response
 
 from chassis.pages.cookies import BASKET
 from chassis.settings import Settings
+from chassis.text import invisible_character
 
 MOST_LINES = 50  # as many as one order takes
 _KEPT_SECONDS = 30 * 86_400
 _LONGEST = 3500  # browsers refuse a cookie of more than 4096 bytes
+_LONGEST_ID = 100
 _LINE = re.compile(r"([A-Za-z0-9._~%-]{1,1200}):([0-9]{1,3}):([0-9]{1,12})")
 
 
@@ -34,7 +36,12 @@ def read_basket(settings: Settings) -> list[Line]:
     text = BASKET.read(settings)
     found = map(_LINE.fullmatch, text.split("|")) if text else ()
     read = [Line(unquote(match[1]), int(match[2]), int(match[3])) for match in found if match and int(match[2])]
-    return list({line.product_id: line for line in read}.values())[:MOST_LINES]
+    lines = {line.product_id: line for line in read if _is_id(line.product_id)}
+    return list(lines.values())[:MOST_LINES]
+
+
+def _is_id(text: str) -> bool:
+    return len(text) <= _LONGEST_ID and not invisible_character(text)
 
 
 def write_basket(response: Response, settings: Settings, lines: list[Line]) -> None:
