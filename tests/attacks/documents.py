@@ -79,7 +79,8 @@ def _operations(service: str) -> Iterator[Operation]:
         for method, operation in item.items():
             parameters = tuple((it["in"], it["name"]) for it in operation.get("parameters", []))
             content = operation.get("requestBody", {}).get("content", {})
-            body = _right(content["application/json"]["schema"], document) if content else None
+            json_body = content.get("application/json")
+            body = _right(json_body["schema"], document) if json_body else None
             yield Operation(service, method, path, parameters, body)
 
 
@@ -90,7 +91,7 @@ def _right(schema: dict[str, Any], document: dict[str, Any], name: str = "") -> 
     if "$ref" in schema:
         return _right(schema, document, name)
     if schema["type"] == "object":
-        return {member: _right(inner, document, member) for member, inner in schema["properties"].items()}
+        return {member: _right(inner, document, member) for member, inner in schema.get("properties", {}).items()}
     if schema["type"] == "array":
         return [_right(schema["items"], document, name)]
     return {"integer": 1, "number": 1, "boolean": True}.get(schema["type"], RIGHT.get(name, "some text"))

@@ -102,15 +102,12 @@ def get_product(db: Database, *, product_id: str) -> str:
 def get_products(db: Database, *, product_ids: Sequence[str]) -> list[str]:
     """Return the documents of those products that exist, in no order."""
     return [document(row) if row.has_more else row.document for row in db.fetch_all(SOME, {"ids": list(product_ids)})]
-<<<<<<< ours
 
 
 def latest_import(db: Database) -> str:
     """Return the id of the audit entry of the latest import, "" before the first."""
     row = db.fetch_one(IMPORTS, {"skipped": 0})
     return str(row.id) if row else ""
-=======
->>>>>>> theirs
 
 
 def get_for_staff(db: Database, *, product_id: str) -> str:
