@@ -22,6 +22,10 @@ RIGHT = {
     "phone": "+49 30 1234567",
     "country": "DE",
     "product_id": "p1",
+    "currency": "EUR",
+    "url": "https://hooks.example.com/",
+    "types": "order.placed",
+    "images": "https://shop.example.com/p1.png",
 }
 
 
@@ -40,7 +44,7 @@ class Operation(NamedTuple):
 
     @property
     def for_staff(self) -> bool:
-        return self.path.startswith(("/staff/", "/admin/"))
+        return self.path.startswith(("/staff/", "/admin/", "/events"))
 
     @property
     def text_members(self) -> list[Place]:
@@ -106,7 +110,8 @@ def _leaves(body: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
 
 
 def _objects(body: Any, place: Place = ()) -> Iterator[Place]:
-    if isinstance(body, dict):
+    """Yield the places of objects with members of given names; one without may have any."""
+    if isinstance(body, dict) and body:
         yield place
     if isinstance(body, dict | list):
         for step, inner in body.items() if isinstance(body, dict) else enumerate(body):

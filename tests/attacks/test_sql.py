@@ -87,11 +87,13 @@ def test_documents_name_the_text_members_to_attack() -> None:
 
 @pytest.mark.parametrize("operation", [it for it in EVERY if it.body], ids=lambda it: it.name)
 def test_unmodified_bodies_are_accepted(
-    apps: dict[str, Flask], sign_up: Callable[[], Headers], operation: Operation
+    apps: dict[str, Flask], sign_up: Callable[..., Headers], operation: Operation
 ) -> None:
-    who = sign_up() if operation.path != "/register" else {}
+    who = sign_up(is_staff=operation.for_staff) if operation.path != "/register" else {}
     answer = send(apps, operation, who, json=operation.body)
     expected = WITHOUT_THE_TOKEN.get(operation.path, {200, 201, 202, 204})
+    if "{" in operation.path:
+        expected = {404}  # nothing has this id
     if operation.name in CHANGES_A_SECOND_FACTOR:
         expected = {409}  # there is none
     assert answer.status_code in expected, answer.text
@@ -135,10 +137,11 @@ def test_sql_in_a_parameter_finds_and_changes_nothing(
             # Any text of this shape is a valid key, and an ETag of no response.
             key = sql.replace(" ", "") if sql.isascii() and sql.isprintable() else "'"
             answer = send(apps, operation, {**who, name: key}, **how)
-            assert answer.status_code in ({200, 404} if name == "If-None-Match" else {201, 400, 409})
+            assert answer.status_code in ({200, 404} if name == "If-None-Match" else {201, 400, 404, 409})
             continue
         assert answer.status_code < 500, (sql, answer.text)
-        assert answer.status_code in {400, 401, 404} or answer.json == [], (sql, answer.text)
+        # A search finds the words of any text.
+        assert answer.status_code in {400, 401, 404} or answer.json == [] or name == "q", (sql, answer.text)
     if where != "header":
         assert {service: rows(app) for service, app in apps.items()} == before
     assert nothing_is_broken(apps)

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from chassis.db.database import Database
 from chassis.settings import LOCAL_SECRET
 from chassis.testing.http import bearer
-from chassis.testing.postgres import APP, OWNER
+from chassis.testing.postgres import APP, OWNER, settle
 from order_service.events import queries, rules
 from order_service.settings import Settings
 
@@ -23,7 +23,9 @@ WRITE = (
 )
 
 
-def get(client: FlaskClient, **query: Any) -> Any:
+def get(client: FlaskClient, *, while_others_write: bool = False, **query: Any) -> Any:
+    if not while_others_write:
+        settle(client.application.services.database)  # type: ignore[attr-defined]
     answer = client.get("/events", query_string=query, headers=SERVICE)
     assert answer.status_code == 200, answer.text
     return answer.json
@@ -108,7 +110,7 @@ def test_an_event_that_is_committed_late_is_not_skipped(
 ) -> None:
     early, late = write(), write()
     late.commit()
-    page = get(client)
+    page = get(client, while_others_write=True)
     assert (page["events"], page["next"], page["more"]) == ([], None, False)
     early.commit()
     whole = get(client)
@@ -117,13 +119,14 @@ def test_an_event_that_is_committed_late_is_not_skipped(
 
 
 def test_a_reader_between_open_transactions_meets_every_event_once(
-    client: FlaskClient, write: Callable[..., psycopg.Connection]
+    client: FlaskClient, write: Callable[..., psycopg.Connection], db: Database
 ) -> None:
     first = write()
     first.commit()
+    settle(db)
     slow, quick = write(), write()
     quick.commit()
-    seen, cursor = ids(page := get(client)), page["next"]
+    seen, cursor = ids(page := get(client, while_others_write=True)), page["next"]
     assert len(seen) == 1
     slow.rollback()
     write().commit()

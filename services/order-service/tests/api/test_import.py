@@ -143,8 +143,9 @@ def test_missing_columns_keep_what_a_product_has(
 
 
 def test_missing_products_are_deactivated_when_said(
-    client: FlaskClient, run: Callable[..., Result], stock: Callable[..., None]
+    client: FlaskClient, run: Callable[..., Result], stock: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("chassis.http.response_cache.FRESH_SECONDS", -1)
     stock(p1=5, p2=5)
     row = HEADER + "p1,Mouse,,Things,10,EUR,\n"
     assert run(row).exit_code == 0

@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 
 from chassis.db.database import Database
 from chassis.testing.http import bearer
+from chassis.testing.postgres import settle
 from order_service import jobs
 from order_service.services import Services
 from order_service.settings import Settings
@@ -86,7 +87,7 @@ def work(app: Any, db: Database) -> Callable[[], None]:
     services: Services = app.services
 
     def work() -> None:
-        jobs.follow_events(services)
+        follow(services)
         while job := db.fetch_one(
             "DELETE FROM procrastinate_jobs WHERE id = (SELECT min(id) FROM procrastinate_jobs) RETURNING *"
         ):
@@ -105,6 +106,11 @@ def rush(settings: Settings) -> Callable[[], None]:
             connection.execute("UPDATE webhooks SET rests_until = now()")
 
     return rush
+
+
+def follow(services: Services) -> None:
+    settle(services.database)
+    jobs.follow_events(services)
 
 
 def deliveries(client: FlaskClient, webhook: dict[str, Any], **query: str) -> Any:
@@ -135,7 +141,7 @@ def test_a_webhook_gets_a_signed_event_of_each_change(
     assert [(one["status"], one["attempts"], one["response_status"]) for one in found] == [("delivered", 1, 200)] * 2
 
 
-def test_the_receiver_of_the_document_accepts_a_delivery_once_and_no_forgery(
+def test_documented_receiver_accepts_a_delivery_once_and_no_forgery(
     *, receiver: Receiver, create: Any, stock: Any, place: Any, work: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stock(p1=5)
@@ -378,7 +384,7 @@ def three_due(*, client: FlaskClient, create: Any, stock: Any, place: Any, app: 
     webhook = create()
     for _ in range(3):
         place(p1=1)
-    jobs.follow_events(app.services)
+    follow(app.services)
     db.fetch_one("DELETE FROM procrastinate_jobs RETURNING 1")
     return UUID(webhook["id"].removeprefix("w-"))
 
@@ -425,7 +431,7 @@ def test_an_attempt_that_died_is_made_again_after_its_lease(
     stock(p1=5)
     webhook = create(receiver.url)
     place(p1=1)
-    jobs.follow_events(app.services)
+    follow(app.services)
     record = delivery._record
     monkeypatch.setattr(delivery, "_record", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
@@ -446,7 +452,7 @@ def test_the_outcome_of_an_attempt_that_was_taken_over_is_ignored(
     stock(p1=5)
     webhook = create(receiver.url)
     place(p1=1)
-    jobs.follow_events(app.services)
+    follow(app.services)
     row = db.fetch_one("SELECT id AS webhook_id FROM webhooks")
     late = db.fetch_one(delivery.statements.CLAIM, {"webhook_id": row.webhook_id, "lease": 60})
     rush()

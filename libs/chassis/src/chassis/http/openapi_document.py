@@ -56,6 +56,7 @@ def complete(document: dict[str, Any]) -> None:
         for member in schema.get("properties", {}).values():
             member.pop("default", None)
             _mend_minimum(member)
+        _name_values(schema)
     for operation in _operations(document):
         operation.setdefault("security", [])
         _complete_parameters(operation.get("parameters", ()))
@@ -85,8 +86,7 @@ def _complete_parameters(parameters: Iterable[dict[str, Any]]) -> None:
         if schema.get("default", "") is None:
             del schema["default"]
         _mend_minimum(schema)
-        if any(value.startswith("-") for value in schema.get("enum", ())):
-            schema["x-enum-varnames"] = [_constant(value) for value in schema["enum"]]
+        _name_values(schema)
 
 
 def _mend_minimum(schema: dict[str, Any]) -> None:
@@ -95,9 +95,16 @@ def _mend_minimum(schema: dict[str, Any]) -> None:
         schema["minimum"] = int(schema["minimum"])
 
 
+def _name_values(schema: dict[str, Any]) -> None:
+    """Name the values of an enumeration when generators could not use them as names themselves."""
+    if not all(str(value).isidentifier() for value in schema.get("enum", ())):
+        schema["x-enum-varnames"] = [_constant(value) for value in schema["enum"]]
+
+
 def _constant(value: str) -> str:
-    """Return a name for a sort order, such as PRICE_DESCENDING for -price."""
-    return f"{value.removeprefix('-')}{'_descending' if value.startswith('-') else ''}".upper()
+    """Return a name such as ORDER_PLACED for order.placed, and PRICE_DESCENDING for the sort order -price."""
+    name = value.removeprefix("-").replace(".", "_")
+    return f"{name}{'_descending' if value.startswith('-') else ''}".upper()
 
 
 def _complete_responses(responses: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import psycopg
@@ -104,3 +105,15 @@ def empty(database: Database) -> None:
         rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         tables = [sql.Identifier(row.tablename) for row in rows if row.tablename != "alembic_version"]
         connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(tables)))
+
+
+def settle(database: Database, *, limit_seconds: float = 30) -> None:
+    """Wait until all transactions that run now have ended, also those of other tests on the same server."""
+    begun = database.fetch_one("SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS xid")
+    deadline = monotonic() + limit_seconds
+    while not database.fetch_one(
+        "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= CAST(%(xid)s AS xid8) AS ended", {"xid": begun.xid}
+    ).ended:
+        if monotonic() > deadline:
+            raise TimeoutError("a transaction does not end")
+        sleep(0.01)
