@@ -564,3 +564,39 @@ def test_challenge_of_an_earlier_secret_is_accepted() -> None:
     assert both.read(challenges.SIGN_IN, issued.signed) == issued.challenge
     with pytest.raises(ChallengeExpired):
         old.read(challenges.SIGN_IN, both.issue(challenges.SIGN_IN).signed)
+
+
+@pytest.mark.parametrize("way", ["another passkey", "an app"])
+def test_password_alone_adds_no_factor_beside_a_passkey_of_staff(
+    *, alice: Visitor, passkey: Authenticator, stranger: Visitor, run: Callable[..., Any], way: str
+) -> None:
+    run("UPDATE users SET roles = '{staff}'")
+    stranger.use_password("alice")
+    if way == "an app":
+        refused = stranger.post("/account/second-factor", data={"password": PASSWORD})
+    else:
+        refused = stranger.options_to_add()
+    assert refused.status_code == 403
+    assert run("SELECT totp_offered FROM users") == [(None,)]
+    # whoever signs in with the passkey may
+    assert stranger.sign_in(passkey).status_code == 200
+    assert stranger.add(Authenticator()).status_code == 200
+    assert run("SELECT count(*) FROM passkeys") == [(2,)]
+
+
+def test_passkey_of_staff_added_meanwhile_refuses_another(
+    alice: Visitor, stranger: Visitor, run: Callable[..., Any]
+) -> None:
+    run("UPDATE users SET roles = '{staff}'")
+    stranger.use_password("alice")
+    begun = Authenticator().create(stranger.options_to_add().json)
+    owners = Authenticator()
+    assert alice.add(owners).status_code == 200
+    assert refusal(stranger.send_new(begun)) == (403, "proof_needed")
+
+
+def test_session_of_before_the_app_adds_no_passkey(
+    alice: Visitor, passkey: Authenticator, run: Callable[..., Any]
+) -> None:
+    run("UPDATE users SET totp_secret = 'A', totp_since = now()")
+    assert refusal(alice.options_to_add()) == (403, "proof_needed")

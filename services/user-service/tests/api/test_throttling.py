@@ -80,6 +80,12 @@ def test_variants_of_a_username_share_one_limit(register: Call, login: Call, var
     assert login(variant, WRONG).status_code == 429
 
 
+def test_spellings_of_an_address_share_one_limit(register: Call, login: Call) -> None:
+    spellings = ["ada@example.com", "ADA@example.com", "ada@example\u3002com", "ada@ex\ufe0fample.com"]
+    answers = [login(username, "wrong password").status_code for username in spellings * 2]
+    assert answers == [401] * 5 + [429] * 3
+
+
 def test_right_password_on_a_known_device_clears_its_failures(register: Call, login_from: Call) -> None:
     register("alice")
     device = {"device_token": login_from(HOME).json["device_token"]}

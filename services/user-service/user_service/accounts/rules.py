@@ -50,8 +50,8 @@ def username_digest(username: str) -> bytes:
 
 
 def account_key(username: str) -> str:
-    """Return the rate limiter's key of this account, which need not exist."""
-    return username_digest(username).hex()
+    """Return the rate limiter's key of this account, which need not exist; one address has one key in all spellings."""
+    return username_digest(address_in(username) or username).hex()
 
 
 def email_key(email: str | None) -> str | None:

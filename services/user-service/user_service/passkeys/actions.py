@@ -10,20 +10,23 @@ from chassis.problems import InvalidToken, NotFound
 from user_service.passkeys import challenges, rules, statements
 from user_service.passkeys.rules import ChallengeUsed, Site, TooManyPasskeys, UnknownPasskey
 from user_service.sessions.actions import Opened, SessionPolicy, open_session
-from user_service.sessions.rules import AccountDisabled, InvalidCredentials
+from user_service.sessions.rules import AccountDisabled, InvalidCredentials, ProofNeeded
 
 # Twice as long as a challenge is valid: the clocks of the servers that sign and read it may differ.
 USED_SECONDS = 2 * challenges.SECONDS
 
 
 def add(db: Database, *, caller: Caller, site: Site, challenge: bytes, credential: dict[str, Any], name: str) -> None:
-    """Add the passkey; raise PasskeyRefused, ChallengeUsed, PasskeyTaken or TooManyPasskeys."""
+    """Add the passkey; raise PasskeyRefused, ChallengeUsed, PasskeyTaken, TooManyPasskeys or ProofNeeded."""
     made = rules.verify_new(site, challenge, credential)
     passkey = {**made._asdict(), "user_id": caller.user_id, "name": name, "most": rules.MOST_PASSKEYS}
     with constraints(rules.TAKEN), db.transaction("add_passkey") as connection:
         # Also keeps two requests at once from adding more passkeys than an account may have.
-        if connection.fetch_one(statements.LOCK_OWNER, caller._asdict()) is None:
+        owner = connection.fetch_one(statements.LOCK_OWNER, caller._asdict())
+        if owner is None:
             raise InvalidToken
+        if not owner.may_add_factor:
+            raise ProofNeeded
         _use_challenge(connection, challenge)
         if connection.fetch_one(statements.ADD, passkey) is None:
             raise TooManyPasskeys

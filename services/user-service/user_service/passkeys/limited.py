@@ -14,14 +14,16 @@ from user_service.profile.limited import confirm
 from user_service.services import Services
 from user_service.sessions.actions import Opened
 from user_service.sessions.limited import user_agent
+from user_service.sessions.rules import ProofNeeded
 
 # Counted by address alone: nobody guesses a signature.
 SIGNING_IN = Rule("passkey", failures=(PasskeyRefused, UnknownPasskey, CopiedPasskey))
 
 
 def options_to_add(services: Services, caller: Caller, site: Site, challenge: bytes, form: AddForm) -> dict[str, Any]:
-    """Return the browser's options for a new passkey; raise WrongPassword, TooManyPasskeys or TooManyRequests."""
-    confirm(services, caller, form.current_password)
+    """Return the browser's options for a new passkey; raise ProofNeeded or what `confirm` and `rules` do."""
+    if not confirm(services, caller, form.current_password).may_add_factor:
+        raise ProofNeeded
     known = [row.credential_id for row in queries.list_passkeys(services.database, caller=caller)]
     rules.refuse_too_many(len(known))
     names = {"shop": BRAND.name, "user_id": caller.user_id, "username": caller.username}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chassis.context import Caller
+from chassis.db.database import Row
 from chassis.rate_limit.policy import Rule
 from user_service.accounts.limited import mailing
 from user_service.profile import actions
@@ -16,10 +17,10 @@ from user_service.services import Services
 CONFIRMING = Rule("password", failures=(WrongPassword,))
 
 
-def confirm(services: Services, caller: Caller, password: str) -> None:
-    """Raise WrongPassword or TooManyRequests unless this is the caller's password."""
+def confirm(services: Services, caller: Caller, password: str) -> Row:
+    """Return the caller's credentials; raise WrongPassword or TooManyRequests unless this is the password."""
     with services.rate_limiter.attempt(CONFIRMING, caller.session_id):
-        actions.confirm(services.database, services.passwords, caller=caller, password=password)
+        return actions.confirm(services.database, services.passwords, caller=caller, password=password)
 
 
 def change_profile(services: Services, caller: Caller, body: ProfileChanges) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from chassis.context import Caller
 from chassis.db.database import Database, Row
 from chassis.problems import InvalidToken
+from user_service.sessions.statements import MAY_ADD_FACTOR
 
 PROFILE = (
     "id", "username", "name", "email", "phone", "shipping_address",
@@ -49,7 +50,10 @@ EXPORT = _of_caller(
     "totp_since",
     f"{_CHANGES_BY_STAFF} AS changes_by_staff",
 )
-CREDENTIALS = _of_caller("users.id", "username", "email", "password_hash", "password_changed_at", "totp_secret")
+CREDENTIALS = _of_caller(
+    "users.id", "username", "email", "password_hash", "password_changed_at", "totp_secret",
+    f"{MAY_ADD_FACTOR} AS may_add_factor",
+)  # fmt: skip
 
 
 def read_profile(db: Database, *, caller: Caller) -> dict[str, Any]:

@@ -11,16 +11,18 @@ from user_service.profile.actions import confirm
 from user_service.second_factor import queries, statements
 from user_service.second_factor.rules import NotOffered, SecondFactorOff, SecondFactorOn, WrongCode
 from user_service.sessions.actions import use_code
-from user_service.sessions.rules import OtpWrong
+from user_service.sessions.rules import OtpWrong, ProofNeeded
 
 
 def offer(db: Database, passwords: Passwords, *, caller: Caller, password: str) -> str:
-    """Store a new secret, which `switch_on` puts in force, and return it; raise WrongPassword or SecondFactorOn."""
+    """Store a new secret, which `switch_on` puts in force, and return it; raise WrongPassword, SecondFactorOn or ProofNeeded."""
     known = confirm(db, passwords, caller=caller, password=password)
     secret = one_time_codes.new_secret()
-    changes = {"secret": secret, "user_id": caller.user_id, "password_changed_at": known.password_changed_at}
+    changes = {"secret": secret, "password_changed_at": known.password_changed_at, **caller._asdict()}
     if db.fetch_one(statements.OFFER, changes) is None:
-        raise SecondFactorOn if known.totp_secret else InvalidToken
+        if known.totp_secret:
+            raise SecondFactorOn
+        raise InvalidToken if known.may_add_factor else ProofNeeded
     return secret
 
 
@@ -35,9 +37,9 @@ def switch_on(db: Database, *, caller: Caller, otp: str) -> list[str]:
     if proof is None or proof.step is None:
         raise WrongCode
     with db.transaction("switch_on_second_factor") as connection:
-        changes = {"user_id": caller.user_id, "offered": known.totp_offered, "step": proof.step}
+        changes = {**caller._asdict(), "offered": known.totp_offered, "step": proof.step}
         if connection.fetch_one(statements.SWITCH_ON, changes) is None:
-            raise NotOffered  # another request was faster
+            raise NotOffered  # another request was faster, or a passkey was added meanwhile
         connection.execute(statements.PROVE_SESSION, {"user_id": caller.user_id, "session_id": caller.session_id})
         return _renew_codes(connection, caller.user_id)
 

@@ -18,7 +18,7 @@ from user_service.second_factor.rules import WrongCode
 from user_service.second_factor.schemas import BeginBody, ChangeBody, ConfirmBody
 from user_service.services import current_services
 from user_service.sessions.pages import REFUSALS
-from user_service.sessions.rules import OtpWrong
+from user_service.sessions.rules import OtpWrong, ProofNeeded
 
 HOME = "/account/second-factor"
 
@@ -125,7 +125,7 @@ def _note(form: Form[Any], refused: Problem) -> None:
     if refused.code in _FIELDS:
         field, text = _FIELDS[refused.code]
         form.refuse(text, field)
-    elif isinstance(refused, Conflict):
+    elif isinstance(refused, Conflict | ProofNeeded):
         form.refuse_with(refused)
     elif refused.code in REFUSALS:
         form.refuse(REFUSALS[refused.code])

@@ -19,6 +19,7 @@ from user_service.second_factor.schemas import (
     SecondFactorOut,
 )
 from user_service.services import Services
+from user_service.sessions.rules import ProofNeeded
 
 second_factor = signed_in("second factor", __name__)
 
@@ -35,7 +36,7 @@ def show(services: Services, caller: Caller) -> JsonResponse:
 @second_factor.post(
     "/second-factor",
     operation_id="begin_second_factor",
-    responses=responses({200: OfferOut}, 400, 401, WrongPassword, SecondFactorOn, 413, 415, 429, Busy),
+    responses=responses({200: OfferOut}, 400, 401, WrongPassword, ProofNeeded, SecondFactorOn, 413, 415, 429, Busy),
 )
 @checks_session
 def begin(services: Services, caller: Caller, body: BeginBody) -> JsonResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chassis.db.statement import Statement
+from user_service.sessions.statements import MAY_ADD_FACTOR
 
 STATE = """
 SELECT totp_since AS since, totp_secret, totp_offered,
@@ -10,14 +11,18 @@ SELECT totp_since AS since, totp_secret, totp_offered,
 FROM users JOIN sessions live ON live.user_id = users.id
 WHERE live.id = %(session_id)s AND users.id = %(user_id)s AND live.ended_at IS NULL
 """
-OFFER = Statement("""-- offer_second_factor
-UPDATE users SET totp_offered = %(secret)s
-WHERE id = %(user_id)s AND password_changed_at = %(password_changed_at)s AND totp_secret IS NULL AND deleted_at IS NULL
-RETURNING id
+OFFER = Statement(f"""-- offer_second_factor
+UPDATE users SET totp_offered = %(secret)s FROM sessions live
+WHERE users.id = %(user_id)s AND live.id = %(session_id)s AND live.user_id = users.id AND {MAY_ADD_FACTOR}
+    AND password_changed_at = %(password_changed_at)s AND totp_secret IS NULL AND deleted_at IS NULL
+RETURNING users.id
 """)
-SWITCH_ON = Statement("""-- switch_on_second_factor
+SWITCH_ON = Statement(f"""-- switch_on_second_factor
 UPDATE users SET totp_secret = totp_offered, totp_since = now(), totp_step = %(step)s, totp_offered = NULL
-WHERE id = %(user_id)s AND totp_offered = %(offered)s AND totp_secret IS NULL AND deleted_at IS NULL RETURNING id
+FROM sessions live
+WHERE users.id = %(user_id)s AND live.id = %(session_id)s AND live.user_id = users.id AND {MAY_ADD_FACTOR}
+    AND totp_offered = %(offered)s AND totp_secret IS NULL AND deleted_at IS NULL
+RETURNING users.id
 """)
 PROVE_SESSION = Statement("""-- prove_session
 UPDATE sessions SET second_factor = true WHERE id = %(session_id)s AND user_id = %(user_id)s

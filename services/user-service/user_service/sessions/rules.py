@@ -28,6 +28,13 @@ class AccountDisabled(Problem):
     status, code, error = 403, "account_disabled", "this account is disabled; please write to the shop"
 
 
+class ProofNeeded(Problem):
+    """The session began with the password alone, and the account has a factor that proves more."""
+
+    status, code = 403, "proof_needed"
+    error = "sign in again with your passkey or a code of your app, then add another"
+
+
 class InvalidRefreshToken(InvalidToken):
     """The refresh token is unknown, used, expired, or of an ended session."""
 

@@ -101,6 +101,11 @@ SELECT session.id, user_id, username, roles, second_factor, session.ended_at, su
 FROM (SELECT * FROM first_use UNION ALL SELECT * FROM second_use) session JOIN users ON users.id = user_id
 """)
 
+# Of `users` and its session `live`. The password alone must not add a factor beside those that would have refused it.
+MAY_ADD_FACTOR = """(live.second_factor OR totp_secret IS NULL AND (
+    roles = '{}' OR NOT EXISTS (SELECT FROM passkeys WHERE passkeys.user_id = users.id)
+))"""
+
 _CALLER_IS_SIGNED_IN = """
     EXISTS (SELECT FROM sessions WHERE id = %(session_id)s AND user_id = %(user_id)s AND ended_at IS NULL)
 """
