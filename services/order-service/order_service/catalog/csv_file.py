@@ -19,6 +19,7 @@ ENCODINGS = (
 # fmt: on
 _MOST_FAULTS_SHOWN = 20
 _LONGEST_VALUE = 60
+_LONGEST_HEADER = 100_000
 
 
 class Fault(NamedTuple):
@@ -108,7 +109,8 @@ def _undecoded(content: bytes, encoding: str, place: int) -> Fault:
 
 def _find_separator(lines: list[str], known: Collection[str]) -> str:
     """Return the separator with which the first line names the most known columns."""
-    first = next((line for line in lines if line.strip()), "")
+    # Its beginning tells, and no reader takes it for a cell that is too long.
+    first = next((line for line in lines if line.strip()), "")[:_LONGEST_HEADER]
 
     def score(separator: str) -> int:
         return sum(name in known for name in names(next(csv.reader([first], delimiter=separator), [])))
@@ -151,17 +153,20 @@ def _broken(rest: str, separator: str, header: list[str], line: int, failure: cs
 
 def _open_quote(rest: str, separator: str) -> tuple[int, str]:
     """Return the column in which the first faulty quoted text begins, and its beginning."""
-    column, place = 0, 0
-    while rest[place : place + 1] == '"' or (0 <= rest.find(separator, place) < (rest + "\n").find("\n", place)):
-        if rest[place] != '"':
-            place = rest.index(separator, place) + 1
-        else:
+    column, place, line_end = 0, 0, -1
+    while True:
+        if line_end < place:  # looked for once for each line, as a line may have millions of cells
+            line_end = (rest.find("\n", place) + 1 or len(rest) + 1) - 1
+        if rest[place : place + 1] == '"':
             end = _closing(rest, place + 1)
             if end < 0 or rest[end + 1 : end + 2] != separator:
                 return column, rest[place + 1 : place + 1 + _LONGEST_VALUE].partition("\n")[0].strip()
             place = end + 2
+        elif (found := rest.find(separator, place, line_end)) >= 0:
+            place = found + 1
+        else:
+            return column, ""
         column += 1
-    return column, ""
 
 
 def _closing(rest: str, place: int) -> int:

@@ -161,7 +161,7 @@ def images(text: str) -> list[str]:
     """Return URLs that are separated by spaces."""
     urls = [image(url) for url in text.split()]
     if len(urls) > MOST_IMAGES:
-        raise ValueError(f"a product has at most {MOST_IMAGES} images, this one {len(urls)}")
+        raise ValueError(f"a product has at most {MOST_IMAGES} images: leave some out")
     return urls
 
 

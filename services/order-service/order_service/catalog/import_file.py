@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, NamedTuple, Protocol
@@ -108,8 +109,8 @@ def _check_header(table: csv_file.Table, header: list[str], options: Options) ->
 
 
 def _repeated(header: list[str]) -> str:
-    twice = [name for name in header if name in _KNOWN and header.count(name) > 1]
-    return f"the column {twice[0]} stands in the header twice: rename or remove one" if twice else ""
+    twice = next((name for name, count in Counter(header).items() if count > 1 and name in _KNOWN), None)
+    return f"the column {twice} stands in the header twice: rename or remove one" if twice else ""
 
 
 def _other_export(header: list[str], options: Options) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from markupsafe import Markup
+
+from order_service.catalog.fields import MOST_IMAGES
 
 OTHER = "Other"
 
@@ -32,6 +35,11 @@ def _text(html: str) -> str:
     return str(Markup(html).striptags())  # noqa: S704 - the tags go
 
 
+def _few(pictures: Iterable[str]) -> list[str]:
+    """Return different pictures, just too many at most: every variant of an article repeats them."""
+    return list(islice(dict.fromkeys(pictures), MOST_IMAGES + 1))
+
+
 def _shopify(records: Sequence[tuple[int, Cells]]) -> Iterator[Row]:
     """Yield a row for each variant; an article's other data stand in its first record alone."""
     articles: dict[str, list[tuple[int, Cells]]] = {}
@@ -40,7 +48,7 @@ def _shopify(records: Sequence[tuple[int, Cells]]) -> Iterator[Row]:
     for handle, lines in articles.items():
         first = lines[0][1]
         variants = [(line, cells) for line, cells in lines if cells["variant price"]]
-        pictures = [cells["image src"] for _, cells in lines if cells.get("image src")]
+        pictures = _few(cells["image src"] for _, cells in lines if cells.get("image src"))
         for line, cells in variants:
             yield Row(line, _shopify_variant(handle, first, cells, pictures, several=len(variants) > 1))
 

@@ -315,3 +315,21 @@ def test_export_of_woocommerce_is_read() -> None:
 def test_fault_of_another_shops_export_names_its_column(content: str, options: Any, reason: str) -> None:
     [fault] = faults(content, **options)
     assert reason in fault
+
+
+def test_first_line_that_is_one_long_cell_is_refused() -> None:
+    assert faults("id," * 60_000 + "\n")[0].startswith("line 1")
+
+
+def test_article_of_another_shop_carries_few_of_its_pictures() -> None:
+    rows = "".join(f"h,t,1,https://a.example/{number}\n" for number in range(200))
+    file = import_file.read(
+        f"handle,title,variant price,image src\n{rows}".encode(), Options(source="shopify", currency="EUR")
+    )
+    assert len(file.faults[0].value.split()) == 21
+    assert file.faults[0].error == "a product has at most 20 images: leave some out"
+
+
+def test_column_of_an_open_quote_is_found_behind_empty_cells() -> None:
+    [fault] = faults(HEADER + ",,,,,," + '"open\nand more\n')
+    assert fault == "line 2, stock 'open': the quote that opens here is never closed: close it, or leave it out"
