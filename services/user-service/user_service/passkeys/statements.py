@@ -7,7 +7,8 @@ from user_service.sessions.statements import MAY_ADD_FACTOR
 
 # As in open_session, the row of the user is locked first: no passkey is added to an account that is being deleted.
 LOCK_OWNER = f"""
-SELECT users.id, users.username, {MAY_ADD_FACTOR} AS may_add_factor FROM users JOIN sessions live ON live.user_id = users.id
+SELECT users.id, users.username, {MAY_ADD_FACTOR} AS may_add_factor
+FROM users JOIN sessions live ON live.user_id = users.id
 WHERE users.id = %(user_id)s AND live.id = %(session_id)s AND live.ended_at IS NULL AND users.deleted_at IS NULL
 FOR UPDATE OF users
 """

@@ -15,7 +15,10 @@ from user_service.sessions.rules import OtpWrong, ProofNeeded
 
 
 def offer(db: Database, passwords: Passwords, *, caller: Caller, password: str) -> str:
-    """Store a new secret, which `switch_on` puts in force, and return it; raise WrongPassword, SecondFactorOn or ProofNeeded."""
+    """Store a new secret, which `switch_on` puts in force, and return it.
+
+    Raise WrongPassword, SecondFactorOn or ProofNeeded.
+    """
     known = confirm(db, passwords, caller=caller, password=password)
     secret = one_time_codes.new_secret()
     changes = {"secret": secret, "password_changed_at": known.password_changed_at, **caller._asdict()}
