@@ -46,11 +46,7 @@ def note_forgotten(db: Database, *, email: str) -> None:
 
 
 def reset_password(db: Database, passwords: Passwords, *, token: str, new_password: str) -> None:
-    """Set a new password and end all sessions; raise InvalidMailToken or WeakPassword.
-
-    Passkeys that were added before anybody had proved the address go too: they may be those of somebody who opened the
-    account with another person's address.
-    """
+    """Set a new password, end all sessions, delete a customer's passkeys; raise InvalidMailToken or WeakPassword."""
     presented = {"digest": digest(token), "purpose": rules.RESET}
     known = db.fetch_one(statements.OF_RESET, presented)
     if known is None:
@@ -63,7 +59,6 @@ def reset_password(db: Database, passwords: Passwords, *, token: str, new_passwo
             raise InvalidMailToken
         of_user = {"user_id": reset.id}
         connection.execute(statements.DROP_TOKENS, of_user)
-        if reset.is_first_proof:
-            connection.execute(statements.DROP_PASSKEYS, of_user)
+        connection.execute(statements.DROP_PASSKEYS, of_user)
         connection.execute(END_ALL, of_user)
         defer(connection, "tell_new_password", of_user)

@@ -66,13 +66,15 @@ SET password_hash = %(password_hash)s, password_changed_at = clock_timestamp(),
     email_verified_at = coalesce(email_verified_at, now()), email_refused_at = NULL,
     new_email = NULL, new_email_key = NULL
 FROM used WHERE users.id = used.user_id AND users.email_key = used.email_key AND disabled_at IS NULL
-RETURNING users.id, old.email_verified_at IS NULL AS is_first_proof
+RETURNING users.id
 """)
 DROP_TOKENS = Statement("""-- drop_mail_tokens
 DELETE FROM mail_tokens WHERE user_id = %(user_id)s
 """)
+# Whoever opened the account with somebody else's address may have added them. Those of staff are a second factor,
+# which reading a mail must not remove.
 DROP_PASSKEYS = Statement("""-- drop_passkeys_after_reset
-DELETE FROM passkeys WHERE user_id = %(user_id)s
+DELETE FROM passkeys USING users WHERE user_id = users.id AND users.id = %(user_id)s AND roles = '{}'
 """)
 
 # The same statement for every address; whether an account has it is looked up in the background.
