@@ -79,7 +79,7 @@ TOGETHER = {
     ],
     "disable_account": ["disable_account", "end_sessions_of_user"],
     "enable_account": ["enable_account"],
-    "send_reset_mail": [],  # defers a job alone
+    "send_reset_mail": [],  # defers a job and notes it
     "end_session_of_customer": ["end_session_of_customer"],
     "end_sessions_of_customer": ["end_sessions_of_user"],
     "reset_second_factor_of_customer": [

@@ -80,8 +80,8 @@ def _attempt(delivery: Row, *, local: bool, post: Post) -> Attempt:
     except sender.Undelivered as failure:
         return Attempt(None, str(failure), monotonic() - started)
     success = 200 <= status < 300  # noqa: PLR2004 - statuses
-    failure = None if success else GONE if status == HTTPStatus.GONE else "refused"
-    return Attempt(status, failure, monotonic() - started)
+    refused = GONE if status == HTTPStatus.GONE else "refused"
+    return Attempt(status, None if success else refused, monotonic() - started)
 
 
 def _record(db: Database, delivery: Row, attempt: Attempt) -> None:
