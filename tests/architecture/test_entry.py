@@ -34,6 +34,7 @@ STAFF_ONLY = {
         "GET /staff/customers/<customer_id>",
         "POST /staff/customers/<customer_id>/disable",
         "POST /staff/customers/<customer_id>/enable",
+        "POST /staff/customers/<customer_id>/reset-mail",
         "DELETE /staff/customers/<customer_id>/second-factor",
         "GET /staff/customers/<customer_id>/sessions",
         "DELETE /staff/customers/<customer_id>/sessions",

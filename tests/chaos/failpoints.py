@@ -79,6 +79,7 @@ TOGETHER = {
     ],
     "disable_account": ["disable_account", "end_sessions_of_user"],
     "enable_account": ["enable_account"],
+    "send_reset_mail": [],  # defers a job and notes it
     "end_session_of_customer": ["end_session_of_customer"],
     "end_sessions_of_customer": ["end_sessions_of_user"],
     "reset_second_factor_of_customer": [
@@ -117,6 +118,7 @@ _DEEDS = {
     "import_catalog": Deed.CATALOGUE,
     "disable_account": Deed.STAFF,
     "enable_account": Deed.STAFF,
+    "send_reset_mail": Deed.STAFF,
     "end_session_of_customer": Deed.STAFF,
     "end_sessions_of_customer": Deed.STAFF,
     "reset_second_factor_of_customer": Deed.STAFF,

@@ -23,7 +23,7 @@ class Change(NamedTuple):
     path: str
     before: int
     after: int
-    entries: int = 0  # that it leaves in the audit, however often it is repeated
+    entries: int = 0  # that both leave in the audit
 
 
 CUSTOMER = "/staff/customers/{user}"
@@ -48,6 +48,8 @@ CHANGES = {
     "disable_account": DISABLE,
     "end_sessions_of_user": DISABLE,
     "enable_account": Change("POST", f"{CUSTOMER}/enable", 200, 200, entries=1),
+    # each of both has a mail sent
+    "send_reset_mail": Change("POST", f"{CUSTOMER}/reset-mail", 202, 202, entries=2),
     "end_session_of_customer": Change("DELETE", f"{CUSTOMER}/sessions/{{session}}", 204, 404, entries=1),
     "end_sessions_of_customer": Change("DELETE", f"{CUSTOMER}/sessions", 204, 204, entries=1),
     "reset_second_factor_of_customer": Change("DELETE", f"{CUSTOMER}/second-factor", 204, 204, entries=1),
@@ -118,6 +120,9 @@ def test_a_second_factor_or_customer_is_changed_once_after_a_crash_at(point: str
     request = account.request(change)
     if name == "enable_account":
         account.http.post(f"/staff/customers/{account.user}/disable", headers=account.staff).raise_for_status()
+    if name == "send_reset_mail":
+        address = "UPDATE users SET email = 'a@example.com', email_key = 'a@example.com' WHERE username = %s"
+        environment_sql(environment, address, username)
     audit = "SELECT count(*) FROM audit_entries WHERE subject = %s"
     entries = environment_sql(environment, audit, account.user)[0][0]
 

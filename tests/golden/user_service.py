@@ -64,6 +64,7 @@ STAFF_CALLS = [
     Call("GET", f"{CUSTOMER}/sessions"),
     Call("POST", f"{CUSTOMER}/disable"),
     Call("POST", f"{CUSTOMER}/enable"),
+    Call("POST", f"{CUSTOMER}/reset-mail"),
     Call("DELETE", f"{CUSTOMER}/second-factor"),
     Call("DELETE", f"{CUSTOMER}/sessions/s-none"),
     Call("DELETE", f"{CUSTOMER}/sessions"),
@@ -130,6 +131,7 @@ SECOND_FACTOR = [
     *wrong_methods("/second-factor/confirm", "POST", "guarded"),
     *wrong_methods("/second-factor/recovery-codes", "POST", "guarded"),
 ]
+NEW_ADDRESS = {"email": "guarded@example.com", "current_password": PASSWORD}
 CUSTOMERS = [
     *(
         Case(shown(f"GET /staff/customers?{query}"), "GET", f"/staff/customers?{query}", None, "staff")
@@ -145,6 +147,7 @@ CUSTOMERS = [
             ("GET", "/sessions"),
             ("POST", "/disable"),
             ("POST", "/enable"),
+            ("POST", "/reset-mail"),
             ("DELETE", "/second-factor"),
             ("DELETE", "/sessions"),
             ("DELETE", "/sessions/s-none"),
@@ -159,10 +162,13 @@ CUSTOMERS = [
     Case(f"GET {CUSTOMER}", "GET", CUSTOMER, None, "staff"),
     Case(f"GET {CUSTOMER}/sessions", "GET", f"{CUSTOMER}/sessions", None, "staff"),
     Case(f"GET {CUSTOMER}/sessions: of staff", "GET", "/staff/customers/u-staff/sessions", None, "staff"),
+    Case("PATCH /profile: an address", "PATCH", "/profile", NEW_ADDRESS, "guarded"),
+    Case(f"POST {CUSTOMER}/reset-mail", "POST", f"{CUSTOMER}/reset-mail", None, "staff"),
     Case(f"DELETE {CUSTOMER}/sessions/s-guarded", "DELETE", f"{CUSTOMER}/sessions/s-guarded", None, "staff"),
     Case(f"DELETE {CUSTOMER}/sessions", "DELETE", f"{CUSTOMER}/sessions", None, "staff"),
     Case(f"POST {CUSTOMER}/disable", "POST", f"{CUSTOMER}/disable", None, "staff"),
     Case(f"POST {CUSTOMER}/disable: again", "POST", f"{CUSTOMER}/disable", None, "staff"),
+    Case(f"POST {CUSTOMER}/reset-mail: disabled", "POST", f"{CUSTOMER}/reset-mail", None, "staff"),
     Case(f"POST {CUSTOMER}/enable", "POST", f"{CUSTOMER}/enable", None, "staff"),
     Case(f"DELETE {CUSTOMER}/second-factor", "DELETE", f"{CUSTOMER}/second-factor", None, "staff"),
     Case("GET /staff/audit: what was changed", "GET", "/staff/audit?subject=u-guarded", None, "staff"),

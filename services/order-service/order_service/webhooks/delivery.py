@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from time import monotonic
 from typing import NamedTuple
 from uuid import UUID
 
 from standardwebhooks import Webhook
 
+from chassis.db import audit
 from chassis.db.database import Database, Row
 from chassis.jobs import defer
 from order_service.events.rules import RESTORED
@@ -28,6 +30,8 @@ RUN_SECONDS = 10  # then other jobs get their turn
 SLOW_SECONDS = 2
 RESTS = 6
 """An endpoint that was slow rests for so many times the time it took, so that it holds a worker's thread rarely."""
+GONE = "gone"
+"""The failure of an attempt whose endpoint answered 410: by Standard Webhooks it wants no more deliveries."""
 KEPT_DAYS = 30
 FORGET_AT_ONCE = 10_000
 
@@ -76,14 +80,16 @@ def _attempt(delivery: Row, *, local: bool, post: Post) -> Attempt:
     except sender.Undelivered as failure:
         return Attempt(None, str(failure), monotonic() - started)
     success = 200 <= status < 300  # noqa: PLR2004 - statuses
-    return Attempt(status, None if success else "refused", monotonic() - started)
+    refused = GONE if status == HTTPStatus.GONE else "refused"
+    return Attempt(status, None if success else refused, monotonic() - started)
 
 
 def _record(db: Database, delivery: Row, attempt: Attempt) -> None:
     outcome = {"response_status": attempt.response_status, "failure": attempt.failure}
     which = {"webhook_id": delivery.webhook_id, "event_id": delivery.event_id, "attempts": delivery.attempts}
     pauses = {"pause": rules.pause_seconds(delivery.attempts), "rest": attempt.rest_seconds}
-    db.fetch_one(statements.RECORD, {**which, **outcome, **pauses, "delivered": attempt.failure is None})
+    kind = {"delivered": attempt.failure is None, "gone": attempt.failure == GONE}
+    db.fetch_one(statements.RECORD, {**which, **outcome, **pauses, **kind, "url": delivery.url, **audit.by(None)})
     log.info("webhook_attempt", extra={**which, **outcome})
 
 

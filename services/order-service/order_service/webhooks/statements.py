@@ -114,7 +114,8 @@ RETURNING webhook_id, event_id, payload, attempts, w.url, w.secret,
           CASE WHEN w.old_secret_until > now() THEN w.old_secret END AS old_secret
 """)
 
-RECORD = Statement("""-- record_delivery
+# An endpoint that is gone is switched off, unless staff have given the webhook another URL during the attempt.
+RECORD = Statement(f"""-- record_delivery
 WITH attempt AS (
     UPDATE webhook_deliveries
     SET status = CASE WHEN %(delivered)s THEN 'delivered' WHEN give_up_at <= now() THEN 'failed' ELSE 'waiting' END,
@@ -122,9 +123,16 @@ WITH attempt AS (
         attempt_at = least(now() + make_interval(secs => %(pause)s), greatest(give_up_at, now())),
         response_status = %(response_status)s, failure = %(failure)s
     WHERE webhook_id = %(webhook_id)s AND event_id = %(event_id)s AND attempts = %(attempts)s AND status = 'waiting'
+),
+w AS (
+    UPDATE webhooks
+    SET rests_until = now() + make_interval(secs => %(rest)s), active = active AND NOT (%(gone)s AND url = %(url)s)
+    WHERE id = %(webhook_id)s AND (%(rest)s > 0 OR %(gone)s)
+    RETURNING webhooks.*, old.active AS was_active
 )
-UPDATE webhooks SET rests_until = now() + make_interval(secs => %(rest)s) WHERE id = %(webhook_id)s AND %(rest)s > 0
-RETURNING 1
+{audit.INSERT} 'webhook.gone', {WEBHOOK_ID},
+    {AUDITED.format(row="w")} || '{{"active": true}}', {AUDITED.format(row="w")}
+FROM w WHERE was_active AND NOT active RETURNING 1
 """)
 
 FORGET = Statement("""-- forget_deliveries

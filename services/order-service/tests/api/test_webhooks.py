@@ -20,6 +20,7 @@ from order_service import jobs
 from order_service.services import Services
 from order_service.settings import Settings
 from order_service.webhooks import delivery
+from order_service.webhooks.rules import uuid_of
 
 ALICE, STAFF = bearer("u-alice", "alice"), bearer("u-staff", "staff", roles=("staff",))
 BOTH = ["order.placed", "order.cancelled"]
@@ -199,6 +200,46 @@ def test_a_refused_delivery_is_repeated_with_the_same_id_later(
     assert len({one.body for one in receiver.received}) == 1
     (done,) = deliveries(client, webhook)
     assert (done["status"], done["attempts"], done["failure"], done["next_attempt_at"]) == ("delivered", 3, None, None)
+
+
+def test_an_endpoint_that_is_gone_is_switched_off_until_staff_switch_it_on(
+    *, client: FlaskClient, receiver: Receiver, create: Any, stock: Any, place: Any, work: Any,
+    rush: Any, operator: Database
+) -> None:  # fmt: skip
+    stock(p1=5)
+    webhook = create(receiver.url)
+    receiver.statuses = [410]
+    place(p1=1)
+    place(p1=1)
+    work()
+    rush()
+    work()
+    assert len(receiver.received) == 1
+    (shown,) = client.get("/admin/webhooks", headers=STAFF).json  # type: ignore[misc]
+    assert shown["active"] is False
+    assert {one["status"] for one in deliveries(client, webhook)} == {"waiting"}
+    assert {one["failure"] for one in deliveries(client, webhook)} == {None, "gone"}
+    last = operator.fetch_all(AUDIT)[-1]
+    assert (last.action, last.before["active"], last.after["active"]) == ("webhook.gone", True, False)
+    client.patch(f"/admin/webhooks/{webhook['id']}", json={"active": True}, headers=STAFF)
+    work()
+    assert [one["status"] for one in deliveries(client, webhook)] == ["delivered", "delivered"]
+
+
+def test_a_new_url_is_not_switched_off_by_the_old_one_that_is_gone(
+    *, client: FlaskClient, create: Any, stock: Any, place: Any, app: Any, db: Database
+) -> None:
+    stock(p1=5)
+    webhook = create()
+    place(p1=1)
+    follow(app.services)
+
+    def post(*_: Any, **__: Any) -> int:
+        client.patch(f"/admin/webhooks/{webhook['id']}", json={"url": f"{URL}/new"}, headers=STAFF)
+        return 410
+
+    delivery.deliver(db, webhook_id=uuid_of(webhook["id"], "w-"), local=True, post=post)
+    assert client.get("/admin/webhooks", headers=STAFF).json[0]["active"] is True  # type: ignore[index]
 
 
 def test_a_delivery_fails_after_three_days_and_is_replayed_by_staff(

@@ -125,6 +125,22 @@ def test_a_customer_is_disabled_and_enabled(stella: FlaskClient, alice_id: str, 
     assert login("alice").status_code == 200
 
 
+def test_a_reset_mail_is_sent_unless_the_account_is_disabled(
+    stella: FlaskClient, alice_id: str, mails: Call, everything: Call
+) -> None:
+    mails()
+    url = f"{CUSTOMERS}/{alice_id}"
+    asked = stella.get(stella.post(url, data={"do": "mail"}).headers["Location"])
+    assert messages(asked) == ["A mail with a code for a new password is on its way."]
+    assert [mail.to for mail in mails()] == ["Alice@example.com"]
+    stella.post(url, data={"do": "disable"})
+    before = everything()
+    refused = stella.post(url, data={"do": "mail"})
+    assert (refused.status_code, "This account is disabled: enable it first" in refused.text) == (409, True)
+    assert everything() == before
+    assert "Send a reset mail" not in stella.get(url).text
+
+
 def test_sessions_are_ended(stella: FlaskClient, alice_id: str, sign_in: Call, client: FlaskClient) -> None:
     second = sign_in("alice")
     url = f"{CUSTOMERS}/{alice_id}"

@@ -10,6 +10,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from chassis.mail import Mail
+
 PASSWORD = "correct horse"
 Call = Callable[..., Any]
 
@@ -153,6 +155,32 @@ def test_staff_reset_a_lost_second_factor(
     assert ask("DELETE", f"/{alice_id}/second-factor")[0] == 204
     assert ask("GET", f"/{alice_id}")[1]["second_factor_since"] is None
     assert audit(alice_id) == [("customer.reset_second_factor", "stella", None, {"sessions_ended": 1})]
+
+
+def test_staff_have_a_reset_mail_sent_to_the_stored_address(
+    *, ask: Call, alice_id: str, mails: Callable[[], list[Mail]], audit: Call, recovery: Any, login: Call
+) -> None:
+    mails()
+    assert ask("POST", f"/{alice_id}/reset-mail") == (202, {"message": "a mail is on its way"})
+    [mail] = mails()
+    assert mail.to == "Alice@example.com"
+    assert audit(alice_id) == [("customer.send_reset_mail", "stella", None, None)]
+    assert login("alice").status_code == 200
+    assert recovery.reset(recovery.code(mail), "battery staple").status_code == 204
+    assert login("alice", "battery staple").status_code == 200
+
+
+def test_no_reset_mail_goes_to_nowhere_or_to_a_disabled_account(
+    ask: Call, alice_id: str, register: Call, mails: Callable[[], list[Mail]], audit: Call
+) -> None:
+    bob = register("bob").json["id"]
+    ask("POST", f"/{alice_id}/disable")
+    mails()
+    for customer, code in ((bob, "no_email_address"), (alice_id, "is_disabled")):
+        status, problem = ask("POST", f"/{customer}/reset-mail")
+        assert (status, problem["code"]) == (409, code)
+    assert mails() == []
+    assert [entry[0] for entry in audit(alice_id) + audit(bob)] == ["customer.disable"]
 
 
 def test_staff_do_not_lock_each_other_out(ask: Call, run: Call) -> None:

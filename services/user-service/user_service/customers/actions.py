@@ -6,14 +6,15 @@ from chassis.context import Caller
 from chassis.db import audit
 from chassis.db.database import Database, DeadlineConnection, Row
 from chassis.db.statement import Statement
+from chassis.jobs import defer
 from chassis.problems import NotFound
-from user_service.customers.rules import IsStaff
+from user_service.customers.rules import IsDisabled, IsStaff, NoAddress
 from user_service.second_factor import actions as second_factor
 from user_service.sessions.actions import end_sessions
 
 # The row is locked before anything else: a sign-in at the same time either sees the change or has opened its session,
 # which the next statement sees.
-LOCK = "SELECT id, roles, disabled_at FROM users WHERE id = %(customer_id)s AND deleted_at IS NULL FOR UPDATE"
+LOCK = "SELECT id, roles, email, disabled_at FROM users WHERE id = %(customer_id)s AND deleted_at IS NULL FOR UPDATE"
 DISABLE = Statement("""-- disable_account
 UPDATE users SET disabled_at = now() WHERE id = %(customer_id)s
 """)
@@ -71,6 +72,18 @@ def reset_second_factor(db: Database, *, staff: Caller, customer_id: str) -> Non
         if second_factor.forget(connection, customer_id):
             ended = end_sessions(connection, customer_id)
             audit.note(connection, staff, "customer.reset_second_factor", customer_id, after={"sessions_ended": ended})
+
+
+def send_reset_mail(db: Database, *, staff: Caller, customer_id: str) -> None:
+    """Have a mail sent with which the customer sets a new password; raise NotFound, NoAddress or IsDisabled."""
+    with db.transaction("send_reset_mail") as connection:
+        customer = _lock(connection, customer_id)
+        if customer.disabled_at:
+            raise IsDisabled
+        if customer.email is None:
+            raise NoAddress
+        defer(connection, "send_reset", {"user_id": customer_id})
+        audit.note(connection, staff, "customer.send_reset_mail", customer_id)
 
 
 def _lock(connection: DeadlineConnection, customer_id: str, *, may_be_staff: bool = True) -> Row:

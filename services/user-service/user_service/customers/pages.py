@@ -13,7 +13,7 @@ from chassis.pages.responses import go_to, page
 from chassis.pages.visitors import caller
 from chassis.problems import NotFound
 from user_service.customers import actions, queries
-from user_service.customers.rules import IsStaff
+from user_service.customers.rules import IsDisabled, IsStaff, NoAddress
 from user_service.customers.schemas import CustomerPath, CustomerQuery, CustomerSessionPath
 from user_service.services import current_services
 
@@ -26,6 +26,7 @@ _CHANGES = {
     "enable": (actions.enable, "enabled"),
     "end-all": (actions.end_all_sessions, "ended"),
     "reset": (actions.reset_second_factor, "reset"),
+    "mail": (actions.send_reset_mail, "mailed"),
 }
 
 
@@ -82,14 +83,14 @@ def customer_page(customer_id: str, status: int = 200, problem: str = "") -> Res
 
 @customer_pages.post("/customers/<customer_id>")
 def change_customer(customer_id: str) -> Response:
-    """Disable or enable the customer, end sessions, or reset the second factor."""
+    """Disable or enable the customer, end sessions, reset the second factor, or mail a code for a new password."""
     path = CustomerPath(customer_id=customer_id)
     change, done = _CHANGES.get(request.form.get("do", ""), (None, ""))
     if change is None:
         return customer_page(path.customer_id, 400, "Please use the buttons of this page.")
     try:
         change(current_services().database, staff=caller(), customer_id=path.customer_id)
-    except IsStaff as refused:
+    except (IsStaff, IsDisabled, NoAddress) as refused:
         return customer_page(path.customer_id, refused.status, refused.error)
     return go_to(f"{customer_url(path.customer_id)}?done={done}")
 

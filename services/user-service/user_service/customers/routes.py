@@ -9,7 +9,7 @@ from chassis.http.openapi import responses
 from chassis.http.pagination import decode_cursor, encode_cursor
 from chassis.http.responses import JsonResponse, json_response, no_content
 from user_service.customers import actions, queries
-from user_service.customers.rules import IsStaff
+from user_service.customers.rules import IsDisabled, IsStaff, NoAddress
 from user_service.customers.schemas import (
     CustomerOut,
     CustomerPath,
@@ -18,6 +18,7 @@ from user_service.customers.schemas import (
     CustomerSessionsOut,
     CustomersOut,
 )
+from user_service.recovery.schemas import AcceptedOut
 from user_service.services import Services
 
 customers = staff("customers", __name__)
@@ -71,6 +72,17 @@ def reset_second_factor(services: Services, caller: Caller, path: CustomerPath) 
     """Switch off the second factor of a customer who lost it; all sessions end."""
     actions.reset_second_factor(services.database, staff=caller, customer_id=path.customer_id)
     return no_content()
+
+
+@customers.post(
+    f"{CUSTOMER}/reset-mail",
+    operation_id="send_reset_mail",
+    responses=responses({202: AcceptedOut}, 400, 401, *REFUSALS, 404, NoAddress, IsDisabled),
+)
+def send_reset_mail(services: Services, caller: Caller, path: CustomerPath) -> JsonResponse:
+    """Mail a code for a new password to the customer's address."""
+    actions.send_reset_mail(services.database, staff=caller, customer_id=path.customer_id)
+    return json_response({"message": "a mail is on its way"}, status=202)
 
 
 @customers.get(
