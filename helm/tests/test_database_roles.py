@@ -16,6 +16,7 @@ from rendering import ROOT, SERVICES
 from chassis.db import migrations
 from chassis.testing.postgres import SERVER_URL, database_url
 
+APPEND_ONLY = {"order_events"}
 SQL = re.compile(r"^```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
