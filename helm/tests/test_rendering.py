@@ -133,8 +133,8 @@ def test_a_plain_install_needs_no_more_than_a_database(repository: Path, service
 
     for_webhooks = ["NetworkPolicy"] if service == "order-service" else []
     assert [doc["kind"] for doc in found] == [
-        "NetworkPolicy", *for_webhooks, "ServiceAccount", "Secret", "ConfigMap", "Service", "Service", "Deployment", "Deployment",
-        "Pod", "Job",
+        "NetworkPolicy", *for_webhooks, "ServiceAccount", "Secret", "ConfigMap", "Service", "Service", "Deployment",
+        "Deployment", "Pod", "Job",
     ]  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def shop(prepared: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
         stack.callback(pooler.stop)
         pooler.start()
         stack.enter_context(shop)
-        shop.order.run("catalog", "import", products)
+        shop.order.run("catalog", "import", "--stock", "set", products)
         yield shop
 
 
