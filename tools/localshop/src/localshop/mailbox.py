@@ -111,7 +111,7 @@ def _row(file: Path) -> str:
 
 def _part(message: EmailMessage, kind: str) -> str:
     body = message.get_body((kind,))
-    return str(body.get_content()) if body else ""
+    return str(body.get_content()).replace("\r\n", "\n") if body else ""
 
 
 def _with_links(text: str) -> str:
