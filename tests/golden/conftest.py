@@ -62,6 +62,10 @@ ACCOUNT = [
     "INSERT INTO users (id, username, username_digest, password_hash, roles) "
     "VALUES ('u-staff', 'staff', 'staff', 'x', ARRAY['staff'])",
     "INSERT INTO sessions (id, user_id, expires_at) VALUES ('s-staff', 'u-staff', '2999-01-01')",
+    "INSERT INTO users (id, username, username_digest, password_hash, roles) "
+    "VALUES ('u-keyed', 'keyed', {keyed}, {hash}, ARRAY['staff'])",
+    "INSERT INTO passkeys (credential_id, user_id, public_key, sign_count, name) VALUES ('x', 'u-keyed', 'x', 0, 'x')",
+    "INSERT INTO sessions (id, user_id, expires_at) VALUES ('s-keyed', 'u-keyed', '2999-01-01')",
 ]
 WEBHOOK = "00000000-0000-0000-0000-0000000000a1"
 EVENTS = [
@@ -146,6 +150,7 @@ def _tokens() -> dict[str, str]:
     now |= {"carol": bearer("u-carol", "", "s-carol"), "ended": bearer("u-alice", "alice", "s-ended")}
     now["staff"] = bearer("u-staff", "staff", "s-staff", roles=(STAFF,))
     now["guarded"] = bearer("u-guarded", "guarded", "s-guarded")
+    now["keyed"] = bearer("u-keyed", "keyed", "s-keyed", roles=(UNPROVEN_STAFF,))
     now["unproven"] = bearer("u-staff", "staff", "s-staff", roles=(UNPROVEN_STAFF,))
     now["foreign"] = bearer("u-alice", "alice", "s-alice", secret="another secret of more than 32 characters")
     now["service"] = {"Authorization": f"Bearer {LOCAL_SECRET}"}
@@ -184,7 +189,7 @@ def _staffed(url: str) -> Iterator[dict[str, Any]]:
     _operate(url, *AUDIT)
     if has_users:
         known = {"hash": ARGON2ID.hash("correct horse")}
-        known |= {name: username_digest(name) for name in ("guarded", "disabled")}
+        known |= {name: username_digest(name) for name in ("guarded", "disabled", "keyed")}
         literals = {name: sql.Literal(value) for name, value in known.items()}
         _operate(url, *(sql.SQL(statement).format(**literals).as_string() for statement in ACCOUNT))  # type: ignore[arg-type]
     else:

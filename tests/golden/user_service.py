@@ -92,6 +92,7 @@ SECOND_FACTOR = [
     ),
     Case("POST /second-factor: on already", "POST", "/second-factor", {"password": PASSWORD}, "guarded"),
     Case("POST /second-factor/confirm: on already", "POST", "/second-factor/confirm", {"otp": "123456"}, "guarded"),
+    Case("POST /second-factor: without the passkey", "POST", "/second-factor", {"password": PASSWORD}, "keyed"),
     Case("POST /login: code missing", "POST", "/login", GUARDED),
     Case("POST /login: code of null", "POST", "/login", {**GUARDED, "otp": None}),
     Case("POST /login: code wrong", "POST", "/login", {**GUARDED, "otp": "bbbb"}),
