@@ -20,6 +20,7 @@ ENCODINGS = (
 _MOST_FAULTS_SHOWN = 20
 _LONGEST_VALUE = 60
 _LONGEST_HEADER = 100_000
+MOST_RECORDS = 200_000  # twice a large catalogue; without a limit, 16 MB of tiny rows take a gigabyte
 
 
 class Fault(NamedTuple):
@@ -125,6 +126,7 @@ def names(header: Sequence[str]) -> list[str]:
 def _records(lines: list[str], separator: str, skipped: int) -> Iterator[Record]:
     reader = csv.reader(lines, delimiter=separator, strict=True)
     header: list[str] = []
+    count = 0
     while True:
         first = reader.line_num
         try:
@@ -137,6 +139,9 @@ def _records(lines: list[str], separator: str, skipped: int) -> Iterator[Record]
             return
         if any(cell.strip() for cell in cells):
             header = header or cells
+            if count > MOST_RECORDS:
+                raise BadFile([Fault(first + skipped + 1, "", "", f"more than {MOST_RECORDS} rows: divide the file")])
+            count += 1
             yield Record(first + skipped + 1, cells)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
@@ -19,6 +19,9 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10, 6 * 3600
 # one is for documents.
 _INTERNET6 = IPv6Network("2000::/3")
 _OTHER6 = (IPv6Network("2001::/23"), IPv6Network("2002::/16"), IPv6Network("3fff::/20"))
+
+# Assigned to protocols; Python before 3.11.9 takes parts of it for public.
+_PROTOCOLS = IPv4Network("192.0.0.0/24")
 
 
 class BadUrl(InvalidRequest):
@@ -76,4 +79,4 @@ def may_connect(address: IPv4Address | IPv6Address, *, local: bool) -> bool:
         address not in _INTERNET6 or any(address in network for network in _OTHER6)
     ):
         return False
-    return address.is_global and not (address.is_multicast or address.is_reserved)
+    return address.is_global and not (address.is_multicast or address.is_reserved or address in _PROTOCOLS)

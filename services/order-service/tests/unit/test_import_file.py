@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from order_service.catalog import import_file
+from order_service.catalog import csv_file, import_file
 from order_service.catalog.csv_file import BadFile
 from order_service.catalog.import_file import Options, Product
 
@@ -333,3 +333,11 @@ def test_article_of_another_shop_carries_few_of_its_pictures() -> None:
 def test_column_of_an_open_quote_is_found_behind_empty_cells() -> None:
     [fault] = faults(HEADER + ",,,,,," + '"open\nand more\n')
     assert fault == "line 2, stock 'open': the quote that opens here is never closed: close it, or leave it out"
+
+
+def test_a_file_of_too_many_rows_is_refused_with_the_way_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_file, "MOST_RECORDS", 2)
+    rows = [f"p{number},Mouse,Things,10,EUR,\n" for number in range(3)]
+    header = "id,name,category,price,currency,stock\n"
+    assert len(read(header + "".join(rows[:2]))) == 2
+    assert faults(header + "".join(rows)) == ["line 4: more than 2 rows: divide the file"]
