@@ -6,9 +6,10 @@ READY   := $(VENV)/.ready
 PROJECTS := libs/chassis services/user-service services/order-service tools/localshop tools/b2cctl tools/charts
 MANIFESTS := $(addsuffix /pyproject.toml,$(PROJECTS))
 UV_VERSION := 0.13.9
-# What make test and make test-delivery run; a folder of pyproject.toml's testpaths is in one of them.
+# What make test, make test-system and make test-delivery run; a folder of pyproject.toml's testpaths is in one of them.
 LAUNCHER := tools/localshop tests/e2e/test_up.py
-SHOP := libs services tests --ignore=tests/test_planted_defects.py --ignore=tests/e2e/test_up.py
+SHOP := libs services tests/api tests/architecture
+SYSTEM := tests/attacks tests/e2e tests/golden tests/migrations --ignore=tests/e2e/test_up.py
 DELIVERY := helm bench $(LAUNCHER) tools/b2cctl tools/tests tests/test_planted_defects.py
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
@@ -33,7 +34,7 @@ PLACE := echo "$(CURDIR)" $$($(BIN)/python -V 2>&1 | cut -d. -f1,2)
 ifneq "$(shell cat $(READY) 2>/dev/null)" "$(shell $(PLACE))"
 .PHONY: $(READY)
 endif
-.PHONY: help setup up reset catalog migration schema test test-delivery bench bench-report bench-compare chaos e2e-browser e2e-containers e2e-cluster
+.PHONY: help setup up reset catalog migration schema test test-system test-delivery bench bench-report bench-compare chaos e2e-browser e2e-containers e2e-cluster
 .PHONY: screenshots kind kind-cluster check $(addprefix check-,$(CHECKS)) check-clients format deps openapi tools charts golden golden-answers fork scan
 
 help: ## list what make can do
@@ -97,8 +98,11 @@ migration: $(READY) ## start a migration: make migration SERVICE=order-service N
 schema: $(READY) ## write services/*/migrations/schema.sql again, from a database that the migrations have made
 	@UPDATE_SCHEMA=1 $(BIN)/python -m pytest -q tests/migrations/test_schema.py
 
-test: $(READY) $(KUBETOOLS) ## run the shop's tests, on a real PostgreSQL that the set-up brings along (TESTS=... for others or some)
+test: $(READY) $(KUBETOOLS) ## run the services' tests, on a real PostgreSQL that the set-up brings along (TESTS=... for others or some)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(or $(TESTS),$(SHOP))
+
+test-system: $(READY) ## run the tests of both services together: golden answers, attacks, migrations, end to end
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(SYSTEM)
 
 test-delivery: $(READY) $(KUBETOOLS) ## run the tests of charts, GitOps, workflows, releases, benchmarks, tools and `make up`
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(DELIVERY)
