@@ -62,7 +62,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
         said = ""
         for service in shop.services:
             for command in documented_commands():
-                here = command.replace("localhost:5002", f"127.0.0.1:{service.port}")
+                here = command.replace("localhost:5002", f"127.0.0.1:{service.port}").replace("docs/", f"{ROOT}/docs/")
                 said += run(folder, *here.replace("order-service", service.name).split())
         yield Clients(folder, shop, said)
 

@@ -60,6 +60,7 @@ def complete(document: dict[str, Any]) -> None:
     for operation in _operations(document):
         operation.setdefault("security", [])
         _complete_parameters(operation.get("parameters", ()))
+        _complete_body(operation.get("requestBody", {}).get("content", {}))
         _complete_responses(operation["responses"])
         if "304" in operation["responses"]:
             operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
@@ -93,6 +94,13 @@ def _mend_minimum(schema: dict[str, Any]) -> None:
     """Write the minimum of an integer as such; the framework makes it a float."""
     if schema.get("type") == "integer" and "minimum" in schema:
         schema["minimum"] = int(schema["minimum"])
+
+
+def _complete_body(content: dict[str, Any]) -> None:
+    """Tell generators that a file is sent as bytes; to them, a string without a format is JSON."""
+    for media_type, described in content.items():
+        if not media_type.endswith("json"):
+            described["schema"]["format"] = "binary"
 
 
 def _name_values(schema: dict[str, Any]) -> None:
