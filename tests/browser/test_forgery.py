@@ -34,6 +34,14 @@ LOAD = """(url) => new Promise((done) => {
 })"""
 
 
+OF_STAFF = [
+    *("/account/backoffice/customers/u-1", "/account/backoffice/customers/u-1/sessions"),
+    *("/backoffice/new-product", "/backoffice/products/p1", "/backoffice/products/p1/active"),
+    *("/backoffice/products/p1/stock", "/backoffice/import", "/backoffice/webhooks", "/backoffice/webhooks/w-1"),
+    *("/backoffice/webhooks/w-1/secret", "/backoffice/webhooks/w-1/delete", "/backoffice/webhooks/w-1/replay"),
+]
+
+
 @pytest.fixture
 def site() -> Iterator[OtherSite]:
     with other_site() as site:
@@ -64,6 +72,16 @@ def forgeries(victim: Visitor, order_id: str) -> list[Forgery]:
         "/account/passkeys/sign-in/options": {},
         "/account/passkeys/sign-in": {},
         "/account/delete": {"password": PASSWORD},
+        "/account/sign-in/code": {"otp": "123456"},
+        "/account/password/forgotten": {"email": "mallory@example.com"},
+        "/account/password/new": {"token": "forged", "new_password": PASSWORD},
+        "/account/email/confirm": {"token": "forged"},
+        "/account/email/again": {},
+        "/account/second-factor": {"password": PASSWORD},
+        "/account/second-factor/confirm": {"otp": "123456"},
+        "/account/second-factor/codes": {"password": PASSWORD, "otp": "123456"},
+        "/account/second-factor/off": {"password": PASSWORD, "otp": "123456"},
+        **{key: {} for key in OF_STAFF},
     }
     return [Forgery(victim.url(path), fields) for path, fields in forms.items()]
 
