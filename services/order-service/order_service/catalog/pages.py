@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlencode
-
 import orjson
 from flask import Response, request
 
 from chassis.http.response_cache import cached
 from chassis.pages.blueprint import public_pages
 from chassis.pages.responses import PUBLIC, page
+from chassis.pages.urls import with_parameters
 from order_service.catalog import pictures, queries
 from order_service.catalog.schemas import ProductPath, ProductQuery
 from order_service.services import current_services
 
-catalog_pages = public_pages("catalog pages", __name__, "/shop")
+SHOP = "/shop"
+
+catalog_pages = public_pages("catalog pages", __name__, SHOP)
 
 PAGE_SIZE = 24
 FEW = 5
@@ -42,17 +42,11 @@ def shop() -> Response:
         categories=services.categories.counts(),
         query=query,
         sorts=SORTS,
-        url=lambda **changes: shop_url({**given, "after": None, **changes}),
-        next_url=next_cursor and shop_url({**given, "after": next_cursor}),
+        url=lambda **changes: with_parameters(SHOP, {**given, "after": None, **changes}),
+        next_url=next_cursor and with_parameters(SHOP, {**given, "after": next_cursor}),
         few=FEW,
         picture=pictures.url,
     )
-
-
-def shop_url(parameters: dict[str, Any]) -> str:
-    """Return the URL of the list with these parameters; those without a value are left out."""
-    given = {name: value for name, value in parameters.items() if value}
-    return f"/shop?{urlencode(given)}" if given else "/shop"
 
 
 @catalog_pages.get("/products/<product_id>")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import orjson
 from flask import Response, request
@@ -11,6 +11,7 @@ from flask import Response, request
 from chassis.pages.blueprint import staff_pages
 from chassis.pages.forms import Form, form_page
 from chassis.pages.responses import go_to, page
+from chassis.pages.urls import with_parameters
 from chassis.pages.visitors import caller
 from chassis.problems import InvalidRequest
 from order_service.catalog import actions, fields, pictures, queries, rules
@@ -56,17 +57,11 @@ def list_products() -> Response:
         products=[*map(orjson.loads, documents)],
         categories=[category["name"] for category in services.categories.counts()],
         given=given,
-        url=lambda **changes: products_url(**{**given, "after": None, **changes}),
-        next_url=next_cursor and products_url(**{**given, "after": next_cursor}),
+        url=lambda **changes: with_parameters(PRODUCTS, {**given, "after": None, **changes}),
+        next_url=next_cursor and with_parameters(PRODUCTS, {**given, "after": next_cursor}),
         few=FEW,
         picture=pictures.url,
     )
-
-
-def products_url(**parameters: str | None) -> str:
-    """Return the URL of the list with these parameters; those without a value are left out."""
-    given = {name: value for name, value in parameters.items() if value}
-    return f"{PRODUCTS}?{urlencode(given)}" if given else PRODUCTS
 
 
 def product_url(product_id: str) -> str:

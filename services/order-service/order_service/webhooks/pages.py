@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 import orjson
 from flask import Response, request
@@ -11,6 +10,7 @@ from flask import Response, request
 from chassis.pages.blueprint import staff_pages
 from chassis.pages.forms import Form, form_page, read_form
 from chassis.pages.responses import go_to, page
+from chassis.pages.urls import with_parameters
 from chassis.pages.visitors import caller
 from chassis.problems import NotFound
 from order_service.events.rules import TYPES
@@ -117,8 +117,7 @@ def webhook_page(webhook: dict[str, Any], form: Form[WebhookIn]) -> Response:
 
 
 def _url(webhook_id: str, **parameters: str | None) -> str:
-    given = {name: value for name, value in parameters.items() if value}
-    return f"{WEBHOOKS}/{webhook_id}{'?' if given else ''}{urlencode(given)}"
+    return with_parameters(f"{WEBHOOKS}/{webhook_id}", parameters)
 
 
 @webhook_pages.post("/webhooks/<webhook_id>")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from flask import Response, request
 
 from chassis.http.pagination import decode_cursor, encode_cursor
 from chassis.pages.blueprint import staff_pages
 from chassis.pages.responses import go_to, page
+from chassis.pages.urls import with_parameters
 from chassis.pages.visitors import caller
 from chassis.problems import NotFound
 from user_service.customers import actions, queries
@@ -47,15 +48,9 @@ def list_customers() -> Response:
         "customers/customers.html",
         customers=found,
         query=query,
-        first_url=customers_url(q=query.q),
-        next_url=following and customers_url(q=query.q, after=encode_cursor(following)),
+        first_url=with_parameters(CUSTOMERS, {"q": query.q}),
+        next_url=following and with_parameters(CUSTOMERS, {"q": query.q, "after": encode_cursor(following)}),
     )
-
-
-def customers_url(**parameters: str | None) -> str:
-    """Return the URL of the list with these parameters; those without a value are left out."""
-    given = {name: value for name, value in parameters.items() if value}
-    return f"{CUSTOMERS}?{urlencode(given)}" if given else CUSTOMERS
 
 
 def customer_url(customer_id: str) -> str:

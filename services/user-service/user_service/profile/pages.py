@@ -11,7 +11,7 @@ from chassis.http.api import checks_session
 from chassis.http.postal import Address
 from chassis.pages.blueprint import signed_in_pages
 from chassis.pages.cookies import DEVICE
-from chassis.pages.forms import Form, form_page, read_form, typed
+from chassis.pages.forms import Form, accept, form_page, read_form, typed
 from chassis.pages.responses import download_json, go_to, page
 from chassis.pages.visitors import SIGN_IN, caller
 from chassis.problems import Problem
@@ -117,14 +117,12 @@ def ask_for_passwords() -> Response:
 def change_password() -> Response:
     """Set a new password; all other devices are signed out."""
     fields = {name: request.form.get(name, "") for name in PasswordBody.model_fields}
-    form = read_form(PasswordBody, fields)
-    if form.model:
-        try:
-            limited.change_password(current_services(), caller(), form.model)
-            return go_to(f"{HOME}/password?done=saved")
-        except Problem as refused:
-            note_refusal(form, refused)
-    return form_page("profile/password.html", form)
+
+    def save(body: PasswordBody) -> Response:
+        limited.change_password(current_services(), caller(), body)
+        return go_to(f"{HOME}/password?done=saved")
+
+    return accept(read_form(PasswordBody, fields), "profile/password.html", save, note_refusal)
 
 
 @profile_pages.get("/data")

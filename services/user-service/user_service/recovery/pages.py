@@ -12,7 +12,7 @@ from flask import Response, request
 
 from chassis.http.api import checks_session
 from chassis.pages.blueprint import public_pages, signed_in_pages
-from chassis.pages.forms import Form, Model, form_page, read_form, typed
+from chassis.pages.forms import Form, Model, accept, read_form, typed
 from chassis.pages.responses import go_to, page
 from chassis.pages.visitors import SIGN_IN, caller
 from chassis.problems import Problem, TooManyRequests
@@ -46,14 +46,12 @@ def ask_for_address() -> Response:
 @recovery_pages.post("/password/forgotten")
 def forgotten() -> Response:
     """Have a mail sent if an account has this address; the page says the same in either case."""
-    form = read_form(ForgottenBody, typed(["email"]))
-    if form.model:
-        try:
-            limited.note_forgotten(current_services(), form.model)
-            return go_to(f"{HOME}/password/forgotten?done=sent")
-        except Problem as refused:
-            note_refusal(form, refused)
-    return form_page("recovery/forgotten.html", form)
+
+    def note(body: ForgottenBody) -> Response:
+        limited.note_forgotten(current_services(), body)
+        return go_to(f"{HOME}/password/forgotten?done=sent")
+
+    return accept(read_form(ForgottenBody, typed(["email"])), "recovery/forgotten.html", note, note_refusal)
 
 
 @recovery_pages.get("/password/new")
@@ -65,14 +63,13 @@ def ask_for_new_password() -> Response:
 @recovery_pages.post("/password/new")
 def reset_password() -> Response:
     """Set the new password, and lead to the sign-in."""
-    form = read_code(ResetBody, typed(["token"]) | {"new_password": request.form.get("new_password", "")})
-    if form.model:
-        try:
-            limited.reset_password(current_services(), form.model)
-            return go_to(f"{SIGN_IN}?done=reset")
-        except Problem as refused:
-            note_refusal(form, refused)
-    return form_page("recovery/new-password.html", form)
+    fields = typed(["token"]) | {"new_password": request.form.get("new_password", "")}
+
+    def reset(body: ResetBody) -> Response:
+        limited.reset_password(current_services(), body)
+        return go_to(f"{SIGN_IN}?done=reset")
+
+    return accept(read_code(ResetBody, fields), "recovery/new-password.html", reset, note_refusal)
 
 
 @recovery_pages.get("/email/confirm")
@@ -84,14 +81,13 @@ def ask_to_confirm() -> Response:
 @recovery_pages.post("/email/confirm")
 def confirm() -> Response:
     """Confirm the address."""
+
+    def confirm_address(body: ConfirmEmailBody) -> Response:
+        limited.confirm(current_services(), body)
+        return go_to(f"{CONFIRM_PAGE}?done=confirmed")
+
     form = read_code(ConfirmEmailBody, typed(["token"]))
-    if form.model:
-        try:
-            limited.confirm(current_services(), form.model)
-            return go_to(f"{CONFIRM_PAGE}?done=confirmed")
-        except Problem as refused:
-            note_refusal(form, refused)
-    return form_page("recovery/confirm.html", form)
+    return accept(form, "recovery/confirm.html", confirm_address, note_refusal)
 
 
 @confirmation_pages.post("/email/again")

@@ -8,7 +8,7 @@ import segno
 from flask import Response, request
 
 from chassis.pages.blueprint import signed_in_pages
-from chassis.pages.forms import Form, form_page, read_form, typed
+from chassis.pages.forms import Form, accept, form_page, read_form, typed
 from chassis.pages.responses import go_to, page
 from chassis.pages.visitors import caller
 from chassis.problems import Conflict, Problem
@@ -63,14 +63,12 @@ def begin() -> Response:
 @second_factor_pages.post("/confirm")
 def confirm() -> Response:
     """Switch it on and show the recovery codes, once."""
-    form = read_form(ConfirmBody, typed(["otp"]))
-    if form.model:
-        try:
-            codes = limited.switch_on(current_services(), caller(), form.model)
-            return page("second_factor/codes.html", codes=codes, text="Two-step sign-in is on.")
-        except Problem as refused:
-            _note(form, refused)
-    return form_page("second_factor/confirm.html", form)
+
+    def switch_on(body: ConfirmBody) -> Response:
+        codes = limited.switch_on(current_services(), caller(), body)
+        return page("second_factor/codes.html", codes=codes, text="Two-step sign-in is on.")
+
+    return accept(read_form(ConfirmBody, typed(["otp"])), "second_factor/confirm.html", switch_on, _note)
 
 
 @second_factor_pages.get("/codes")
@@ -82,14 +80,12 @@ def ask_to_renew_codes() -> Response:
 @second_factor_pages.post("/codes")
 def renew_codes() -> Response:
     """Replace the recovery codes and show the new ones, once."""
-    form = _read_change()
-    if form.model:
-        try:
-            codes = limited.renew_codes(current_services(), caller(), form.model)
-            return page("second_factor/codes.html", codes=codes, text="These are your new recovery codes.")
-        except Problem as refused:
-            _note(form, refused)
-    return form_page("second_factor/change.html", form, **_NEW_CODES)
+
+    def renew(body: ChangeBody) -> Response:
+        codes = limited.renew_codes(current_services(), caller(), body)
+        return page("second_factor/codes.html", codes=codes, text="These are your new recovery codes.")
+
+    return accept(_read_change(), "second_factor/change.html", renew, _note, **_NEW_CODES)
 
 
 @second_factor_pages.get("/off")
@@ -101,14 +97,12 @@ def ask_to_switch_off() -> Response:
 @second_factor_pages.post("/off")
 def switch_off() -> Response:
     """Switch it off."""
-    form = _read_change()
-    if form.model:
-        try:
-            limited.switch_off(current_services(), caller(), form.model)
-            return go_to(f"{HOME}?done=off")
-        except Problem as refused:
-            _note(form, refused)
-    return form_page("second_factor/change.html", form, **_OFF)
+
+    def forget(body: ChangeBody) -> Response:
+        limited.switch_off(current_services(), caller(), body)
+        return go_to(f"{HOME}?done=off")
+
+    return accept(_read_change(), "second_factor/change.html", forget, _note, **_OFF)
 
 
 def _state() -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from flask import Response, request
 from pydantic import Field
@@ -15,6 +14,7 @@ from chassis.http.api import Query
 from chassis.http.audit import AuditQuery, read_audit
 from chassis.pages.formatting import day_begins
 from chassis.pages.responses import page
+from chassis.pages.urls import with_parameters
 
 PAGE_SIZE = 50
 _FILTERS = ("action", "subject", "staff")
@@ -76,5 +76,4 @@ def _query(given: Mapping[str, str]) -> AuditQuery:
 
 
 def _url(parameters: Mapping[str, str | None]) -> str:
-    given = {name: value for name, value in parameters.items() if value}
-    return f"{request.path}?{urlencode(given)}" if given else request.path
+    return with_parameters(request.path, parameters)

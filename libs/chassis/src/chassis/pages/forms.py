@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -52,6 +52,22 @@ def form_page(template: str, form: Form[Any], **variables: Any) -> Response:
     response = page(template, form.status, form=form, **variables)
     response.headers.update(form.headers)
     return response
+
+
+def accept(
+    form: Form[Model],
+    template: str,
+    act: Callable[[Model], Response],
+    note: Callable[[Form[Any], Problem], None],
+    **variables: Any,
+) -> Response:
+    """Return what `act` returns for a valid form; otherwise show it again, with what `note` says of a Problem."""
+    if form.model:
+        try:
+            return act(form.model)
+        except Problem as refused:
+            note(form, refused)
+    return form_page(template, form, **variables)
 
 
 def typed(names: Iterable[str]) -> dict[str, str]:

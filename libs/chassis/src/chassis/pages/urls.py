@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
 from flask import current_app, request
@@ -33,6 +34,12 @@ def sibling_origin() -> str:
 def with_next(path: str, following: str) -> str:
     """Return the URL of a page that leads on to the page `following`."""
     return page_url(f"{path}?{urlencode({'next': following})}")
+
+
+def with_parameters(path: str, parameters: Mapping[str, str | None]) -> str:
+    """Return the path with these parameters; those without a value are left out."""
+    given = {name: value for name, value in parameters.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 def safe_next(path: str | None, default: str) -> str:
