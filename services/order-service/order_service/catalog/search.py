@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 VERSION = "1"
-"""Changes when products must be indexed again; see `reindex.py`."""
+"""Changes when products must be indexed again; see `indexing.py`."""
 
 _SPECIAL = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ё": "е"})
 _ACCENT = re.compile("(?<=[a-z\u0370-\u03ff])[\u0300-\u036f]+")
