@@ -30,17 +30,17 @@ SELECT id AS user_id, username, email, email_key, email_refused_at FROM addresse
 """)
 
 # Of two requests with one token the second waits for the user's row, and then finds the token used.
-_USED = """owner AS (
+_OWNER = """
     SELECT users.id FROM users JOIN mail_tokens ON user_id = users.id
     WHERE digest = %(digest)s AND purpose = %(purpose)s AND expires_at > now() FOR UPDATE OF users
-),
+"""
+
+CONFIRM = Statement(f"""-- confirm_email
+WITH owner AS ({_OWNER}),
 used AS (
     DELETE FROM mail_tokens USING owner WHERE digest = %(digest)s AND user_id = owner.id
     RETURNING user_id, mail_tokens.email_key
-)"""
-
-CONFIRM = Statement(f"""-- confirm_email
-WITH {_USED}
+)
 UPDATE users
 SET email = coalesce(new_email, email), email_key = coalesce(new_email_key, users.email_key),
     email_verified_at = now(), email_refused_at = NULL, new_email = NULL, new_email_key = NULL
@@ -56,7 +56,11 @@ WHERE digest = %(digest)s AND purpose = %(purpose)s AND expires_at > now()
 # Whoever resets the password reads the mails of the address, which confirms it. A change of address that is waiting may
 # have been asked for by the one who knew the old password.
 RESET = Statement(f"""-- reset_password
-WITH {_USED}
+WITH owner AS ({_OWNER}),
+used AS (
+    DELETE FROM mail_tokens USING owner WHERE digest = %(digest)s AND user_id = owner.id
+    RETURNING user_id, mail_tokens.email_key
+)
 UPDATE users
 SET password_hash = %(password_hash)s, password_changed_at = clock_timestamp(),
     email_verified_at = coalesce(email_verified_at, now()), email_refused_at = NULL,
