@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
-from urllib.parse import urlencode
 
 import orjson
 from flask import Response, request
@@ -13,6 +12,7 @@ from chassis.http.api import Query
 from chassis.pages.blueprint import staff_pages
 from chassis.pages.forms import Form, typed
 from chassis.pages.responses import go_to, page
+from chassis.pages.urls import with_parameters
 from chassis.pages.visitors import caller
 from order_service.catalog import actions, queries, rules
 from order_service.catalog.product_forms import read_with, whole_number
@@ -57,7 +57,7 @@ def stock_page(product: dict[str, Any], form: Form[AdjustStock], status: int) ->
         done=request.args.get("done"),
         url=url,
         continued="after" in request.args,
-        next_url=next_cursor and f"{url}?{urlencode({'after': next_cursor})}",
+        next_url=next_cursor and with_parameters(url, {"after": next_cursor}),
     )
 
 
