@@ -33,6 +33,24 @@ CREATE TYPE public.procrastinate_job_to_defer_v1 AS (
 	scheduled_at timestamp with time zone
 );
 
+CREATE FUNCTION public.order_number(id uuid) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+DECLARE
+    digits CONSTANT text := '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+    bits CONSTANT bigint := ('x' || right(replace(id::text, '-', ''), 15))::bit(60)::bigint;
+BEGIN
+    RETURN substr(digits, (bits >> 55 & 31)::integer + 1, 1) || substr(digits, (bits >> 50 & 31)::integer + 1, 1)
+        || substr(digits, (bits >> 45 & 31)::integer + 1, 1) || substr(digits, (bits >> 40 & 31)::integer + 1, 1)
+        || '-'
+        || substr(digits, (bits >> 35 & 31)::integer + 1, 1) || substr(digits, (bits >> 30 & 31)::integer + 1, 1)
+        || substr(digits, (bits >> 25 & 31)::integer + 1, 1) || substr(digits, (bits >> 20 & 31)::integer + 1, 1)
+        || '-'
+        || substr(digits, (bits >> 15 & 31)::integer + 1, 1) || substr(digits, (bits >> 10 & 31)::integer + 1, 1)
+        || substr(digits, (bits >> 5 & 31)::integer + 1, 1) || substr(digits, (bits & 31)::integer + 1, 1);
+END
+$$;
+
 CREATE FUNCTION public.procrastinate_cancel_job_v1(job_id bigint, abort boolean, delete_job boolean) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -432,6 +450,19 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION public.unpaid_of_product(buyer text, product text, OUT orders bigint, OUT units bigint) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    SELECT count(*), coalesce(sum(qty), 0) INTO orders, units
+    FROM orders o JOIN order_lines l ON l.order_id = o.id
+    WHERE o.buyer_id = buyer AND l.product_id = product
+        AND o.status = 'placed' AND o.payment_status IN ('pending', 'failed');
+END
+$$;
+
+COMMENT ON FUNCTION public.unpaid_of_product(buyer text, product text, OUT orders bigint, OUT units bigint) IS 'orders and units of a product that wait for this buyer''s payment';
+
 CREATE TABLE public.audit_entries (
     id uuid DEFAULT uuidv7() NOT NULL,
     at timestamp with time zone DEFAULT now() NOT NULL,
@@ -453,6 +484,15 @@ CREATE TABLE public.erased_buyers (
     erased_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE public.mail_position (
+    singleton boolean DEFAULT true NOT NULL,
+    xid xid8 NOT NULL,
+    id uuid NOT NULL,
+    CONSTRAINT mail_position_has_one_row CHECK (singleton)
+);
+
+COMMENT ON TABLE public.mail_position IS 'the last event whose mail is queued; no row before the first';
+
 CREATE TABLE public.order_events (
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -462,7 +502,8 @@ CREATE TABLE public.order_events (
     total_minor bigint NOT NULL,
     currency text NOT NULL,
     at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT order_events_type_known CHECK ((type = ANY (ARRAY['order.placed'::text, 'order.cancelled'::text])))
+    amount_minor bigint,
+    CONSTRAINT order_events_type_known CHECK ((type = ANY (ARRAY['order.placed'::text, 'order.paid'::text, 'order.shipped'::text, 'order.delivered'::text, 'order.cancelled'::text, 'order.refunded'::text])))
 );
 
 COMMENT ON TABLE public.order_events IS 'append-only: what happened to orders, without personal data';
@@ -473,6 +514,8 @@ COMMENT ON COLUMN public.order_events.id IS 'UUIDv7: sorts by time';
 
 COMMENT ON COLUMN public.order_events.status IS 'of the order, as are total and currency';
 
+COMMENT ON COLUMN public.order_events.amount_minor IS 'what was paid or refunded; NULL for other events';
+
 CREATE TABLE public.order_lines (
     order_id uuid NOT NULL,
     line smallint NOT NULL,
@@ -480,8 +523,11 @@ CREATE TABLE public.order_lines (
     name text NOT NULL,
     unit_price_minor bigint NOT NULL,
     qty integer NOT NULL,
+    tax_minor bigint DEFAULT 0 NOT NULL,
+    refunded_qty integer DEFAULT 0 NOT NULL,
     CONSTRAINT order_lines_price_never_negative CHECK ((unit_price_minor >= 0)),
-    CONSTRAINT order_lines_qty_in_range CHECK (((qty >= 1) AND (qty <= 999)))
+    CONSTRAINT order_lines_qty_in_range CHECK (((qty >= 1) AND (qty <= 999))),
+    CONSTRAINT order_lines_refunded_at_most_what_was_sold CHECK (((refunded_qty >= 0) AND (refunded_qty <= qty)))
 );
 
 CREATE TABLE public.orders (
@@ -497,7 +543,23 @@ CREATE TABLE public.orders (
     idempotency_key text,
     fingerprint bytea,
     receipt text,
-    CONSTRAINT orders_status_known CHECK ((status = ANY (ARRAY['placed'::text, 'cancelled'::text]))),
+    email text,
+    shipping_method text,
+    shipping_name text,
+    shipping_minor bigint DEFAULT 0 NOT NULL,
+    shipping_tax_minor bigint DEFAULT 0 NOT NULL,
+    tax_minor bigint DEFAULT 0 NOT NULL,
+    tax jsonb,
+    prices_include_tax boolean DEFAULT true NOT NULL,
+    payment_status text DEFAULT 'not_required'::text NOT NULL,
+    pay_until timestamp with time zone,
+    paid_minor bigint DEFAULT 0 NOT NULL,
+    refunded_minor bigint DEFAULT 0 NOT NULL,
+    shipment jsonb,
+    email_refused_at timestamp with time zone,
+    CONSTRAINT orders_payment_status_known CHECK ((payment_status = ANY (ARRAY['not_required'::text, 'pending'::text, 'failed'::text, 'paid'::text, 'partially_refunded'::text, 'refunded'::text]))),
+    CONSTRAINT orders_refunded_at_most_what_was_paid CHECK (((refunded_minor >= 0) AND (refunded_minor <= paid_minor))),
+    CONSTRAINT orders_status_known CHECK ((status = ANY (ARRAY['placed'::text, 'shipped'::text, 'delivered'::text, 'cancelled'::text]))),
     CONSTRAINT orders_total_never_negative CHECK ((total_minor >= 0))
 );
 
@@ -508,6 +570,68 @@ COMMENT ON COLUMN public.orders.history IS '[{status, at}], oldest first';
 COMMENT ON COLUMN public.orders.fingerprint IS 'of the request that the key came with';
 
 COMMENT ON COLUMN public.orders.receipt IS 'the answer to that request, to the byte';
+
+COMMENT ON COLUMN public.orders.shipping_method IS 'the id that was chosen; name and price are those of that day';
+
+COMMENT ON COLUMN public.orders.shipping_tax_minor IS 'the part of tax_minor that belongs to shipping_minor';
+
+COMMENT ON COLUMN public.orders.tax IS '[{rate, net_minor, tax_minor}]; NULL: no tax rate applied';
+
+COMMENT ON COLUMN public.orders.pay_until IS 'until then the order waits for its payment';
+
+COMMENT ON COLUMN public.orders.paid_minor IS 'by the payment that was accepted';
+
+COMMENT ON COLUMN public.orders.refunded_minor IS 'of paid_minor: refunds that are done or under way';
+
+COMMENT ON COLUMN public.orders.shipment IS '{carrier, tracking_number, tracking_url, shipped_at}; NULL: not shipped';
+
+COMMENT ON COLUMN public.orders.email_refused_at IS 'when a mail server refused the address for good';
+
+CREATE TABLE public.payment_events (
+    provider text NOT NULL,
+    event_id text NOT NULL,
+    payment_id uuid,
+    type text NOT NULL,
+    outcome text NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE public.payment_events IS 'the events of providers that were applied, each once';
+
+COMMENT ON COLUMN public.payment_events.payment_id IS 'NULL: of no payment of ours';
+
+CREATE TABLE public.payments (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    order_id uuid NOT NULL,
+    provider text NOT NULL,
+    provider_id text,
+    url text,
+    reference text,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    status text DEFAULT 'opening'::text NOT NULL,
+    accepted boolean DEFAULT false NOT NULL,
+    paid_minor bigint,
+    paid_currency text,
+    paid_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    ask_at timestamp with time zone DEFAULT (now() + '00:02:00'::interval) NOT NULL,
+    CONSTRAINT payments_accepted_when_paid CHECK (((status = 'paid'::text) OR (NOT accepted))),
+    CONSTRAINT payments_of_something CHECK ((amount_minor > 0)),
+    CONSTRAINT payments_status_known CHECK ((status = ANY (ARRAY['opening'::text, 'open'::text, 'paid'::text, 'failed'::text, 'expired'::text])))
+);
+
+COMMENT ON TABLE public.payments IS 'one row per hosted payment page';
+
+COMMENT ON COLUMN public.payments.provider_id IS 'of the page, at the provider; NULL: not yet opened, or erased';
+
+COMMENT ON COLUMN public.payments.reference IS 'what the provider refunds, such as a payment intent';
+
+COMMENT ON COLUMN public.payments.accepted IS 'it pays the order; another paid one is refunded';
+
+COMMENT ON COLUMN public.payments.paid_minor IS 'what the provider says was paid, in paid_currency';
+
+COMMENT ON COLUMN public.payments.ask_at IS 'when to ask the provider again, in case an event was lost';
 
 CREATE TABLE public.procrastinate_events (
     id bigint NOT NULL,
@@ -622,12 +746,57 @@ ALTER TABLE public.products ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDEN
     CACHE 1
 );
 
+CREATE TABLE public.refunds (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    order_id uuid NOT NULL,
+    payment_id uuid NOT NULL,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    reason text NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    failure text,
+    provider_id text,
+    lines jsonb,
+    idempotency_key text,
+    fingerprint bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT refunds_of_something CHECK ((amount_minor > 0)),
+    CONSTRAINT refunds_reason_known CHECK ((reason = ANY (ARRAY['requested'::text, 'cancelled'::text, 'late'::text, 'duplicate'::text, 'mismatch'::text]))),
+    CONSTRAINT refunds_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'done'::text, 'failed'::text])))
+);
+
+COMMENT ON COLUMN public.refunds.id IS 'the idempotency key at the provider';
+
+COMMENT ON COLUMN public.refunds.reason IS 'requested and cancelled count in orders.refunded_minor; the others return a payment that was not accepted';
+
+COMMENT ON COLUMN public.refunds.lines IS '[{line, qty}]; NULL: an amount';
+
 CREATE TABLE public.session_feed (
     version bigint NOT NULL,
     singleton boolean DEFAULT true NOT NULL,
     at timestamp with time zone,
     CONSTRAINT session_feed_has_one_row CHECK (singleton)
 );
+
+CREATE TABLE public.shipping_methods (
+    id text NOT NULL,
+    name text NOT NULL,
+    countries text[],
+    currency text NOT NULL,
+    price_minor bigint NOT NULL,
+    free_from_minor bigint,
+    tax_class text DEFAULT 'standard'::text NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    "position" integer DEFAULT 0 NOT NULL,
+    CONSTRAINT shipping_methods_free_from_never_negative CHECK ((free_from_minor >= 0)),
+    CONSTRAINT shipping_methods_have_countries CHECK ((cardinality(countries) > 0)),
+    CONSTRAINT shipping_methods_price_never_negative CHECK ((price_minor >= 0))
+);
+
+COMMENT ON COLUMN public.shipping_methods.countries IS 'ISO 3166-1 alpha-2; NULL: all';
+
+COMMENT ON COLUMN public.shipping_methods.free_from_minor IS 'the goods'' value from which it costs nothing; NULL: never';
 
 CREATE TABLE public.stock_movements (
     product_id text NOT NULL,
@@ -652,6 +821,29 @@ ALTER TABLE public.stock_movements ALTER COLUMN id ADD GENERATED ALWAYS AS IDENT
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.tax_rates (
+    country text NOT NULL,
+    tax_class text NOT NULL,
+    rate numeric(6,3) NOT NULL,
+    CONSTRAINT tax_rates_in_range CHECK (((rate >= (0)::numeric) AND (rate <= (100)::numeric)))
+);
+
+COMMENT ON COLUMN public.tax_rates.rate IS 'per cent';
+
+CREATE TABLE public.test_payment_pages (
+    id text NOT NULL,
+    payment_id uuid NOT NULL,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    status text DEFAULT 'open'::text NOT NULL,
+    refunds jsonb DEFAULT '{}'::jsonb NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.test_payment_pages IS 'what a provider would keep, for PAYMENT_PROVIDER=test';
+
+COMMENT ON COLUMN public.test_payment_pages.refunds IS 'minor units by the id of the refund';
 
 CREATE TABLE public.webhook_deliveries (
     webhook_id uuid NOT NULL,
@@ -718,6 +910,9 @@ ALTER TABLE ONLY public.ended_sessions
 ALTER TABLE ONLY public.erased_buyers
     ADD CONSTRAINT erased_buyers_pkey PRIMARY KEY (buyer_id);
 
+ALTER TABLE ONLY public.mail_position
+    ADD CONSTRAINT mail_position_pkey PRIMARY KEY (singleton);
+
 ALTER TABLE ONLY public.order_events
     ADD CONSTRAINT order_events_pkey PRIMARY KEY (xid, id);
 
@@ -729,6 +924,15 @@ ALTER TABLE ONLY public.orders
 
 ALTER TABLE ONLY public.orders
     ADD CONSTRAINT orders_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.payment_events
+    ADD CONSTRAINT payment_events_pkey PRIMARY KEY (provider, event_id);
+
+ALTER TABLE ONLY public.payments
+    ADD CONSTRAINT payments_one_per_page UNIQUE (provider, provider_id);
+
+ALTER TABLE ONLY public.payments
+    ADD CONSTRAINT payments_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.procrastinate_events
     ADD CONSTRAINT procrastinate_events_pkey PRIMARY KEY (id);
@@ -751,11 +955,26 @@ ALTER TABLE ONLY public.products
 ALTER TABLE ONLY public.products
     ADD CONSTRAINT products_position_key UNIQUE ("position");
 
+ALTER TABLE ONLY public.refunds
+    ADD CONSTRAINT refunds_one_per_idempotency_key UNIQUE (order_id, idempotency_key);
+
+ALTER TABLE ONLY public.refunds
+    ADD CONSTRAINT refunds_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.session_feed
     ADD CONSTRAINT session_feed_pkey PRIMARY KEY (singleton);
 
+ALTER TABLE ONLY public.shipping_methods
+    ADD CONSTRAINT shipping_methods_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.stock_movements
     ADD CONSTRAINT stock_movements_pkey PRIMARY KEY (product_id, id);
+
+ALTER TABLE ONLY public.tax_rates
+    ADD CONSTRAINT tax_rates_pkey PRIMARY KEY (country, tax_class);
+
+ALTER TABLE ONLY public.test_payment_pages
+    ADD CONSTRAINT test_payment_pages_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.webhook_deliveries
     ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (webhook_id, event_id);
@@ -777,6 +996,30 @@ CREATE INDEX idx_procrastinate_jobs_worker_not_null ON public.procrastinate_jobs
 CREATE INDEX idx_procrastinate_workers_last_heartbeat ON public.procrastinate_workers USING btree (last_heartbeat);
 
 CREATE INDEX orders_by_buyer ON public.orders USING btree (buyer_id, id);
+
+CREATE INDEX orders_by_email ON public.orders USING btree (lower(email)) WHERE (email IS NOT NULL);
+
+CREATE INDEX orders_by_number ON public.orders USING btree (public.order_number(id));
+
+CREATE INDEX orders_by_recipient ON public.orders USING btree (lower((ship_to ->> 'recipient'::text)) text_pattern_ops) WHERE (ship_to IS NOT NULL);
+
+CREATE INDEX orders_to_ship ON public.orders USING btree (id) WHERE ((status = 'placed'::text) AND (payment_status = ANY (ARRAY['paid'::text, 'partially_refunded'::text])));
+
+CREATE INDEX orders_unpaid ON public.orders USING btree (pay_until) WHERE ((status = 'placed'::text) AND (payment_status = ANY (ARRAY['pending'::text, 'failed'::text])));
+
+CREATE INDEX orders_unpaid_by_buyer ON public.orders USING btree (buyer_id) WHERE ((status = 'placed'::text) AND (payment_status = ANY (ARRAY['pending'::text, 'failed'::text])));
+
+CREATE INDEX payment_events_by_payment ON public.payment_events USING btree (payment_id);
+
+CREATE INDEX payment_events_by_time ON public.payment_events USING btree (received_at);
+
+CREATE INDEX payments_by_order ON public.payments USING btree (order_id);
+
+CREATE UNIQUE INDEX payments_one_accepted ON public.payments USING btree (order_id) WHERE accepted;
+
+CREATE UNIQUE INDEX payments_one_open ON public.payments USING btree (order_id) WHERE (status = ANY (ARRAY['opening'::text, 'open'::text]));
+
+CREATE INDEX payments_to_ask ON public.payments USING btree (ask_at) WHERE (status = ANY (ARRAY['opening'::text, 'open'::text]));
 
 CREATE INDEX procrastinate_events_job_id_fkey_v1 ON public.procrastinate_events USING btree (job_id);
 
@@ -803,6 +1046,10 @@ CREATE INDEX products_by_name ON public.products USING btree (lower(name), "posi
 CREATE INDEX products_by_price ON public.products USING btree (price_minor, "position");
 
 CREATE INDEX products_search ON public.products USING gin (search);
+
+CREATE INDEX refunds_by_payment ON public.refunds USING btree (payment_id);
+
+CREATE INDEX refunds_pending ON public.refunds USING btree (id) WHERE (status = 'pending'::text);
 
 CREATE UNIQUE INDEX stock_movements_one_per_idempotency_key ON public.stock_movements USING btree (product_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 

@@ -15,6 +15,7 @@ from order_service.catalog.product_pages import product_pages
 from order_service.catalog.routes import catalog
 from order_service.catalog.staff_routes import products
 from order_service.catalog.stock_pages import stock_pages
+from order_service.checkout.routes import checkout
 from order_service.events.routes import events
 from order_service.orders.basket_pages import basket_pages
 from order_service.orders.pages import order_pages
@@ -24,7 +25,7 @@ from order_service.settings import Settings
 from order_service.webhooks.pages import webhook_pages
 from order_service.webhooks.routes import webhooks
 
-API = (catalog, products, orders, events, webhooks, audit)
+API = (catalog, products, checkout, orders, events, webhooks, audit)
 PAGES = (
     catalog_pages, basket_pages, order_pages, product_pages, stock_pages, import_pages, audit_pages, webhook_pages,
 )  # fmt: skip

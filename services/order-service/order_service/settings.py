@@ -34,8 +34,25 @@ class Settings(settings.Settings):
     session_feed_max_age_seconds: int = Field(
         default=900, ge=0, description="signed-in callers are refused when the feed is older; 0: never"
     )
+    prices_include_tax: bool = Field(
+        default=True, description="the catalogue's prices include the tax; otherwise it is added to the total"
+    )
+    payment_provider: Literal["none", "test", "stripe"] = Field(
+        default="none", description="who takes payments; `none`: orders need none, `test`: a page of our own"
+    )
+    payment_window_minutes: int = Field(
+        default=30, ge=1, le=1380, description="an order that is not paid by then is cancelled"
+    )
+    most_unpaid_orders: int = Field(
+        default=5, ge=1, le=1000, description="of one product that may wait for one account's payment"
+    )
+    most_unpaid_units: int = Field(
+        default=50, ge=1, le=100_000, description="of one product that may wait for one account's payment"
+    )
 
     def faults(self) -> Iterator[str]:
         yield from super().faults()
         if self.user_service_url is None and (self.app_env != "local" or self.token_kind == "jwt"):
             yield "USER_SERVICE_URL is needed: for the keys that verify tokens, and the sessions that ended"
+        if self.payment_provider == "test" and self.app_env in {"stage", "prod"}:
+            yield "PAYMENT_PROVIDER=test takes no money: it is for local and dev only"

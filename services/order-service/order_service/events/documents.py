@@ -24,6 +24,7 @@ def event(row: str) -> str:
         'o-' || replace({row}.order_id::text, '-', '') AS order_id,
         {row}.status,
         {money.sql(f"{row}.total_minor", f"{row}.currency")} AS total,
-        {row}.currency
+        {row}.currency,
+        {money.sql(f"{row}.amount_minor", f"{row}.currency")} AS amount
     ) AS o) AS data
 ) AS d))::text"""

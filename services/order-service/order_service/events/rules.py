@@ -10,7 +10,10 @@ from typing_extensions import TypeAliasType
 from chassis.problems import Conflict
 
 # One named enumeration in the OpenAPI document, instead of one for each use.
-EventType = TypeAliasType("EventType", Literal["order.placed", "order.cancelled"])
+EventType = TypeAliasType(
+    "EventType",
+    Literal["order.placed", "order.paid", "order.shipped", "order.delivered", "order.cancelled", "order.refunded"],
+)
 TYPES: tuple[str, ...] = get_args(EventType.__value__)
 
 RESTORED = "the events came from a dump of another server: complete the restore, as the runbook says"

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from chassis.http.api import PageQuery, WholeNumber
 from order_service.events.rules import EventType, known_types
 from order_service.money import Money
-from order_service.orders.schemas import OrderStatus
+from order_service.orders.states import OrderStatus
 
 
 def _list(text: str) -> str:
@@ -30,6 +30,7 @@ class EventData(BaseModel):
     status: OrderStatus
     total: Money
     currency: str
+    amount: Money | None = Field(description="What was paid or refunded; null for other events.")
 
 
 class EventOut(BaseModel):

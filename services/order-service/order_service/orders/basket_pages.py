@@ -15,8 +15,8 @@ from chassis.pages.blueprint import public_pages
 from chassis.pages.responses import go_to, page
 from chassis.problems import NotFound
 from order_service.catalog import pictures
+from order_service.checkout.limits import LARGEST_QTY
 from order_service.orders.basket import Basket, look_up
-from order_service.orders.rules import LARGEST_QTY
 from order_service.services import current_services
 
 basket_pages = public_pages("basket pages", __name__, "/shop")

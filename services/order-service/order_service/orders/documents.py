@@ -14,16 +14,38 @@ def order(lines: str = WRITTEN_LINES) -> str:
     """Return the SQL expression of the JSON document of the order row `o` with the lines of `lines`."""
     return f"""to_json((SELECT d FROM (SELECT
     {ORDER_ID} AS order_id,
+    order_number(o.id) AS number,
     o.buyer_name AS "user",
     o.status,
     (SELECT array_agg(i) FROM (
-        SELECT product_id, name, {money.sql("unit_price_minor", "o.currency")} AS unit_price, qty,
-               {money.sql("unit_price_minor * qty", "o.currency")} AS line_total
+        SELECT product_id, name, {_amount("unit_price_minor")} AS unit_price, qty,
+               {_amount("unit_price_minor * qty")} AS line_total
         FROM {lines} AS l ORDER BY line
     ) AS i) AS items,
     o.currency,
-    {money.sql("o.total_minor", "o.currency")} AS total,
+    CASE WHEN o.shipping_method IS NOT NULL THEN (SELECT s FROM (SELECT
+        o.shipping_method AS method, o.shipping_name AS name, {_amount("o.shipping_minor")} AS price
+    ) AS s) END AS shipping,
+    CASE WHEN o.tax IS NOT NULL THEN (SELECT t FROM (SELECT
+        o.prices_include_tax AS included,
+        {_amount("o.tax_minor")} AS total,
+        (SELECT array_agg(r) FROM (
+            SELECT rate, {_amount("net_minor")} AS net, {_amount("tax_minor")} AS tax
+            FROM jsonb_to_recordset(o.tax) AS rates(rate numeric, net_minor bigint, tax_minor bigint)
+        ) AS r) AS rates
+    ) AS t) END AS tax,
+    {_amount("o.total_minor")} AS total,
+    o.email,
     o.ship_to,
+    (SELECT p FROM (SELECT
+        o.payment_status AS status, o.pay_until,
+        {_amount("o.paid_minor")} AS paid, {_amount("o.refunded_minor")} AS refunded
+    ) AS p) AS payment,
+    o.shipment,
     o.placed_at,
     (SELECT array_agg(h) FROM jsonb_to_recordset(o.history) AS h(status text, at timestamptz)) AS history
 ) AS d))::text"""
+
+
+def _amount(minor: str) -> str:
+    return money.sql(minor, "o.currency")

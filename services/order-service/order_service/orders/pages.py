@@ -22,6 +22,7 @@ from order_service.orders.basket import Basket
 from order_service.orders.basket_pages import BASKET, basket_page, current_basket
 from order_service.orders.saved_address import digest
 from order_service.orders.schemas import OrderQuery, PlaceHeaders
+from order_service.orders.terms import terms
 from order_service.services import current_services
 
 order_pages = signed_in_pages("order pages", __name__, "/shop")
@@ -80,7 +81,8 @@ def order() -> Response:
             services.database,
             buyer=caller(),
             basket={line.product["id"]: line.qty for line in basket.lines},
-            ship_to=form.model.model_dump(),
+            order=actions.NewOrder(ship_to=form.model.model_dump()),
+            terms=terms(services.settings),
             idempotency_key=idempotency_key(form.values["key"]),
         )
     except (Conflict, rules.UnknownProduct, rules.KeyReused) as refused:

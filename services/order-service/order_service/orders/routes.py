@@ -8,6 +8,7 @@ from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_page, raw_json, with_etag
 from order_service.orders import actions, queries, rules
 from order_service.orders.schemas import ExportOut, OrderOut, OrderPath, OrderQuery, OrdersOut, PlaceHeaders, PlaceOrder
+from order_service.orders.terms import terms
 from order_service.services import Services
 
 orders = signed_in("orders", __name__)
@@ -15,8 +16,18 @@ orders = signed_in("orders", __name__)
 
 PLACING = responses(
     {201: OrderOut},
-    *(400, rules.UnknownProduct, rules.TooMany, rules.MixedCurrencies),
-    *(401, rules.OutOfStock, rules.StillInFlight, 413, 415, rules.KeyReused, rules.FeedTooOld),
+    *(400, rules.UnknownProduct, rules.TooMany, rules.MixedCurrencies, rules.ShippingUnavailable),
+    *(
+        401,
+        rules.OutOfStock,
+        rules.PriceChanged,
+        rules.TooManyUnpaid,
+        rules.StillInFlight,
+        413,
+        415,
+        rules.KeyReused,
+        rules.FeedTooOld,
+    ),
     headers=("Location", "Idempotent-Replayed"),
 )
 
@@ -30,7 +41,13 @@ def place(services: Services, caller: Caller, header: PlaceHeaders, body: PlaceO
         services.database,
         buyer=caller,
         basket=basket,
-        ship_to=body.ship_to.model_dump() if body.ship_to else None,
+        order=actions.NewOrder(
+            ship_to=body.ship_to.model_dump() if body.ship_to else None,
+            email=body.email,
+            shipping_method=body.shipping_method,
+            expected_total=body.expected_total,
+        ),
+        terms=terms(services.settings),
         idempotency_key=header.idempotency_key,
     )
     response = raw_json(placed.receipt, status=201)

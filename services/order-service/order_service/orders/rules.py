@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel
 
-from chassis.problems import Conflict, InvalidRequest, Unprocessable
-from order_service.refusals import FeedTooOld as FeedTooOld  # noqa: PLC0414 - for the routes
+from chassis.problems import Conflict, Unprocessable
+from order_service.checkout.rules import (
+    MixedCurrencies,
+    OnShelf,
+    ProductIds,
+    ShippingUnavailable,
+    TooMany,
+    UnknownProduct,
+    merge,
+    refuse_mixed,
+    refuse_unknown,
+)
+from order_service.checkout.schemas import QuoteOut, ShortProduct
+from order_service.orders.states import ACTIONS
+from order_service.refusals import FeedTooOld
 
-MOST_LINES = 50
-LARGEST_QTY = 999
+__all__ = ["FeedTooOld", "MixedCurrencies", "OnShelf", "ShippingUnavailable", "TooMany", "UnknownProduct", "merge"]
 
-CANCELLABLE = ("placed",)
-
-
-class ProductIds(BaseModel):
-    products: list[str]
-
-
-class ShortProduct(BaseModel):
-    product_id: str
-    wanted: int
-    available: int
+CANCELLABLE = ACTIONS["cancel"].statuses
 
 
 class ShortProducts(BaseModel):
@@ -34,20 +36,21 @@ class CurrentStatus(BaseModel):
     status_of_order: str
 
 
-class UnknownProduct(InvalidRequest):
-    code, extension = "unknown_product", ProductIds
-
-
-class TooMany(InvalidRequest):
-    code, extension = "qty_too_large", ProductIds
-
-
-class MixedCurrencies(InvalidRequest):
-    code, error = "mixed_currencies", "one order takes one currency"
+class CurrentQuote(BaseModel):
+    quote: QuoteOut
 
 
 class OutOfStock(Conflict):
     code, error, extension = "out_of_stock", "out of stock", ShortProducts
+
+
+class PriceChanged(Conflict):
+    code, extension = "price_changed", CurrentQuote
+    error = "the total is not what you expected: look at the new quote, and order again with its total"
+
+
+class TooManyUnpaid(Conflict):
+    code, extension = "too_many_unpaid", ProductIds
 
 
 class NotCancellable(Conflict):
@@ -63,29 +66,9 @@ class StillInFlight(Conflict):
     headers = (("Retry-After", "1"),)
 
 
-class OnShelf(NamedTuple):
-    """Stock and currency of a product when the order was tried."""
-
-    stock: int
-    currency: str
-
-
-def merge(lines: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Add up the quantities per product, in order of first appearance; raise TooMany above LARGEST_QTY."""
-    basket: dict[str, int] = {}
-    for product_id, qty in lines:
-        basket[product_id] = basket.get(product_id, 0) + qty
-    too_many = [product_id for product_id, qty in basket.items() if qty > LARGEST_QTY]
-    if too_many:
-        raise TooMany(f"at most {LARGEST_QTY} of one product: {', '.join(too_many)}", products=too_many)
-    return basket
-
-
 def refuse(basket: Mapping[str, int], shelf: Mapping[str, OnShelf]) -> None:
     """Raise the Problem that prevents this order; return when there is none."""
-    unknown = [product_id for product_id in basket if product_id not in shelf]
-    if unknown:
-        raise UnknownProduct(f"unknown product: {', '.join(unknown)}", products=unknown)
+    refuse_unknown(basket, shelf)
     short = [
         {"product_id": product_id, "wanted": qty, "available": shelf[product_id].stock}
         for product_id, qty in basket.items()
@@ -93,5 +76,14 @@ def refuse(basket: Mapping[str, int], shelf: Mapping[str, OnShelf]) -> None:
     ]
     if short:
         raise OutOfStock(products=short)
-    if len({product.currency for product in shelf.values()}) > 1:
-        raise MixedCurrencies
+    refuse_mixed(shelf)
+
+
+def refuse_terms(offer: Mapping[str, Any]) -> None:
+    """Raise the Problem of an order whose products are there, but not on these terms; PriceChanged is left out."""
+    if not offer["shipping_is_known"]:
+        raise ShippingUnavailable
+    if waiting := offer["waiting"]:
+        listed = ", ".join(waiting)
+        message = f"pay for or cancel your earlier orders of {listed} first, or order less: too much waits for payment"
+        raise TooManyUnpaid(message, products=waiting)

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, RootModel
-from typing_extensions import TypeAliasType
 
-from chassis.http.api import Headers, PageQuery, Path, Shape, line
+from chassis.http.api import Headers, PageQuery, Path, Shape
+from chassis.http.email import OptionalEmail
 from chassis.http.postal import Address, AddressOut
+from order_service.checkout.schemas import Lines, MethodId, ShippingOut, TaxOut
 from order_service.idempotency import Key
 from order_service.money import Money
-from order_service.orders.rules import LARGEST_QTY, MOST_LINES
-
-# One named enumeration in the OpenAPI document, instead of one for each use.
-OrderStatus = TypeAliasType("OrderStatus", Literal["placed", "cancelled"])
-
-
-class LineIn(Shape):
-    product_id: Annotated[str, line(100, 1)]
-    qty: int = Field(default=1, ge=1, le=LARGEST_QTY, description="1 when absent.")
+from order_service.orders.states import OrderStatus, PaymentStatus
 
 
 class PlaceOrder(Shape):
-    items: list[LineIn] = Field(min_length=1, max_length=MOST_LINES)
+    items: Lines
     ship_to: Address | None = None
+    email: OptionalEmail = Field(default=None, description="For mails about this order.")
+    shipping_method: MethodId | None = Field(
+        default=None, description="Of `POST /orders/quote`; needed when it lists some for the country of `ship_to`."
+    )
+    expected_total: float | None = Field(
+        default=None, ge=0, le=10**15, description="The total of the quote; another one is refused as `price_changed`."
+    )
 
 
 class PlaceHeaders(Headers):
@@ -57,14 +56,34 @@ class Change(BaseModel):
     at: datetime
 
 
+class PaymentOut(BaseModel):
+    status: PaymentStatus
+    pay_until: datetime | None = Field(description="The order is cancelled when it is not paid until then.")
+    paid: Money
+    refunded: Money = Field(description="Of what was paid, refunds under way included.")
+
+
+class ShipmentOut(BaseModel):
+    carrier: str | None
+    tracking_number: str | None
+    tracking_url: str | None
+    shipped_at: datetime
+
+
 class OrderOut(BaseModel):
     order_id: str = Field(pattern=r"^o-[0-9a-f]{32}$")
+    number: str = Field(description="For people.", json_schema_extra={"examples": ["7K2M-9QDX-41TB"]})
     user: str | None
     status: OrderStatus
     items: list[LineOut]
     currency: str
+    shipping: ShippingOut | None
+    tax: TaxOut | None
     total: Money
+    email: str | None
     ship_to: AddressOut | None
+    payment: PaymentOut
+    shipment: ShipmentOut | None
     placed_at: datetime
     history: list[Change]
 

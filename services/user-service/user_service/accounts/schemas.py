@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringCo
 from pydantic_core import PydanticCustomError
 
 from chassis.http.api import BLANK_IS_NONE, Shape, line
+from chassis.http.email import OptionalEmail
 from user_service.accounts import rules
 
 LONGEST_PASSWORD = 128
@@ -26,18 +27,6 @@ def _visible(username: str) -> str:
     return username
 
 
-def _address(email: str) -> str:
-    try:
-        rules.email_key(email)
-    except ValueError as reason:
-        raise PydanticCustomError("email", "{reason}", {"reason": str(reason)}) from reason
-    return email
-
-
-def _blank_is_none(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
 Username = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=3, max_length=LONGEST_USERNAME),
@@ -51,15 +40,8 @@ NewPassword = Annotated[
     Field(description="Not a common one, not the username or email address."),
 ]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_PASSWORD)]
-Email = Annotated[
-    str,
-    line(254),
-    AfterValidator(_address),
-    Field(json_schema_extra={"format": "email"}),
-]
 # Clients of the first version send "" for an empty form field.
 OptionalName = Annotated[Annotated[str, line(100)] | None, BLANK_IS_NONE]
-OptionalEmail = Annotated[Email | None, BeforeValidator(_blank_is_none)]
 
 
 class RegisterBody(Shape):

@@ -9,8 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from chassis.http.api import BLANK_IS_NONE, Shape, line
+from chassis.http.email import OptionalEmail
 from chassis.http.postal import Address, AddressOut
-from user_service.accounts.schemas import NewPassword, OptionalEmail, OptionalName, Password
+from user_service.accounts.schemas import NewPassword, OptionalName, Password
 from user_service.profile import rules
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StringConstraints
 
 from chassis.http.api import Shape
-from user_service.accounts.schemas import Email, NewPassword
+from chassis.http.email import Email
+from user_service.accounts.schemas import NewPassword
 
 MailToken = Annotated[
     str,

@@ -17,6 +17,15 @@ ON CONFLICT (queueing_lock) WHERE status = 'todo' DO NOTHING
 """)
 
 
+def deferred(task: str, ids: str) -> str:
+    """Return the beginning of a CTE that writes jobs: `queued AS ({deferred("ship", "'order_id', id")} FROM changed)`.
+
+    `ids` are the arguments of jsonb_build_object. What `defer` says of ids holds here too.
+    """
+    return f"""INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+    SELECT '{task}', '{task}', jsonb_build_object({ids})"""
+
+
 def defer(
     connection: DeadlineConnection,
     task: str,

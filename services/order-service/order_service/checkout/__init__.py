@@ -1,0 +1,1 @@
+"""Shipping, tax and totals: what an order costs."""

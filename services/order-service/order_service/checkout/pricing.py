@@ -1,0 +1,70 @@
+"""SQL that computes shipping, tax and total, for quotes and orders alike.
+
+Tax is rounded once for each rate, half up, and then spread over the lines and the shipping by largest remainder: the
+lines' taxes add up to the rate's, and the rates' to the order's.
+"""
+
+from __future__ import annotations
+
+SHIPS_THERE = "active AND (countries IS NULL OR CAST(%(country)s AS text) = ANY (countries))"
+"""Tell whether a shipping method goes to the country; of no country when that is NULL."""
+
+COST = "CASE WHEN goods.minor >= free_from_minor THEN 0 ELSE price_minor END"
+"""The price of a shipping method for these goods."""
+
+_HUNDRED = "(100 + CASE WHEN %(prices_include_tax)s THEN rate ELSE 0 END)"
+
+PRICED = f"""
+-- No row unless all lines have one currency.
+goods AS (
+    SELECT min(currency) AS currency, sum(unit_price_minor * qty)::bigint AS minor
+    FROM lines HAVING count(DISTINCT currency) = 1
+),
+method AS (
+    SELECT id, name, tax_class, {COST} AS minor
+    FROM shipping_methods JOIN goods USING (currency)
+    WHERE id = %(shipping_method)s AND {SHIPS_THERE}
+),
+rated AS (
+    SELECT line, minor, rate, minor * rate / {_HUNDRED} AS exact
+    FROM (
+        SELECT line, unit_price_minor * qty AS minor, tax_class FROM lines
+        UNION ALL
+        SELECT 0, minor, tax_class FROM method
+    ) AS position JOIN tax_rates USING (tax_class)
+    WHERE country = %(country)s
+),
+rates AS (
+    SELECT rate, sum(minor)::bigint AS minor, round(sum(minor) * rate / {_HUNDRED})::bigint AS tax_minor
+    FROM rated GROUP BY rate
+),
+taxed AS (
+    SELECT line, floor(exact)::bigint + CASE
+        WHEN row_number() OVER (PARTITION BY rate ORDER BY exact - floor(exact) DESC, line)
+            <= tax_minor - sum(floor(exact)) OVER (PARTITION BY rate)
+        THEN 1 ELSE 0 END AS tax_minor
+    FROM rated JOIN rates USING (rate)
+),
+taxes AS (
+    SELECT coalesce(sum(tax_minor), 0)::bigint AS minor,
+           jsonb_agg(jsonb_build_object(
+               'rate', rate, 'tax_minor', tax_minor,
+               'net_minor', minor - CASE WHEN %(prices_include_tax)s THEN tax_minor ELSE 0 END
+           ) ORDER BY rate DESC) AS rates
+    FROM rates
+),
+priced AS (
+    SELECT goods.currency, goods.minor AS goods_minor,
+           method.id AS shipping_method, method.name AS shipping_name, coalesce(method.minor, 0) AS shipping_minor,
+           coalesce((SELECT tax_minor FROM taxed WHERE line = 0), 0) AS shipping_tax_minor,
+           taxes.minor AS tax_minor, taxes.rates AS tax,
+           goods.minor + coalesce(method.minor, 0)
+               + CASE WHEN %(prices_include_tax)s THEN 0 ELSE taxes.minor END AS total_minor,
+           -- Where there are methods, one of them must be chosen.
+           method.id IS NOT NULL OR (CAST(%(shipping_method)s AS text) IS NULL AND NOT EXISTS (
+               SELECT FROM shipping_methods WHERE shipping_methods.currency = goods.currency
+                   AND CAST(%(country)s AS text) IS NOT NULL AND {SHIPS_THERE}
+           )) AS shipping_is_known
+    FROM goods CROSS JOIN taxes LEFT JOIN method ON true
+)"""
+"""CTEs behind `lines`; the parameters are country, shipping_method and prices_include_tax."""

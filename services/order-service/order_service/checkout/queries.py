@@ -1,0 +1,77 @@
+"""Quote a basket at today's prices; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chassis.db.database import Database, Row
+from order_service import money
+from order_service.checkout import pricing
+
+
+def quote(
+    db: Database,
+    *,
+    basket: Mapping[str, int],
+    country: str | None,
+    shipping_method: str | None,
+    prices_include_tax: bool,
+) -> Row:
+    """Return the row of a quote.
+
+    `document` is None unless all products are sold, in one currency; `shelf` is the stock and currency of those sold.
+    """
+    parameters: dict[str, Any] = {
+        "product_ids": list(basket),
+        "quantities": list(basket.values()),
+        "country": country,
+        "shipping_method": shipping_method,
+        "prices_include_tax": prices_include_tax,
+    }
+    row = db.fetch_one(QUOTE, parameters)
+    assert row is not None  # noqa: S101 - the statement selects exactly one row
+    return row
+
+
+def _amount(minor: str) -> str:
+    return money.sql(minor, "priced.currency")
+
+
+QUOTE = f"""
+WITH asked AS (
+    SELECT * FROM unnest((SELECT CAST(%(product_ids)s AS text[])), (SELECT CAST(%(quantities)s AS integer[])))
+        WITH ORDINALITY AS a(product_id, qty, line)
+),
+lines AS (
+    SELECT line, product_id, name, price_minor AS unit_price_minor, qty, currency, tax_class, stock
+    FROM asked JOIN products ON products.id = product_id WHERE active
+),
+{pricing.PRICED.strip()}
+SELECT (SELECT json_object_agg(product_id, json_build_array(stock, currency)) FROM lines) AS shelf,
+    (SELECT shipping_is_known FROM priced) AS shipping_is_known,
+    (SELECT to_json((SELECT d FROM (SELECT
+        (SELECT json_agg(i) FROM (
+            SELECT product_id, name, {_amount("unit_price_minor")} AS unit_price, qty,
+                   {_amount("unit_price_minor * qty")} AS line_total, stock AS available
+            FROM lines ORDER BY line
+        ) AS i) AS items,
+        coalesce((SELECT json_agg(json_build_object('product_id', product_id, 'wanted', qty, 'available', stock)
+            ORDER BY line) FROM lines WHERE stock < qty), '[]') AS shortages,
+        priced.currency,
+        coalesce((SELECT json_agg(m) FROM (
+            SELECT id, name, {_amount(pricing.COST)} AS price
+            FROM shipping_methods JOIN goods USING (currency)
+            WHERE {pricing.SHIPS_THERE} AND CAST(%(country)s AS text) IS NOT NULL
+            ORDER BY position, id
+        ) AS m), '[]') AS shipping_methods,
+        CASE WHEN shipping_method IS NOT NULL THEN json_build_object(
+            'method', shipping_method, 'name', shipping_name, 'price', {_amount("shipping_minor")}) END AS shipping,
+        CASE WHEN tax IS NOT NULL THEN json_build_object(
+            'included', CAST(%(prices_include_tax)s AS boolean), 'total', {_amount("tax_minor")},
+            'rates', (SELECT json_agg(json_build_object(
+                'rate', rate, 'net', {_amount("net_minor")}, 'tax', {_amount("t.tax_minor")}))
+                FROM jsonb_to_recordset(tax) AS t(rate numeric, net_minor bigint, tax_minor bigint))) END AS tax,
+        {_amount("total_minor")} AS total
+    ) AS d))::text FROM priced WHERE (SELECT count(*) FROM lines) = (SELECT count(*) FROM asked)) AS document
+"""

@@ -1,0 +1,82 @@
+"""The statements that cancel an order: of its buyer, of staff, or of nobody, when it was not paid in time.
+
+They lock the order, then its products in key order. Units that were refunded before are not returned to stock again.
+What was paid is refunded; an open payment page is closed by a job, and a payment that comes nevertheless is refunded.
+"""
+
+from __future__ import annotations
+
+from chassis.db import audit
+from chassis.db.statement import Statement
+from chassis.jobs import deferred
+from order_service.orders import documents, states
+
+UNPAID, HOLDS_MONEY = (", ".join(f"'{status}'" for status in group) for group in (states.UNPAID, states.HOLDS_MONEY))
+
+
+def _cancel(name: str, which: str, *, also: str = "") -> Statement:
+    """Return the statement for the order of `which`; `also` are further CTEs, which see `target` and `o`."""
+    return Statement(f"""-- {name}
+WITH target AS (
+    SELECT * FROM orders WHERE id = %(id)s AND {which} FOR NO KEY UPDATE
+),
+accepted AS (
+    SELECT id, paid_minor - refunded_minor AS rest_minor FROM target WHERE {states.ACCEPTS}
+),
+shelf AS (
+    SELECT products.id FROM products
+    WHERE id IN (SELECT product_id FROM order_lines JOIN accepted ON order_id = accepted.id)
+    ORDER BY id FOR NO KEY UPDATE
+),
+o AS (
+    UPDATE orders SET status = 'cancelled',
+        history = history || jsonb_build_object('status', 'cancelled', 'at', now()),
+        refunded_minor = paid_minor,
+        payment_status = CASE
+            WHEN payment_status IN ({UNPAID}) THEN 'failed'
+            WHEN payment_status IN ({HOLDS_MONEY}) THEN 'refunded'
+            ELSE payment_status END
+    FROM accepted WHERE orders.id = accepted.id
+    RETURNING orders.*
+),
+returned AS (
+    UPDATE products SET stock = stock + qty - refunded_qty
+    FROM order_lines JOIN o ON order_id = o.id
+    WHERE products.id = product_id AND products.id IN (SELECT id FROM shelf)
+    RETURNING product_id, qty - refunded_qty AS units, order_id
+),
+moved AS (
+    INSERT INTO stock_movements (product_id, kind, units, order_id)
+    SELECT product_id, 'cancellation', units, order_id FROM returned WHERE units > 0
+),
+event AS (
+    INSERT INTO order_events (order_id, type, status, total_minor, currency)
+    SELECT id, 'order.cancelled', status, total_minor, currency FROM o
+),
+refund AS (
+    INSERT INTO refunds (order_id, payment_id, amount_minor, currency, reason)
+    SELECT order_id, payments.id, rest_minor, currency, 'cancelled'
+    FROM accepted JOIN payments ON order_id = accepted.id AND payments.accepted WHERE rest_minor > 0
+    RETURNING id
+),
+refunding AS ({deferred("refund_payment", "'refund_id', id")} FROM refund),
+closing AS (
+    {deferred("close_payment_page", "'payment_id', payments.id")}
+    FROM payments JOIN o ON order_id = o.id WHERE payments.status IN ('opening', 'open')
+){also}
+SELECT status, payment_status, (SELECT {documents.order()} FROM o) AS document FROM target
+""")
+
+
+CANCEL = _cancel("cancel_order", "buyer_id = %(buyer_id)s")
+CANCEL_BY_STAFF = _cancel(
+    "cancel_order_by_staff",
+    "true",
+    also=f""",
+audited AS (
+    {audit.INSERT} 'order.cancel', {documents.ORDER_ID}, jsonb_build_object('status', target.status),
+        jsonb_build_object('status', o.status, 'reason', CAST(%(reason)s AS text))
+    FROM o CROSS JOIN target
+)""",
+)
+EXPIRE = _cancel("expire_order", "pay_until < now()")
