@@ -1,0 +1,1 @@
+"""Payments: hosted pages of a provider, its events, and what is refunded."""
