@@ -17,6 +17,7 @@ from chassis.db.database import Database
 from chassis.service_client import ServiceClient
 from order_service.catalog.categories import Categories
 from order_service.orders.saved_address import SECONDS, SavedAddresses
+from order_service.orders.terms import Terms, terms
 from order_service.sessions.session_feed import SessionFeed
 from order_service.settings import Settings
 
@@ -30,6 +31,7 @@ class Services(context.Services):
     keys: RemoteKeys | None
     saved_addresses: SavedAddresses | None
     categories: Categories
+    terms: Terms
 
     def close(self) -> None:
         if self.feed:
@@ -72,6 +74,7 @@ def connect(settings: Settings, database: Database) -> Services:
         keys=keys,
         saved_addresses=_saved_addresses(settings),
         categories=Categories(database),
+        terms=terms(settings),
     )
 
 

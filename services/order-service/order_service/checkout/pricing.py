@@ -6,13 +6,15 @@ lines' taxes add up to the rate's, and the rates' to the order's.
 
 from __future__ import annotations
 
+from order_service import money
+
 SHIPS_THERE = "active AND (countries IS NULL OR CAST(%(country)s AS text) = ANY (countries))"
 """Tell whether a shipping method goes to the country; of no country when that is NULL."""
 
 COST = "CASE WHEN goods.minor >= free_from_minor THEN 0 ELSE price_minor END"
 """The price of a shipping method for these goods."""
 
-_HUNDRED = "(100 + CASE WHEN %(prices_include_tax)s THEN rate ELSE 0 END)"
+_HUNDRED = "(100 + CASE WHEN CAST(%(prices_include_tax)s AS boolean) THEN rate ELSE 0 END)"
 
 PRICED = f"""
 -- No row unless all lines have one currency.
@@ -23,7 +25,7 @@ goods AS (
 method AS (
     SELECT id, name, tax_class, {COST} AS minor
     FROM shipping_methods JOIN goods USING (currency)
-    WHERE id = %(shipping_method)s AND {SHIPS_THERE}
+    WHERE id = CAST(%(shipping_method)s AS text) AND {SHIPS_THERE}
 ),
 rated AS (
     SELECT line, minor, rate, minor * rate / {_HUNDRED} AS exact
@@ -32,7 +34,7 @@ rated AS (
         UNION ALL
         SELECT 0, minor, tax_class FROM method
     ) AS position JOIN tax_rates USING (tax_class)
-    WHERE country = %(country)s
+    WHERE country = CAST(%(country)s AS text)
 ),
 rates AS (
     SELECT rate, sum(minor)::bigint AS minor, round(sum(minor) * rate / {_HUNDRED})::bigint AS tax_minor
@@ -49,7 +51,7 @@ taxes AS (
     SELECT coalesce(sum(tax_minor), 0)::bigint AS minor,
            jsonb_agg(jsonb_build_object(
                'rate', rate, 'tax_minor', tax_minor,
-               'net_minor', minor - CASE WHEN %(prices_include_tax)s THEN tax_minor ELSE 0 END
+               'net_minor', minor - CASE WHEN CAST(%(prices_include_tax)s AS boolean) THEN tax_minor ELSE 0 END
            ) ORDER BY rate DESC) AS rates
     FROM rates
 ),
@@ -59,7 +61,7 @@ priced AS (
            coalesce((SELECT tax_minor FROM taxed WHERE line = 0), 0) AS shipping_tax_minor,
            taxes.minor AS tax_minor, taxes.rates AS tax,
            goods.minor + coalesce(method.minor, 0)
-               + CASE WHEN %(prices_include_tax)s THEN 0 ELSE taxes.minor END AS total_minor,
+               + CASE WHEN CAST(%(prices_include_tax)s AS boolean) THEN 0 ELSE taxes.minor END AS total_minor,
            -- Where there are methods, one of them must be chosen.
            method.id IS NOT NULL OR (CAST(%(shipping_method)s AS text) IS NULL AND NOT EXISTS (
                SELECT FROM shipping_methods WHERE shipping_methods.currency = goods.currency
@@ -68,3 +70,24 @@ priced AS (
     FROM goods CROSS JOIN taxes LEFT JOIN method ON true
 )"""
 """CTEs behind `lines`; the parameters are country, shipping_method and prices_include_tax."""
+
+
+def shipping(row: str) -> str:
+    """Return the SQL expression of the chosen shipping of a row; NULL for none."""
+    return f"""CASE WHEN {row}.shipping_method IS NOT NULL THEN (SELECT s FROM (SELECT
+        {row}.shipping_method AS method, {row}.shipping_name AS name,
+        {money.sql(f"{row}.shipping_minor", f"{row}.currency")} AS price
+    ) AS s) END"""
+
+
+def tax(row: str, included: str) -> str:
+    """Return the SQL expression of the tax of a row; NULL when no rate applied."""
+    return f"""CASE WHEN {row}.tax IS NOT NULL THEN (SELECT t FROM (SELECT
+        {included} AS included,
+        {money.sql(f"{row}.tax_minor", f"{row}.currency")} AS total,
+        (SELECT array_agg(r) FROM (
+            SELECT trim_scale(rate) AS rate, {money.sql("net_minor", f"{row}.currency")} AS net,
+                   {money.sql("rates.tax_minor", f"{row}.currency")} AS tax
+            FROM jsonb_to_recordset({row}.tax) AS rates(rate numeric, net_minor bigint, tax_minor bigint)
+        ) AS r) AS rates
+    ) AS t) END"""

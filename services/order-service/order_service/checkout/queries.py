@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from chassis.db.database import Database, Row
@@ -34,9 +35,7 @@ def quote(
     return row
 
 
-def _amount(minor: str) -> str:
-    return money.sql(minor, "priced.currency")
-
+_amount = partial(money.sql, currency="priced.currency")
 
 QUOTE = f"""
 WITH asked AS (
@@ -51,27 +50,23 @@ lines AS (
 SELECT (SELECT json_object_agg(product_id, json_build_array(stock, currency)) FROM lines) AS shelf,
     (SELECT shipping_is_known FROM priced) AS shipping_is_known,
     (SELECT to_json((SELECT d FROM (SELECT
-        (SELECT json_agg(i) FROM (
+        (SELECT array_agg(i) FROM (
             SELECT product_id, name, {_amount("unit_price_minor")} AS unit_price, qty,
                    {_amount("unit_price_minor * qty")} AS line_total, stock AS available
             FROM lines ORDER BY line
         ) AS i) AS items,
-        coalesce((SELECT json_agg(json_build_object('product_id', product_id, 'wanted', qty, 'available', stock)
-            ORDER BY line) FROM lines WHERE stock < qty), '[]') AS shortages,
+        ARRAY(SELECT s FROM (
+            SELECT product_id, qty AS wanted, stock AS available FROM lines WHERE stock < qty ORDER BY line
+        ) AS s) AS shortages,
         priced.currency,
-        coalesce((SELECT json_agg(m) FROM (
+        ARRAY(SELECT m FROM (
             SELECT id, name, {_amount(pricing.COST)} AS price
             FROM shipping_methods JOIN goods USING (currency)
             WHERE {pricing.SHIPS_THERE} AND CAST(%(country)s AS text) IS NOT NULL
             ORDER BY position, id
-        ) AS m), '[]') AS shipping_methods,
-        CASE WHEN shipping_method IS NOT NULL THEN json_build_object(
-            'method', shipping_method, 'name', shipping_name, 'price', {_amount("shipping_minor")}) END AS shipping,
-        CASE WHEN tax IS NOT NULL THEN json_build_object(
-            'included', CAST(%(prices_include_tax)s AS boolean), 'total', {_amount("tax_minor")},
-            'rates', (SELECT json_agg(json_build_object(
-                'rate', rate, 'net', {_amount("net_minor")}, 'tax', {_amount("t.tax_minor")}))
-                FROM jsonb_to_recordset(tax) AS t(rate numeric, net_minor bigint, tax_minor bigint))) END AS tax,
+        ) AS m) AS shipping_methods,
+        {pricing.shipping("priced")} AS shipping,
+        {pricing.tax("priced", "CAST(%(prices_include_tax)s AS boolean)")} AS tax,
         {_amount("total_minor")} AS total
     ) AS d))::text FROM priced WHERE (SELECT count(*) FROM lines) = (SELECT count(*) FROM asked)) AS document
 """

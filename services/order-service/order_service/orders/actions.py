@@ -10,6 +10,7 @@ from psycopg.errors import LockNotAvailable
 
 from chassis.context import Caller
 from chassis.db.database import Database, Row
+from chassis.db.statement import Statement
 from chassis.problems import InvalidToken, NotFound, Unavailable
 from order_service.checkout import actions as checkout
 from order_service.orders import cancel_statements, rules, statements, states
@@ -29,7 +30,10 @@ class NewOrder(NamedTuple):
         """Return what tells this request from others; of a first version's request it is as it always was."""
         request = [list(basket.items()), self.ship_to]
         further = [self.email, self.shipping_method, self.expected_total]
-        return hashlib.sha256(orjson.dumps([*request, *further] if any(further) else request)).digest()
+        return hashlib.sha256(orjson.dumps(request if further == [None] * 3 else [*request, *further])).digest()
+
+
+ITEMS_ALONE = NewOrder()
 
 
 class Placed(NamedTuple):
@@ -46,18 +50,18 @@ def place_order(
     Raises a Problem of `rules`, or InvalidToken if the buyer's account was deleted; then nothing has changed.
     """
     parameters: dict[str, Any] = {
-        **order._asdict(),
-        **terms._asdict(),
         "product_ids": list(basket),
         "quantities": list(basket.values()),
         "buyer_id": buyer.user_id,
         "buyer_name": buyer.username,
-        "ship_to": orjson.dumps(order.ship_to).decode() if order.ship_to else None,
-        "country": order.ship_to["country"] if order.ship_to else None,
+        "ship_to": None,
         "key": idempotency_key,
         "fingerprint": order.fingerprint(basket) if idempotency_key else None,
     }
-    row = _place(db, parameters)
+    statement = statements.PLACE
+    if order != ITEMS_ALONE or terms.payment_minutes is not None:
+        parameters, statement = {**parameters, **_priced(order, terms)}, statements.PLACE_PRICED
+    row = _place(db, statement, parameters)
     if row.erased:
         raise InvalidToken
     if row.order_id is None and idempotency_key:
@@ -84,9 +88,16 @@ def _refuse(db: Database, basket: dict[str, int], parameters: dict[str, Any], ro
     raise Unavailable  # the basket is valid: the order with this key was erased meanwhile
 
 
-def _place(db: Database, parameters: dict[str, Any]) -> Row:
-    priced = any(parameters[name] is not None for name in ("ship_to", "email", "expected_total", "payment_minutes"))
-    statement = statements.PLACE_PRICED if priced or parameters["shipping_method"] else statements.PLACE
+def _priced(order: NewOrder, terms: Terms) -> dict[str, Any]:
+    return {
+        **order._asdict(),
+        **terms._asdict(),
+        "ship_to": orjson.dumps(order.ship_to).decode() if order.ship_to else None,
+        "country": order.ship_to["country"] if order.ship_to else None,
+    }
+
+
+def _place(db: Database, statement: Statement, parameters: dict[str, Any]) -> Row:
     try:
         products, rank = frozenset(parameters["product_ids"]), (parameters["buyer_id"], parameters["key"] or "")
         row = db.fetch_one_batched(products, statement, parameters, rank=rank)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from order_service import money
+from order_service.checkout import pricing
 
 ORDER_ID = "'o-' || replace(o.id::text, '-', '')"
 """The public id of the order in the row `o`."""
@@ -23,17 +24,8 @@ def order(lines: str = WRITTEN_LINES) -> str:
         FROM {lines} AS l ORDER BY line
     ) AS i) AS items,
     o.currency,
-    CASE WHEN o.shipping_method IS NOT NULL THEN (SELECT s FROM (SELECT
-        o.shipping_method AS method, o.shipping_name AS name, {_amount("o.shipping_minor")} AS price
-    ) AS s) END AS shipping,
-    CASE WHEN o.tax IS NOT NULL THEN (SELECT t FROM (SELECT
-        o.prices_include_tax AS included,
-        {_amount("o.tax_minor")} AS total,
-        (SELECT array_agg(r) FROM (
-            SELECT rate, {_amount("net_minor")} AS net, {_amount("tax_minor")} AS tax
-            FROM jsonb_to_recordset(o.tax) AS rates(rate numeric, net_minor bigint, tax_minor bigint)
-        ) AS r) AS rates
-    ) AS t) END AS tax,
+    {pricing.shipping("o")} AS shipping,
+    {pricing.tax("o", "o.prices_include_tax")} AS tax,
     {_amount("o.total_minor")} AS total,
     o.email,
     o.ship_to,

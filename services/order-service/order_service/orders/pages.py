@@ -22,7 +22,6 @@ from order_service.orders.basket import Basket
 from order_service.orders.basket_pages import BASKET, basket_page, current_basket
 from order_service.orders.saved_address import digest
 from order_service.orders.schemas import OrderQuery, PlaceHeaders
-from order_service.orders.terms import terms
 from order_service.services import current_services
 
 order_pages = signed_in_pages("order pages", __name__, "/shop")
@@ -82,7 +81,7 @@ def order() -> Response:
             buyer=caller(),
             basket={line.product["id"]: line.qty for line in basket.lines},
             order=actions.NewOrder(ship_to=form.model.model_dump()),
-            terms=terms(services.settings),
+            terms=services.terms,
             idempotency_key=idempotency_key(form.values["key"]),
         )
     except (Conflict, rules.UnknownProduct, rules.KeyReused) as refused:

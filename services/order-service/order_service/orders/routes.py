@@ -8,7 +8,6 @@ from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_page, raw_json, with_etag
 from order_service.orders import actions, queries, rules
 from order_service.orders.schemas import ExportOut, OrderOut, OrderPath, OrderQuery, OrdersOut, PlaceHeaders, PlaceOrder
-from order_service.orders.terms import terms
 from order_service.services import Services
 
 orders = signed_in("orders", __name__)
@@ -47,7 +46,7 @@ def place(services: Services, caller: Caller, header: PlaceHeaders, body: PlaceO
             shipping_method=body.shipping_method,
             expected_total=body.expected_total,
         ),
-        terms=terms(services.settings),
+        terms=services.terms,
         idempotency_key=header.idempotency_key,
     )
     response = raw_json(placed.receipt, status=201)

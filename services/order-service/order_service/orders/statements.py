@@ -22,7 +22,8 @@ _IDENTITY = """uuidv7() AS id, CAST(%(buyer_name)s AS text) AS buyer_name, 'plac
            CAST(%(ship_to)s AS jsonb) AS ship_to, now() AS placed_at,
            jsonb_build_array(jsonb_build_object('status', 'placed', 'at', now())) AS history,
            0::bigint AS paid_minor, 0::bigint AS refunded_minor, CAST(NULL AS jsonb) AS shipment"""
-_MUST_PAY = "total_minor > 0 AND %(payment_minutes)s IS NOT NULL"
+_MINUTES = "CAST(%(payment_minutes)s AS integer)"
+_MUST_PAY = f"total_minor > 0 AND {_MINUTES} IS NOT NULL"
 _AS_EXPECTED = f"""(CAST(%(expected_total)s AS numeric) IS NULL
         OR CAST(%(expected_total)s AS numeric) = {money.sql("total_minor", "currency")})"""
 
@@ -45,10 +46,10 @@ taxed AS (
 # The same with shipping, tax and a payment. The total must be what the buyer expects, and few units may wait unpaid.
 _PRICED = f"""{pricing.PRICED},
 o AS (
-    SELECT {_IDENTITY}, currency, total_minor, %(email)s AS email, shipping_method, shipping_name, shipping_minor,
-           shipping_tax_minor, tax_minor, tax, CAST(%(prices_include_tax)s AS boolean) AS prices_include_tax,
+    SELECT {_IDENTITY}, currency, total_minor, CAST(%(email)s AS text) AS email, shipping_method, shipping_name,
+           shipping_minor, shipping_tax_minor, tax_minor, tax, CAST(%(prices_include_tax)s AS boolean) AS prices_include_tax,
            CASE WHEN {_MUST_PAY} THEN 'pending' ELSE 'not_required' END AS payment_status,
-           CASE WHEN {_MUST_PAY} THEN now() + make_interval(mins => %(payment_minutes)s) END AS pay_until
+           CASE WHEN {_MUST_PAY} THEN now() + make_interval(mins => {_MINUTES}) END AS pay_until
     FROM priced
     WHERE shipping_is_known AND {_AS_EXPECTED} AND NOT (SELECT erased FROM buyer)
        AND (SELECT bool_and(enough AND may_wait) AND count(*) = (SELECT count(*) FROM asked) FROM lines)
@@ -129,7 +130,7 @@ FROM buyer LEFT JOIN claim AS o ON TRUE LEFT JOIN earlier ON TRUE
 PLACE = _place("place_order", may_wait="true", order=_PLAIN, offer="CAST(NULL AS json)")
 PLACE_PRICED = _place(
     "place_priced_order",
-    may_wait="""CASE WHEN %(payment_minutes)s IS NULL THEN true ELSE (
+    may_wait="""CASE WHEN {_MINUTES} IS NULL THEN true ELSE (
         SELECT orders < %(most_unpaid_orders)s AND units + qty <= %(most_unpaid_units)s
         FROM unpaid_of_product(%(buyer_id)s, asked.product_id)
     ) END""",

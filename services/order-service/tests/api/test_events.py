@@ -65,7 +65,7 @@ def test_placing_and_cancelling_write_an_event_each(
     order = place(p1=2).json
     client.post(f"/orders/{order['order_id']}/cancel", headers=ALICE)
     placed, cancelled = get(client)["events"]
-    data = {"order_id": order["order_id"], "total": 20.0, "currency": "EUR"}
+    data = {"order_id": order["order_id"], "total": 20.0, "currency": "EUR", "amount": None}
     assert (placed["type"], placed["data"]) == ("order.placed", {**data, "status": "placed"})
     assert (cancelled["type"], cancelled["data"]) == ("order.cancelled", {**data, "status": "cancelled"})
     assert placed["timestamp"] == order["placed_at"]
@@ -168,7 +168,7 @@ def test_an_unknown_type_is_refused_by_name(client: FlaskClient) -> None:
     answer = client.get("/events?types=order.placed,order.lost", headers=SERVICE)
     fault = answer.json["errors"][0]  # type: ignore[index]
     assert (answer.status_code, fault["member"]) == (400, "types")
-    assert fault["message"] == "'order.lost' is no type of event: take some of order.placed, order.cancelled"
+    assert fault["message"].startswith("'order.lost' is no type of event: take some of order.placed, order.paid, ")
 
 
 @pytest.mark.parametrize("cursor", ["x", "WyJ4IiwieCJd", "WzEsMl0"])
