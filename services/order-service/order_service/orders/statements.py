@@ -47,7 +47,8 @@ taxed AS (
 _PRICED = f"""{pricing.PRICED},
 o AS (
     SELECT {_IDENTITY}, currency, total_minor, CAST(%(email)s AS text) AS email, shipping_method, shipping_name,
-           shipping_minor, shipping_tax_minor, tax_minor, tax, CAST(%(prices_include_tax)s AS boolean) AS prices_include_tax,
+           shipping_minor, shipping_tax_minor, tax_minor, tax,
+           CAST(%(prices_include_tax)s AS boolean) AS prices_include_tax,
            CASE WHEN {_MUST_PAY} THEN 'pending' ELSE 'not_required' END AS payment_status,
            CASE WHEN {_MUST_PAY} THEN now() + make_interval(mins => {_MINUTES}) END AS pay_until
     FROM priced
@@ -130,7 +131,7 @@ FROM buyer LEFT JOIN claim AS o ON TRUE LEFT JOIN earlier ON TRUE
 PLACE = _place("place_order", may_wait="true", order=_PLAIN, offer="CAST(NULL AS json)")
 PLACE_PRICED = _place(
     "place_priced_order",
-    may_wait="""CASE WHEN {_MINUTES} IS NULL THEN true ELSE (
+    may_wait=f"""CASE WHEN {_MINUTES} IS NULL THEN true ELSE (
         SELECT orders < %(most_unpaid_orders)s AND units + qty <= %(most_unpaid_units)s
         FROM unpaid_of_product(%(buyer_id)s, asked.product_id)
     ) END""",
