@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from chassis.problems import Conflict, InvalidRequest, Unprocessable
-from order_service.refusals import FeedTooOld as FeedTooOld  # noqa: PLC0414 - for the routes
+from chassis.problems import Conflict, InvalidRequest
+from order_service.refusals import FeedTooOld, KeyReused
+
+__all__ = ["FeedTooOld", "KeyReused"]
 
 MOST_LINES = 50
 LARGEST_QTY = 999
@@ -52,10 +54,6 @@ class OutOfStock(Conflict):
 
 class NotCancellable(Conflict):
     code, extension = "not_cancellable", CurrentStatus
-
-
-class KeyReused(Unprocessable):
-    code, error = "idempotency_key_reused", "this idempotency key came with another body before"
 
 
 class StillInFlight(Conflict):
