@@ -13,6 +13,7 @@ from chassis.db.database import Database, DeadlineConnection, constraints
 from chassis.problems import NotFound
 from order_service.catalog import csv_file, fields, import_file, importer, queries, rules, search, statements
 from order_service.catalog.importer import Plan, Result
+from order_service.refusals import KeyReused
 
 _TAKEN = {"products_pkey": rules.ProductExists}
 
@@ -46,7 +47,7 @@ def adjust_stock(
 ) -> str:
     """Add units to a product's stock, or take them, once per key; return its document.
 
-    Raises NotFound or StockOutOfRange.
+    Raises NotFound, StockOutOfRange or KeyReused.
     """
     parameters = {"id": product_id, "units": units, "reason": reason, "key": idempotency_key}
     parameters |= {"most": fields.LARGEST_STOCK, **audit.by(staff)}
@@ -56,8 +57,10 @@ def adjust_stock(
         row = db.fetch_one(statements.ADJUST, parameters)
     if row is None:
         raise NotFound
-    if row.done:
+    if row.is_same:
         return queries.get_for_staff(db, product_id=product_id)
+    if row.is_same is False:
+        raise KeyReused
     if row.document is None:
         error = f"the stock would become {row.stock + units}: it is 0 to {fields.LARGEST_STOCK}"
         raise rules.StockOutOfRange(error, stock=row.stock)

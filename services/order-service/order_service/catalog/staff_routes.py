@@ -26,7 +26,7 @@ from order_service.catalog.staff_schemas import (
     StaffProductQuery,
     StaffProductsOut,
 )
-from order_service.refusals import FeedTooOld
+from order_service.refusals import FeedTooOld, KeyReused
 from order_service.services import Services
 
 products = staff("products", __name__)
@@ -88,7 +88,7 @@ def change(services: Services, caller: Caller, path: ProductPath, body: ChangePr
 @products.post(
     "/admin/products/<product_id>/stock",
     operation_id="adjust_stock",
-    responses=responses({200: StaffProductOut}, 400, *ALWAYS, 404, rules.StockOutOfRange, 413, 415),
+    responses=responses({200: StaffProductOut}, 400, *ALWAYS, 404, rules.StockOutOfRange, 413, 415, KeyReused),
 )
 def adjust_stock(
     services: Services, caller: Caller, path: ProductPath, header: AdjustHeaders, body: AdjustStock

@@ -41,7 +41,8 @@ WITH before AS (
     SELECT id, stock FROM products WHERE id = %(id)s FOR NO KEY UPDATE
 ),
 earlier AS (
-    SELECT FROM stock_movements WHERE product_id = %(id)s AND idempotency_key = %(key)s
+    SELECT units = %(units)s AND reason = %(reason)s AS is_same FROM stock_movements
+    WHERE product_id = %(id)s AND idempotency_key = %(key)s
 ),
 p AS (
     UPDATE products SET stock = before.stock + %(units)s FROM before
@@ -58,7 +59,8 @@ audited AS (
         jsonb_build_object('stock', p.stock, 'reason', CAST(%(reason)s AS text))
     FROM p CROSS JOIN before
 )
-SELECT before.stock, (SELECT {staff_document("p")} FROM p) AS document, EXISTS (SELECT FROM earlier) AS done FROM before
+SELECT before.stock, (SELECT {staff_document("p")} FROM p) AS document,
+    (SELECT is_same FROM earlier) AS is_same FROM before
 """)
 
 INDEX = Statement(f"""-- index_product

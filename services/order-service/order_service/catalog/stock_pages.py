@@ -20,6 +20,7 @@ from order_service.catalog.product_pages import product_url, read_product
 from order_service.catalog.schemas import ProductPath
 from order_service.catalog.staff_schemas import AdjustStock
 from order_service.idempotency import Key
+from order_service.refusals import KeyReused
 from order_service.services import current_services
 
 stock_pages = staff_pages("stock pages", __name__, "/backoffice")
@@ -79,7 +80,7 @@ def adjust_stock(product_id: str) -> Response:
                 **form.model.model_dump(),
             )
             return go_to(f"{product_url(path.product_id)}/stock?done=adjusted")
-        except rules.StockOutOfRange as refused:
+        except (rules.StockOutOfRange, KeyReused) as refused:
             form.answer_as(refused)
             form.refuse_with(refused, "units")
     return stock_page(read_product(path.product_id), form, form.status)

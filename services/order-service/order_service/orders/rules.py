@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from chassis.problems import Conflict, Unprocessable
+from chassis.problems import Conflict
 from order_service.checkout.rules import (
     MixedCurrencies,
     OnShelf,
@@ -21,9 +21,11 @@ from order_service.checkout.rules import (
 )
 from order_service.checkout.schemas import QuoteOut, ShortProduct
 from order_service.orders.states import ACTIONS
-from order_service.refusals import FeedTooOld
+from order_service.refusals import FeedTooOld, KeyReused
 
-__all__ = ["FeedTooOld", "MixedCurrencies", "OnShelf", "ShippingUnavailable", "TooMany", "UnknownProduct", "merge"]
+__all__ = [
+    "FeedTooOld", "KeyReused", "MixedCurrencies", "OnShelf", "ShippingUnavailable", "TooMany", "UnknownProduct", "merge",
+]  # fmt: skip
 
 CANCELLABLE = ACTIONS["cancel"].statuses
 
@@ -55,10 +57,6 @@ class TooManyUnpaid(Conflict):
 
 class NotCancellable(Conflict):
     code, extension = "not_cancellable", CurrentStatus
-
-
-class KeyReused(Unprocessable):
-    code, error = "idempotency_key_reused", "this idempotency key came with another body before"
 
 
 class StillInFlight(Conflict):

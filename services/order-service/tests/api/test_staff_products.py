@@ -421,3 +421,5 @@ def test_adjustment_with_the_same_key_moves_units_once(app: Flask, staff: Callab
     assert {(answer.status_code, answer.json["stock"]) for answer in answers} == {(200, 97)}
     assert len(audit(db)) == 2
     assert db.fetch_all(DIFFERENT) == []
+    other = app.test_client().post("/admin/products/mug/stock", json=body | {"units": -4}, headers=headers)
+    assert (other.status_code, other.json["code"]) == (422, "idempotency_key_reused")  # type: ignore[index]
