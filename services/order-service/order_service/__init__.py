@@ -16,6 +16,8 @@ from order_service.catalog.routes import catalog
 from order_service.catalog.staff_routes import products
 from order_service.catalog.stock_pages import stock_pages
 from order_service.checkout.routes import checkout
+from order_service.checkout.staff_routes import terms_routes
+from order_service.checkout.terms_pages import terms_pages
 from order_service.events.routes import events
 from order_service.orders.basket_pages import basket_pages
 from order_service.orders.pages import order_pages
@@ -25,9 +27,10 @@ from order_service.settings import Settings
 from order_service.webhooks.pages import webhook_pages
 from order_service.webhooks.routes import webhooks
 
-API = (catalog, products, checkout, orders, events, webhooks, audit)
+API = (catalog, products, checkout, terms_routes, orders, events, webhooks, audit)
 PAGES = (
-    catalog_pages, basket_pages, order_pages, product_pages, stock_pages, import_pages, audit_pages, webhook_pages,
+    catalog_pages, basket_pages, order_pages, product_pages, stock_pages, import_pages, terms_pages, audit_pages,
+    webhook_pages,
 )  # fmt: skip
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
