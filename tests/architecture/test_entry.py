@@ -28,6 +28,7 @@ PUBLIC = {
         "GET /products",
         "GET /products/<product_id>",
         "GET /categories",
+        "POST /orders/quote",
         "POST /payments/<provider>/events",
     },
 }
