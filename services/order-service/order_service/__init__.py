@@ -17,15 +17,17 @@ from order_service.catalog.staff_routes import products
 from order_service.catalog.stock_pages import stock_pages
 from order_service.checkout.routes import checkout
 from order_service.events.routes import events
+from order_service.fulfilment.staff_routes import all_orders
 from order_service.orders.basket_pages import basket_pages
 from order_service.orders.pages import order_pages
 from order_service.orders.routes import orders
+from order_service.refunds.staff_routes import refunds
 from order_service.services import connect
 from order_service.settings import Settings
 from order_service.webhooks.pages import webhook_pages
 from order_service.webhooks.routes import webhooks
 
-API = (catalog, products, checkout, orders, events, webhooks, audit)
+API = (catalog, products, checkout, orders, all_orders, refunds, events, webhooks, audit)
 PAGES = (
     catalog_pages, basket_pages, order_pages, product_pages, stock_pages, import_pages, audit_pages, webhook_pages,
 )  # fmt: skip
