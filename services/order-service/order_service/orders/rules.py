@@ -24,7 +24,8 @@ from order_service.orders.states import ACTIONS
 from order_service.refusals import FeedTooOld, KeyReused
 
 __all__ = [
-    "FeedTooOld", "KeyReused", "MixedCurrencies", "OnShelf", "ShippingUnavailable", "TooMany", "UnknownProduct", "merge",
+    "FeedTooOld", "KeyReused", "MixedCurrencies", "OnShelf", "ShippingUnavailable", "TooMany", "UnknownProduct",
+    "merge",
 ]  # fmt: skip
 
 CANCELLABLE = ACTIONS["cancel"].statuses

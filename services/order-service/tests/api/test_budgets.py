@@ -35,7 +35,7 @@ BUDGETS = {
     "product": Budget("GET", "/products/p1", "200 OK", 1, 38),
     "order": Budget("GET", "/orders/{order_id}", "200 OK", 1, 42),
     "own orders": Budget("GET", "/orders?limit=20", "200 OK", 1, 44),
-    "placing an order": Budget("POST", "/create_order", "201 CREATED", 1, 66),
+    "placing an order": Budget("POST", "/create_order", "201 CREATED", 1, 67),
 }
 
 
