@@ -19,23 +19,25 @@ from order_service.checkout.routes import checkout
 from order_service.checkout.staff_routes import terms_routes
 from order_service.checkout.terms_pages import terms_pages
 from order_service.events.routes import events
+from order_service.fulfilment.staff_routes import all_orders
 from order_service.orders.basket_pages import basket_pages
 from order_service.orders.pages import order_pages
 from order_service.orders.routes import orders
 from order_service.payments.pages import test_payment_pages
 from order_service.payments.routes import payment_events, payments
+from order_service.refunds.staff_routes import refunds
 from order_service.services import connect
 from order_service.settings import Settings
 from order_service.webhooks.pages import webhook_pages
 from order_service.webhooks.routes import webhooks
 
 API = (
-    catalog, products, checkout, terms_routes, orders, events, webhooks, audit, payments, payment_events,
+    catalog, products, checkout, terms_routes, orders, payments, payment_events, all_orders, refunds, events, webhooks,
+    audit,
 )  # fmt: skip
 PAGES = (
-    catalog_pages, basket_pages, order_pages, product_pages, stock_pages, import_pages, terms_pages, audit_pages,
-    webhook_pages, catalog, products, checkout, orders, payments, payment_events, events, webhooks, audit,
-    test_payment_pages,
+    catalog_pages, basket_pages, order_pages, test_payment_pages, product_pages, stock_pages, import_pages, terms_pages,
+    audit_pages, webhook_pages,
 )  # fmt: skip
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 

@@ -20,13 +20,13 @@ WITH target AS (
 accepted AS (
     SELECT id, paid_minor - refunded_minor AS rest_minor FROM target WHERE {accepts}
 ),
-shelf AS (
-    SELECT products.id FROM products
-    WHERE id IN (SELECT product_id FROM order_lines JOIN accepted ON order_id = accepted.id)
-    ORDER BY id FOR NO KEY UPDATE
+-- Locked, because only a lock reads what others committed while this statement waited for the order.
+lines AS (
+    SELECT order_id, product_id, qty - refunded_qty AS units FROM order_lines
+    WHERE order_id IN (SELECT id FROM accepted) FOR NO KEY UPDATE
 ),
-sold AS (
-    SELECT * FROM order_lines WHERE order_id = (SELECT id FROM accepted) FOR NO KEY UPDATE
+shelf AS (
+    SELECT products.id FROM products WHERE id IN (SELECT product_id FROM lines) ORDER BY id FOR NO KEY UPDATE
 ),
 o AS (
     UPDATE orders SET status = 'cancelled',
@@ -40,10 +40,10 @@ o AS (
     RETURNING orders.*
 ),
 returned AS (
-    UPDATE products SET stock = stock + qty - refunded_qty
-    FROM sold JOIN o ON order_id = o.id
+    UPDATE products SET stock = stock + units
+    FROM lines JOIN o ON order_id = o.id
     WHERE products.id = product_id AND products.id IN (SELECT id FROM shelf)
-    RETURNING product_id, qty - refunded_qty AS units, order_id
+    RETURNING product_id, units, order_id
 ),
 moved AS (
     INSERT INTO stock_movements (product_id, kind, units, order_id)
@@ -78,7 +78,7 @@ _COMMON = {
     "unpaid": _listed(states.UNPAID),
     "holds_money": _listed(states.HOLDS_MONEY),
     "refund_payment": deferred("refund_payment", "'refund_id', id"),
-    "close_page": deferred("close_payment_page", "'payment_id', payments.id"),
+    "close_page": deferred("close_payment_page", "'payment_id', paying.id"),
     "document": documents.order(),
 }
 

@@ -1,0 +1,1 @@
+"""Refunds that staff request, by line or by amount."""
