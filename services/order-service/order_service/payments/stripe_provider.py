@@ -23,7 +23,8 @@ from order_service.payments.provider import (
     RefundState,
     State,
 )
-from order_service.payments.stripe_amounts import NotChargeable, from_stripe, to_stripe
+from order_service.payments.stripe_amounts import NotChargeable, to_stripe
+from order_service.payments.stripe_answers import event_of, refund_id_of, refund_state_of, state_of
 
 TIMEOUT = (2.0, 4.0)  # seconds: to connect, and without a byte of the response
 RETRIES = 1
@@ -31,12 +32,6 @@ TOLERANCE_SECONDS = 300  # age of an event
 # Stripe wants at least 30 minutes from now, and at most 24 hours: see settings.payment_window_minutes.
 STRIPE_EXPIRES_LATER = timedelta(minutes=31)
 MOST_PAGES_SEARCHED = 1000
-PAID_OR_NOT = {"checkout.session.completed", "checkout.session.async_payment_succeeded"}
-ENDED = {
-    "checkout.session.async_payment_failed": State("failed"),
-    "checkout.session.expired": State("expired"),
-}
-REFUNDS: dict[str, Any] = {"succeeded": "done", "failed": "failed", "canceled": "failed"}  # others: pending
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +120,7 @@ class StripeProvider(Provider):
     def _state(self, provider_id: str) -> State:
         page = self._client.v1.checkout.sessions.retrieve(provider_id, {"expand": ["payment_intent"]}).to_dict()
         _require(page.get("id") == provider_id)
-        return _state(page)
+        return state_of(page)
 
     def refund(self, refund: Refund) -> RefundState:
         """Return money, once: Stripe forgets idempotency keys after a day, so look first.
@@ -133,8 +128,9 @@ class StripeProvider(Provider):
         A refund that Stripe refuses is "failed". A payment that the account does not know is refused: the key is wrong.
         """
         with _translated("refund"):
+            answer = self._found(refund)
             try:
-                answer = self._found(refund) or self._refund(refund)
+                answer = answer or self._refund(refund)
             except (stripe.InvalidRequestError, stripe.CardError) as refusal:
                 if refusal.code == "resource_missing":
                     raise
@@ -142,13 +138,13 @@ class StripeProvider(Provider):
                 return RefundState("failed", None, refusal.code or "refused")
             except NotChargeable as refusal:
                 return RefundState("failed", None, str(refusal))
-        _require(answer.get("object") == "refund" and _refund_id(answer) in {str(refund.id), None})
-        return _refund_state(answer)
+        _require(answer.get("object") == "refund" and refund_id_of(answer) in {str(refund.id), None})
+        return refund_state_of(answer)
 
     def _found(self, refund: Refund) -> dict[str, Any] | None:
         refunds = self._client.v1.refunds.list({"payment_intent": refund.reference, "limit": 100})
         found = (each.to_dict() for each in refunds.auto_paging_iter())
-        return next((each for each in found if _refund_id(each) == str(refund.id)), None)
+        return next((each for each in found if refund_id_of(each) == str(refund.id)), None)
 
     def _refund(self, refund: Refund) -> dict[str, Any]:
         parameters: Any = {
@@ -165,7 +161,7 @@ class StripeProvider(Provider):
             verified = self._client.construct_event(body, signature, self._webhook_secret, TOLERANCE_SECONDS)
         except (stripe.SignatureVerificationError, ValueError, TypeError, AttributeError) as error:
             raise ForgedEvent(type(error).__name__) from None  # its message may quote the event
-        return _event(verified.to_dict())
+        return event_of(verified.to_dict())
 
 
 def _require(answers_the_request: bool) -> None:
@@ -181,38 +177,6 @@ def _line(payment: Payment) -> dict[str, Any]:
         "product_data": {"name": payment.order_number},
     }
     return {"quantity": 1, "price_data": price}
-
-
-def _event(event: dict[str, Any]) -> Event:
-    identity, kind, page = event["id"], event["type"], event["data"]["object"]
-    if page.get("object") != "checkout.session":
-        return Event(identity, kind, None, None)
-    is_ours = bool((page.get("metadata") or {}).get("payment_id"))
-    state = (_state(page) if kind in PAID_OR_NOT else ENDED.get(kind)) if is_ours else None
-    return Event(identity, kind, page["id"], state)
-
-
-def _state(page: dict[str, Any]) -> State:
-    """Return the state of a page; one that is complete but unpaid waits for the bank, until its payment has failed."""
-    intent = page.get("payment_intent")
-    known = intent if isinstance(intent, dict) else {}
-    if page["status"] == "expired":
-        return State("expired")
-    if page["payment_status"] == "unpaid":
-        has_failed = page["status"] == "complete" and known.get("status") in {"requires_payment_method", "canceled"}
-        return State("failed" if has_failed else "open")
-    currency = page["currency"].upper()
-    return State("paid", known.get("id") or intent, from_stripe(page["amount_total"], currency), currency)
-
-
-def _refund_id(refund: dict[str, Any]) -> str | None:
-    return (refund.get("metadata") or {}).get("refund_id")
-
-
-def _refund_state(refund: dict[str, Any]) -> RefundState:
-    status = REFUNDS.get(refund["status"], "pending")
-    failure = (refund.get("failure_reason") or refund["status"]) if status == "failed" else None
-    return RefundState(status, refund["id"], failure)
 
 
 @contextmanager

@@ -166,7 +166,7 @@ class Handler(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     def handle_error(self, *arguments: Any) -> None:
-        """Say nothing of clients that hung up: here they do."""
+        """Say nothing of clients that closed the connection: here they do."""
 
 
 @pytest.fixture

@@ -296,6 +296,13 @@ def test_refund_that_stripe_refuses_has_failed(
     assert stripe_server.refunds == []
 
 
+def test_refund_that_could_not_be_looked_for_has_not_failed(provider: StripeProvider, stripe_server: Any) -> None:
+    stripe_server.script = [(400, None)]
+
+    with pytest.raises(ProviderRefused):
+        provider.refund(refund_of())
+
+
 def test_refund_of_an_unknown_payment_is_refused(provider: StripeProvider, stripe_server: Any) -> None:
     stripe_server.script = ["well", (404, "resource_missing")]
 
