@@ -207,6 +207,8 @@ CREATE TABLE mail_position (
     id uuid NOT NULL
 );
 COMMENT ON TABLE mail_position IS 'the last event whose mail is queued; no row before the first';
+-- What happened before this release is mailed to nobody.
+INSERT INTO mail_position (xid, id) SELECT xid, id FROM order_events ORDER BY xid DESC, id DESC LIMIT 1;
 ALTER TABLE orders ADD COLUMN email_refused_at timestamptz;
 COMMENT ON COLUMN orders.email_refused_at IS 'when a mail server refused the address for good';
 """

@@ -92,8 +92,33 @@ class OrdersOut(RootModel[list[OrderOut]]):
     pass
 
 
+class HeldPayment(BaseModel):
+    provider: str
+    provider_id: str | None
+    reference: str | None
+    status: str
+    accepted: bool
+    amount: Money
+    currency: str
+    created_at: datetime
+    paid_at: datetime | None
+
+
+class HeldRefund(BaseModel):
+    amount: Money
+    currency: str
+    reason: str
+    status: str
+    provider_id: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
 class HeldOrder(OrderOut):
     idempotency_key: str | None
+    email_refused_at: datetime | None
+    payments: list[HeldPayment]
+    refunds: list[HeldRefund]
 
 
 class ExportOut(BaseModel):
