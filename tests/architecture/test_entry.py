@@ -24,7 +24,12 @@ PUBLIC = {
         "POST /password/reset",
         "GET /.well-known/jwks.json",
     },
-    "order-service": {"GET /products", "GET /products/<product_id>", "GET /categories"},
+    "order-service": {
+        "GET /products",
+        "GET /products/<product_id>",
+        "GET /categories",
+        "POST /payments/<provider>/events",
+    },
 }
 # Only staff may call these.
 STAFF_ONLY = {

@@ -1,6 +1,8 @@
 """The statements that cancel an order: of its buyer, of staff, or of nobody, when it was not paid in time.
 
-They lock the order, then its products in key order. Units that were refunded before are not returned to stock again.
+They lock the order, then its products in key order. What others committed while they waited for the order they see too:
+`payments_of_order` has a snapshot of its own, and the lines are locked. Units that were refunded before are not
+returned to stock again.
 What was paid is refunded; an open payment page is closed by a job, and a payment that comes nevertheless is refunded.
 """
 
@@ -28,6 +30,9 @@ shelf AS (
     WHERE id IN (SELECT product_id FROM order_lines JOIN accepted ON order_id = accepted.id)
     ORDER BY id FOR NO KEY UPDATE
 ),
+sold AS (
+    SELECT * FROM order_lines WHERE order_id = (SELECT id FROM accepted) FOR NO KEY UPDATE
+),
 o AS (
     UPDATE orders SET status = 'cancelled',
         history = history || jsonb_build_object('status', 'cancelled', 'at', now()),
@@ -41,7 +46,7 @@ o AS (
 ),
 returned AS (
     UPDATE products SET stock = stock + qty - refunded_qty
-    FROM order_lines JOIN o ON order_id = o.id
+    FROM sold JOIN o ON order_id = o.id
     WHERE products.id = product_id AND products.id IN (SELECT id FROM shelf)
     RETURNING product_id, qty - refunded_qty AS units, order_id
 ),
@@ -56,13 +61,13 @@ event AS (
 refund AS (
     INSERT INTO refunds (order_id, payment_id, amount_minor, currency, reason)
     SELECT order_id, payments.id, rest_minor, currency, 'cancelled'
-    FROM accepted JOIN payments ON order_id = accepted.id AND payments.accepted WHERE rest_minor > 0
+    FROM accepted CROSS JOIN payments_of_order(accepted.id) AS payments WHERE payments.accepted AND rest_minor > 0
     RETURNING id
 ),
 refunding AS ({deferred("refund_payment", "'refund_id', id")} FROM refund),
 closing AS (
     {deferred("close_payment_page", "'payment_id', payments.id")}
-    FROM payments JOIN o ON order_id = o.id WHERE payments.status IN ('opening', 'open')
+    FROM o CROSS JOIN payments_of_order(o.id) AS payments WHERE payments.status IN ('opening', 'open')
 ){also}
 SELECT status, payment_status, (SELECT {documents.order()} FROM o) AS document FROM target
 """)
