@@ -18,7 +18,9 @@ from order_service.catalog.stock_pages import stock_pages
 from order_service.checkout.routes import checkout
 from order_service.events.routes import events
 from order_service.orders.basket_pages import basket_pages
+from order_service.orders.checkout_pages import checkout_pages
 from order_service.orders.pages import order_pages
+from order_service.orders.payment_pages import payment_pages
 from order_service.orders.routes import orders
 from order_service.payments.pages import test_payment_pages
 from order_service.payments.routes import payment_events, payments
@@ -29,8 +31,8 @@ from order_service.webhooks.routes import webhooks
 
 API = (catalog, products, checkout, orders, payments, payment_events, events, webhooks, audit)
 PAGES = (
-    catalog_pages, basket_pages, order_pages, product_pages, stock_pages, import_pages, audit_pages, webhook_pages,
-    test_payment_pages,
+    catalog_pages, basket_pages, checkout_pages, payment_pages, order_pages, product_pages, stock_pages, import_pages,
+    audit_pages, webhook_pages, test_payment_pages,
 )  # fmt: skip
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
