@@ -21,7 +21,9 @@ from order_service.checkout.terms_pages import terms_pages
 from order_service.events.routes import events
 from order_service.fulfilment.staff_routes import all_orders
 from order_service.orders.basket_pages import basket_pages
+from order_service.orders.checkout_pages import checkout_pages
 from order_service.orders.pages import order_pages
+from order_service.orders.payment_pages import payment_pages
 from order_service.orders.routes import orders
 from order_service.payments.pages import test_payment_pages
 from order_service.payments.routes import payment_events, payments
@@ -36,8 +38,8 @@ API = (
     audit,
 )  # fmt: skip
 PAGES = (
-    catalog_pages, basket_pages, order_pages, test_payment_pages, product_pages, stock_pages, import_pages, terms_pages,
-    audit_pages, webhook_pages,
+    catalog_pages, basket_pages, checkout_pages, payment_pages, order_pages, test_payment_pages, product_pages,
+    stock_pages, import_pages, terms_pages, audit_pages, webhook_pages,
 )  # fmt: skip
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
