@@ -16,7 +16,11 @@ from order_service.catalog.routes import catalog
 from order_service.catalog.staff_routes import products
 from order_service.catalog.stock_pages import stock_pages
 from order_service.checkout.routes import checkout
+from order_service.dashboard.pages import dashboard_pages
 from order_service.events.routes import events
+from order_service.fulfilment.action_pages import action_pages
+from order_service.fulfilment.pages import all_order_pages
+from order_service.fulfilment.refund_pages import refund_pages
 from order_service.fulfilment.staff_routes import all_orders
 from order_service.orders.basket_pages import basket_pages
 from order_service.orders.pages import order_pages
@@ -29,7 +33,8 @@ from order_service.webhooks.routes import webhooks
 
 API = (catalog, products, checkout, orders, all_orders, refunds, events, webhooks, audit)
 PAGES = (
-    catalog_pages, basket_pages, order_pages, product_pages, stock_pages, import_pages, audit_pages, webhook_pages,
+    catalog_pages, basket_pages, order_pages, dashboard_pages, all_order_pages, action_pages, refund_pages,
+    product_pages, stock_pages, import_pages, audit_pages, webhook_pages,
 )  # fmt: skip
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
