@@ -28,7 +28,7 @@ FILTERS = {
     "number": "order_number(o.id) = %(number)s",
     "email": "o.email IS NOT NULL AND lower(o.email) = lower(CAST(%(email)s AS text))",
     "name": "o.ship_to IS NOT NULL AND lower(o.ship_to ->> 'recipient') ~>=~ lower(CAST(%(name)s AS text))"
-    " AND lower(o.ship_to ->> 'recipient') ~<~ lower(CAST(%(name)s AS text)) || U&'\\+10FFFF'",
+    " AND lower(o.ship_to ->> 'recipient') ~<~ (lower(CAST(%(name)s AS text)) || U&'\\+10FFFF')",
     "user_id": "o.buyer_id = %(user_id)s",
     "status": "o.status = %(status)s",
     "payment": "o.payment_status = %(payment)s",

@@ -67,7 +67,7 @@ class ChangeContact(Shape):
     """The members to change."""
 
     ship_to: Address = Field(default=None)  # type: ignore[assignment]
-    email: Email = ""
+    email: Annotated[Email, Field(min_length=1)] = ""
 
 
 class StaffLineOut(BaseModel):
