@@ -24,7 +24,7 @@ JOBS = {
 
 def overview(db: Database, *, since: datetime, few: int) -> dict[str, Any]:
     """Return today's orders by currency, what waits for the staff, and the products with at most `few` units."""
-    row = db.fetch_one(OVERVIEW, {**id_bounds(since, None), "since": since, "few": few})
+    row = db.fetch_one(OVERVIEW, {**id_bounds(since, None), "since": since, "few": few, "most": MOST})
     assert row is not None  # noqa: S101 - for the types
     found: dict[str, Any] = orjson.loads(row.document)
     return found
@@ -36,17 +36,19 @@ def list_jobs(db: Database, *, status: str) -> list[dict[str, Any]]:
 
 
 def _count(rows: str) -> str:
-    return f"(SELECT count(*) FROM (SELECT FROM {rows} LIMIT {MOST}) AS found)"
+    return f"(SELECT count(*) FROM (SELECT FROM {rows} LIMIT %(most)s) AS found)"
 
 
 def _orders(name: str) -> str:
     return _count(f"orders o WHERE {FILTERS[name]}")
 
 
-_PAID = "status <> 'cancelled' AND payment_status NOT IN ('pending', 'failed')"
+_REVENUE = """coalesce(sum(o.total_minor - o.refunded_minor) FILTER (
+    WHERE o.status <> 'cancelled' AND o.payment_status NOT IN ('pending', 'failed')
+), 0)"""
 _TODAY = f"""coalesce((SELECT json_agg(t) FROM (
     SELECT o.currency, count(*) AS orders,
-           {money.sql(f"coalesce(sum(total_minor - refunded_minor) FILTER (WHERE {_PAID}), 0)", "o.currency")} AS revenue
+           {money.sql(_REVENUE, "o.currency")} AS revenue
     FROM orders o WHERE {FILTERS["since"]} GROUP BY o.currency ORDER BY count(*) DESC, o.currency
 ) AS t), '[]')"""
 _TO_SHIP = f"""coalesce((SELECT json_agg(t) FROM (
