@@ -9,12 +9,12 @@ from flask import Response, request
 
 from chassis.http.audit import AuditQuery, read_audit
 from chassis.pages import formatting
-from chassis.pages.audit import changes
+from chassis.pages.audit import Days, changes
 from chassis.pages.blueprint import staff_pages
 from chassis.pages.forms import Form, form_page
-from chassis.pages.responses import go_to, page
+from chassis.pages.responses import PRIVATE, go_to, page
 from chassis.pages.urls import with_parameters
-from order_service.fulfilment import order_search, queries, story, texts
+from order_service.fulfilment import exporter, order_search, queries, story, texts
 from order_service.fulfilment.order_search import OrderSearch
 from order_service.fulfilment.schemas import Shipment
 from order_service.orders.states import ACTIONS
@@ -47,6 +47,16 @@ def list_orders() -> Response:
         url=lambda **changed: with_parameters(ORDERS, {**given, "after": None, **changed}),
         next_url=next_cursor and with_parameters(ORDERS, {**given, "after": next_cursor}),
     )
+
+
+@all_order_pages.get("/orders.csv")
+def export() -> Response:
+    """Download the orders of some days for the accountant."""
+    asked = Days.model_validate({name: text for name in Days.model_fields if (text := request.args.get(name, ""))})
+    content = "".join(exporter.export(current_services().database, **order_search.days(asked)))
+    name = "-".join(["orders", *(str(day) for day in (asked.since, asked.until) if day)])
+    headers = {"Cache-Control": PRIVATE, "Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return Response(content, headers=headers, content_type="text/csv; charset=utf-8")
 
 
 def order_url(order_id: str, done: str = "") -> str:

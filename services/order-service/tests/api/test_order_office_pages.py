@@ -30,7 +30,6 @@ INSERT INTO refunds (order_id, payment_id, amount_minor, currency, reason, statu
 SELECT order_id, id, 100, currency, 'requested', 'failed', 'card closed', now() FROM payments WHERE order_id = %(id)s
 RETURNING id
 """
-PLACEMENT = "UPDATE orders SET placed_at = %(at)s, id = %(new)s WHERE id = %(id)s RETURNING id"
 
 
 @pytest.fixture
@@ -147,6 +146,21 @@ def test_the_list_of_orders_goes_on_on_the_next_page(
     second = sam.get(html.unescape(following[1]))
     assert (numbers(first), numbers(second)) == ([placed[2], placed[1]], [placed[0]])
     assert 'href="/backoffice/orders?status=placed">Back to the start' in second.text
+
+
+def test_the_orders_of_some_days_are_downloaded(sam: FlaskClient, order: Callable[..., Any], db: Database) -> None:
+    placed, today = order(), db.fetch_one("SELECT (now() AT TIME ZONE 'UTC')::date AS day").day
+    page = sam.get(f"{ORDERS}?since={today}&until={today}&status=placed").text
+    download = f"{ORDERS}.csv?since={today}&until={today}"
+    assert html.escape(download) in page
+    answer = sam.get(download)
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="orders-{today}-{today}.csv"'
+    header, line = answer.text.splitlines()
+    assert header.startswith("number,order_id,placed_at,")
+    assert line.startswith(f"{placed['number']},{placed['order_id']},")
+    assert len(sam.get(f"{ORDERS}.csv").text.splitlines()) == 2
+    assert len(sam.get(f"{ORDERS}.csv?until=2020-01-01").text.splitlines()) == 1
+    assert sam.get(f"{ORDERS}.csv?since=yesterday").status_code == 400
 
 
 def test_without_orders_the_list_says_so(sam: FlaskClient) -> None:
