@@ -53,9 +53,7 @@ def looks_right(merchant: Visitor) -> None:
         assert merchant.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), merchant.page.url
 
 
-def test_a_merchants_day_with_orders(
-    merchant: Visitor, databases: Databases, visit: Visit, product_id: str
-) -> None:
+def test_a_merchants_day_with_orders(merchant: Visitor, databases: Databases, visit: Visit, product_id: str) -> None:
     first, second = (paid_order(visit, databases, product_id) for _ in range(2))
     number = databases.number(first)
     finds(merchant, number)

@@ -110,7 +110,15 @@ def _in_the_back_office(visitor: Visitor, databases: Databases) -> Iterator[str]
     visitor.open("/account/sign-in")
     visitor.sign_in()
     yield from _orders_of_the_staff(visitor, databases)
-    for path in ("products", "products?q=nothing-fits", "products?in_stock=low", "new-product", "import", "audit", "audit?subject=nothing"):
+    for path in (
+        "products",
+        "products?q=nothing-fits",
+        "products?in_stock=low",
+        "new-product",
+        "import",
+        "audit",
+        "audit?subject=nothing",
+    ):
         visitor.open(f"/backoffice/{path}")
         yield path
     visitor.press("Filter")

@@ -107,7 +107,7 @@ def entries_about(order: dict[str, Any]) -> list[dict[str, Any]]:
 def readable(values: Any, currency: str = "") -> dict[str, Any]:
     """Return the values of an audit entry about an order as people read them."""
     shown = {name: texts.PAYMENTS.get(value, value) if name == "payment_status" else value
-             for name, value in (values or {}).items()}  # fmt: skip
+             for name, value in (values or {}).items() if name != "refund_id"}  # fmt: skip
     if currency and isinstance(amount := shown.get("amount"), int | float):
         shown["amount"] = formatting.price(amount, currency)
     return shown
