@@ -14,6 +14,7 @@ class Deed(StrEnum):
     SECOND_FACTOR = "using or changing a second factor"
     CATALOGUE = "changing the catalogue as staff"
     STAFF = "changing a customer's account as staff"
+    ORDERS = "shipping, changing and refunding orders as staff"
     PASSKEY = "adding, using, renaming or removing a passkey"
     ACCOUNT = "any other change of an account"
     WEBHOOK = "setting up a webhook"
@@ -25,6 +26,10 @@ ALONE = {
     "cancel_order": Deed.CANCEL,
     "create_product": Deed.CATALOGUE,
     "adjust_stock": Deed.CATALOGUE,
+    "ship_order": Deed.ORDERS,
+    "track_order": Deed.ORDERS,
+    "deliver_order": Deed.ORDERS,
+    "change_contact": Deed.ORDERS,
     "refresh_session": Deed.REFRESH,
     "offer_second_factor": Deed.SECOND_FACTOR,
     "upgrade_password_hash": Deed.ACCOUNT,
@@ -101,6 +106,7 @@ TOGETHER = {
     "delete_webhook": ["delete_webhook"],
     "make_deliveries": ["follow_events"],
     "change_product": ["change_product", "index_product"],
+    "request_refund": ["request_refund"],
     "import_catalog": [],  # its statements have no names: importer.py is also a command
 }
 """Transactions of several statements."""
@@ -116,6 +122,7 @@ _DEEDS = {
     "switch_off_second_factor": Deed.SECOND_FACTOR,
     "change_product": Deed.CATALOGUE,
     "import_catalog": Deed.CATALOGUE,
+    "request_refund": Deed.ORDERS,
     "disable_account": Deed.STAFF,
     "enable_account": Deed.STAFF,
     "send_reset_mail": Deed.STAFF,
