@@ -96,7 +96,7 @@ def exact_tax(minor: int, rate: str, *, included: bool) -> Fraction:
     return minor * Fraction(rate) / (100 + Fraction(rate) if included else 100)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=20, deadline=None, suppress_health_check=[*HealthCheck])
 @given(basket=baskets)
 def test_taxes_add_up_and_are_rounded_once_for_each_rate(
     priced: Callable[[Basket], tuple[Any, Any]], db: Database, basket: Basket
