@@ -24,7 +24,7 @@ PUBLIC = {
         "POST /password/reset",
         "GET /.well-known/jwks.json",
     },
-    "order-service": {"GET /products", "GET /products/<product_id>", "GET /categories"},
+    "order-service": {"GET /products", "GET /products/<product_id>", "GET /categories", "POST /orders/quote"},
 }
 # Only staff may call these.
 STAFF_ONLY = {

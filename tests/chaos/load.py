@@ -47,8 +47,11 @@ class Load:
         self.unanswered = 0
         self._products = products
         self._open = threading.Event()
+        self._given_up = threading.Event()
         self._threads = [
-            threading.Thread(target=self._shop, args=(Line(ports), customers[number % len(customers)], number))
+            threading.Thread(
+                target=self._shop, args=(Line(ports), customers[number % len(customers)], number), daemon=True
+            )
             for number in range(number)
         ]
 
@@ -75,6 +78,7 @@ class Load:
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         if not self.have_final_answers():
+            self._given_up.set()
             raise AssertionError(f"some buyers have no final answer after {patience} seconds")
 
     @property
@@ -125,7 +129,7 @@ class Load:
         self.cancelled.add(order_id)
 
     def _until_final(self, line: Line, path: str, headers: dict[str, str], body: Any) -> Response:
-        while True:
+        while not self._given_up.is_set():
             with suppress(Unanswered):
                 answer = self._ask(line, path, headers, body)
                 if answer.status in FINAL and not (answer.status == 409 and "Retry-After" in answer.headers):
@@ -133,6 +137,7 @@ class Load:
                 self._expect(answer.status in {409, 429, 503}, f"{path} was answered {answer.status}: {answer.body!r}")
                 line.move_on()  # try another server
             time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))
+        raise TimeoutError(f"{path} has no final answer")
 
     def _ask(self, line: Line, path: str, headers: dict[str, str], body: Any) -> Response:
         began = time.monotonic()

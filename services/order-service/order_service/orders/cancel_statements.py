@@ -11,17 +11,12 @@ from chassis.db.statement import Statement
 from chassis.jobs import deferred
 from order_service.orders import documents, states
 
-UNPAID, HOLDS_MONEY = (", ".join(f"'{status}'" for status in group) for group in (states.UNPAID, states.HOLDS_MONEY))
-
-
-def _cancel(name: str, which: str, *, also: str = "") -> Statement:
-    """Return the statement for the order of `which`; `also` are further CTEs, which see `target` and `o`."""
-    return Statement(f"""-- {name}
+_BODY = """
 WITH target AS (
     SELECT * FROM orders WHERE id = %(id)s AND {which} FOR NO KEY UPDATE
 ),
 accepted AS (
-    SELECT id, paid_minor - refunded_minor AS rest_minor FROM target WHERE {states.ACCEPTS}
+    SELECT id, paid_minor - refunded_minor AS rest_minor FROM target WHERE {accepts}
 ),
 shelf AS (
     SELECT products.id FROM products
@@ -33,8 +28,8 @@ o AS (
         history = history || jsonb_build_object('status', 'cancelled', 'at', now()),
         refunded_minor = paid_minor,
         payment_status = CASE
-            WHEN payment_status IN ({UNPAID}) THEN 'failed'
-            WHEN payment_status IN ({HOLDS_MONEY}) THEN 'refunded'
+            WHEN payment_status IN ({unpaid}) THEN 'failed'
+            WHEN payment_status IN ({holds_money}) THEN 'refunded'
             ELSE payment_status END
     FROM accepted WHERE orders.id = accepted.id
     RETURNING orders.*
@@ -59,24 +54,41 @@ refund AS (
     FROM accepted JOIN payments ON order_id = accepted.id AND payments.accepted WHERE rest_minor > 0
     RETURNING id
 ),
-refunding AS ({deferred("refund_payment", "'refund_id', id")} FROM refund),
+refunding AS ({refund_payment} FROM refund),
 closing AS (
-    {deferred("close_payment_page", "'payment_id', payments.id")}
+    {close_page}
     FROM payments JOIN o ON order_id = o.id WHERE payments.status IN ('opening', 'open')
 ){also}
-SELECT status, payment_status, (SELECT {documents.order()} FROM o) AS document FROM target
+SELECT status, payment_status, (SELECT {document} FROM o) AS document FROM target
+"""
+"""For the order of `which`; `also` are further CTEs, which see `target` and `o`."""
+
+
+def _listed(statuses: tuple[str, ...]) -> str:
+    return ", ".join(f"'{status}'" for status in statuses)
+
+
+_COMMON = {
+    "accepts": states.ACCEPTS,
+    "unpaid": _listed(states.UNPAID),
+    "holds_money": _listed(states.HOLDS_MONEY),
+    "refund_payment": deferred("refund_payment", "'refund_id', id"),
+    "close_page": deferred("close_payment_page", "'payment_id', payments.id"),
+    "document": documents.order(),
+}
+
+CANCEL = Statement(f"""-- cancel_order
+{_BODY.format(which="buyer_id = %(buyer_id)s", also="", **_COMMON)}
 """)
-
-
-CANCEL = _cancel("cancel_order", "buyer_id = %(buyer_id)s")
-CANCEL_BY_STAFF = _cancel(
-    "cancel_order_by_staff",
-    "true",
-    also=f""",
+_AUDITED = f""",
 audited AS (
     {audit.INSERT} 'order.cancel', {documents.ORDER_ID}, jsonb_build_object('status', target.status),
         jsonb_build_object('status', o.status, 'reason', CAST(%(reason)s AS text))
     FROM o CROSS JOIN target
-)""",
-)
-EXPIRE = _cancel("expire_order", "pay_until < now()")
+)"""
+CANCEL_BY_STAFF = Statement(f"""-- cancel_order_by_staff
+{_BODY.format(which="true", also=_AUDITED, **_COMMON)}
+""")
+EXPIRE = Statement(f"""-- expire_order
+{_BODY.format(which="pay_until < now()", also="", **_COMMON)}
+""")

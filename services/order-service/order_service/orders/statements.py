@@ -61,11 +61,9 @@ o AS (
 # cheaper than the generic plan, so PostgreSQL planned every order again, which took longer than the order itself.
 
 
-def _place(name: str, *, may_wait: str, order: str, offer: str) -> Statement:
-    """Return the statement that places an order; `order` are the CTEs `o`, the row to write, and `taxed`."""
-    return Statement(f"""-- {name}
+_BODY = """
 WITH earlier AS (
-    {EARLIER.strip()}
+    {earlier}
 ),
 buyer AS (
     SELECT EXISTS (SELECT FROM erased_buyers WHERE buyer_id = %(buyer_id)s) AS erased
@@ -86,7 +84,7 @@ lines AS (
            stock - qty AS remaining, {may_wait} AS may_wait
     FROM asked JOIN shelf ON shelf.id = asked.product_id
 ),
-{order.strip()},
+{order},
 -- Of two requests with one idempotency key, the second gets no row here, and so takes nothing.
 claim AS (
     INSERT INTO orders (id, buyer_id, buyer_name, status, currency, total_minor, ship_to, placed_at, history,
@@ -95,7 +93,7 @@ claim AS (
     SELECT o.id, %(buyer_id)s, buyer_name, status, currency, total_minor, ship_to, placed_at, history,
            email, shipping_method, shipping_name, shipping_minor, shipping_tax_minor, tax_minor, tax,
            prices_include_tax, payment_status, pay_until,
-           CAST(%(key)s AS text), CAST(%(fingerprint)s AS bytea), {documents.order(lines="lines")}
+           CAST(%(key)s AS text), CAST(%(fingerprint)s AS bytea), {document}
     FROM o
     ON CONFLICT (buyer_id, idempotency_key) DO NOTHING
     RETURNING id, receipt
@@ -118,27 +116,33 @@ event AS (
     INSERT INTO order_events (order_id, type, status, total_minor, currency)
     SELECT claim.id, 'order.placed', status, total_minor, currency FROM claim CROSS JOIN o
 )
-SELECT coalesce({documents.ORDER_ID}, earlier.order_id) AS order_id, coalesce(o.receipt, earlier.receipt) AS receipt,
+SELECT coalesce({order_id}, earlier.order_id) AS order_id, coalesce(o.receipt, earlier.receipt) AS receipt,
        earlier.fingerprint, buyer.erased,
        CASE WHEN o.id IS NULL THEN
            (SELECT json_object_agg(id, json_build_array(stock, currency)) FROM shelf)
        END AS shelf,
        CASE WHEN o.id IS NULL THEN {offer} END AS offer
 FROM buyer LEFT JOIN claim AS o ON TRUE LEFT JOIN earlier ON TRUE
+"""
+"""`order` are the CTEs `o`, the row to write, and `taxed`; `offer` says what prevents the order beside the stock."""
+_COMMON = {
+    "earlier": EARLIER.strip(),
+    "document": documents.order(lines="lines"),
+    "order_id": documents.ORDER_ID,
+}
+
+PLACE = Statement(f"""-- place_order
+{_BODY.format(may_wait="true", order=_PLAIN.strip(), offer="CAST(NULL AS json)", **_COMMON)}
 """)
-
-
-PLACE = _place("place_order", may_wait="true", order=_PLAIN, offer="CAST(NULL AS json)")
-PLACE_PRICED = _place(
-    "place_priced_order",
-    may_wait=f"""CASE WHEN {_MINUTES} IS NULL THEN true ELSE (
+_MAY_WAIT = f"""CASE WHEN {_MINUTES} IS NULL THEN true ELSE (
         SELECT orders < %(most_unpaid_orders)s AND units + qty <= %(most_unpaid_units)s
         FROM unpaid_of_product(%(buyer_id)s, asked.product_id)
-    ) END""",
-    order=_PRICED,
-    offer=f"""(
+    ) END"""
+_OFFER = f"""(
         SELECT json_build_object('shipping_is_known', shipping_is_known, 'as_expected', {_AS_EXPECTED},
             'waiting', coalesce((SELECT json_agg(product_id ORDER BY line) FROM lines WHERE NOT may_wait), '[]'))
         FROM priced
-    )""",
-)
+    )"""
+PLACE_PRICED = Statement(f"""-- place_priced_order
+{_BODY.format(may_wait=_MAY_WAIT, order=_PRICED.strip(), offer=_OFFER, **_COMMON)}
+""")
