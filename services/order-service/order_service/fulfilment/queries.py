@@ -13,6 +13,7 @@ from chassis.http.pagination import BadCursor, decode_cursor, encode_cursor
 from chassis.problems import NotFound
 from order_service.fulfilment import numbers
 from order_service.fulfilment.documents import STAFF_ORDER
+from order_service.orders.documents import ORDER_ID
 from order_service.orders.queries import order_key
 
 # The name is compared byte by byte, as its index is; U+10FFFF is behind everything that the name begins.
@@ -89,3 +90,14 @@ def _page(filters: tuple[str, ...]) -> str:
 
 
 ONE = f"SELECT {STAFF_ORDER} AS document FROM orders o WHERE o.id = %(id)s"
+COUNT = "SELECT count(*) AS orders FROM (SELECT FROM orders o WHERE {where} LIMIT %(most)s) AS found"
+RATES = """
+SELECT DISTINCT rate FROM orders o CROSS JOIN jsonb_to_recordset(o.tax) AS t(rate numeric)
+WHERE {where} ORDER BY rate DESC
+"""
+EXPORTED = f"""
+SELECT o.id, order_number(o.id) AS number, {ORDER_ID} AS order_id, placed_at, status, payment_status,
+       ship_to ->> 'country' AS country, currency, shipping_minor, prices_include_tax, tax_minor, tax, total_minor,
+       paid_minor, refunded_minor
+FROM orders o WHERE {{where}} AND o.id > %(after)s ORDER BY o.id LIMIT %(step)s
+"""

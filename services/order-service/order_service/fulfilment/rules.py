@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from chassis.problems import Conflict
+from chassis.problems import Conflict, InvalidRequest
 from order_service.orders.states import OrderStatus, PaymentStatus
 
 
@@ -37,6 +37,10 @@ class NotCancellable(Conflict):
 
 class NotChangeable(Conflict):
     code, extension = "not_changeable", CurrentState
+
+
+class ExportTooLarge(InvalidRequest):
+    code = "export_too_large"
 
 
 class CustomerErased(Conflict):

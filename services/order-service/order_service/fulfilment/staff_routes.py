@@ -7,10 +7,11 @@ from chassis.context import Caller
 from chassis.http.api import staff
 from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, json_page, raw_json
-from order_service.fulfilment import actions, queries, rules
+from order_service.fulfilment import actions, exporter, queries, rules
 from order_service.fulfilment.schemas import (
     Cancellation,
     ChangeContact,
+    ExportQuery,
     Shipment,
     StaffOrderOut,
     StaffOrderQuery,
@@ -34,6 +35,23 @@ def list_orders(services: Services, query: StaffOrderQuery) -> JsonResponse:
     """List and search all orders, newest first."""
     filters = query.model_dump(exclude={"limit", "after"})
     return json_page(*queries.list_orders(services.database, filters=filters, limit=query.limit, after=query.after))
+
+
+CSV = {"description": "The orders as a file", "content": {"text/csv": {"schema": {"type": "string"}}}}
+
+
+@all_orders.get(
+    "/admin/orders/export",
+    operation_id="export_all_orders",
+    responses=responses({200: CSV}, 400, rules.ExportTooLarge, *ALWAYS),
+)
+def export_orders(services: Services, query: ExportQuery) -> JsonResponse:
+    """Export the orders of a time as a CSV file for the accountant, oldest first."""
+    parts = exporter.export(services.database, since=query.since, until=query.until)
+    headers = {"Content-Disposition": 'attachment; filename="orders.csv"'}
+    return JsonResponse(
+        b"".join(part.encode() for part in parts), headers=headers, content_type="text/csv; charset=utf-8"
+    )
 
 
 @all_orders.get(

@@ -1,6 +1,7 @@
 """The statements that cancel an order: of its buyer, of staff, or of nobody, when it was not paid in time.
 
-They lock the order, then its products in key order. Units that were refunded before are not returned to stock again.
+They lock the order, then its products in key order, then its payments. Units that were refunded before are not returned
+to stock again.
 What was paid is refunded; an open payment page is closed by a job, and a payment that comes nevertheless is refunded.
 """
 
@@ -18,10 +19,14 @@ WITH target AS (
 accepted AS (
     SELECT id, paid_minor - refunded_minor AS rest_minor FROM target WHERE {accepts}
 ),
+-- Locked, because only a lock reads what others committed while this statement waited for the order: a refund of units,
+-- a payment.
+lines AS (
+    SELECT order_id, product_id, qty - refunded_qty AS units FROM order_lines
+    WHERE order_id IN (SELECT id FROM accepted) FOR NO KEY UPDATE
+),
 shelf AS (
-    SELECT products.id FROM products
-    WHERE id IN (SELECT product_id FROM order_lines JOIN accepted ON order_id = accepted.id)
-    ORDER BY id FOR NO KEY UPDATE
+    SELECT products.id FROM products WHERE id IN (SELECT product_id FROM lines) ORDER BY id FOR NO KEY UPDATE
 ),
 o AS (
     UPDATE orders SET status = 'cancelled',
@@ -35,10 +40,10 @@ o AS (
     RETURNING orders.*
 ),
 returned AS (
-    UPDATE products SET stock = stock + qty - refunded_qty
-    FROM order_lines JOIN o ON order_id = o.id
+    UPDATE products SET stock = stock + units
+    FROM lines JOIN o ON order_id = o.id
     WHERE products.id = product_id AND products.id IN (SELECT id FROM shelf)
-    RETURNING product_id, qty - refunded_qty AS units, order_id
+    RETURNING product_id, units, order_id
 ),
 moved AS (
     INSERT INTO stock_movements (product_id, kind, units, order_id)
@@ -48,16 +53,20 @@ event AS (
     INSERT INTO order_events (order_id, type, status, total_minor, currency)
     SELECT id, 'order.cancelled', status, total_minor, currency FROM o
 ),
+paying AS (
+    SELECT id, order_id, currency, status, accepted AS pays FROM payments
+    WHERE order_id IN (SELECT id FROM accepted) ORDER BY id FOR NO KEY UPDATE
+),
 refund AS (
     INSERT INTO refunds (order_id, payment_id, amount_minor, currency, reason)
-    SELECT order_id, payments.id, rest_minor, currency, 'cancelled'
-    FROM accepted JOIN payments ON order_id = accepted.id AND payments.accepted WHERE rest_minor > 0
+    SELECT order_id, paying.id, rest_minor, currency, 'cancelled'
+    FROM accepted JOIN paying ON order_id = accepted.id WHERE pays AND rest_minor > 0
     RETURNING id
 ),
 refunding AS ({refund_payment} FROM refund),
 closing AS (
     {close_page}
-    FROM payments JOIN o ON order_id = o.id WHERE payments.status IN ('opening', 'open')
+    FROM paying JOIN o ON order_id = o.id WHERE paying.status IN ('opening', 'open')
 ){also}
 SELECT status, payment_status, (SELECT {document} FROM o) AS document FROM target
 """
@@ -73,7 +82,7 @@ _COMMON = {
     "unpaid": _listed(states.UNPAID),
     "holds_money": _listed(states.HOLDS_MONEY),
     "refund_payment": deferred("refund_payment", "'refund_id', id"),
-    "close_page": deferred("close_payment_page", "'payment_id', payments.id"),
+    "close_page": deferred("close_payment_page", "'payment_id', paying.id"),
     "document": documents.order(),
 }
 

@@ -1,6 +1,6 @@
 """The states of an order and of its payment, and the actions that each of them accepts.
 
-The statements, the pages, the diagram in docs/checkout.md and the test of every pair are taken from this table.
+The statements, the pages, the diagram in docs/orders.md and the test of every pair are taken from this table.
 """
 
 from __future__ import annotations

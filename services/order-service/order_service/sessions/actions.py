@@ -26,6 +26,9 @@ ERASE = Statement("""-- erase_orders
 UPDATE orders SET buyer_name = NULL, ship_to = NULL, receipt = NULL, fingerprint = NULL, idempotency_key = NULL
 WHERE buyer_id = ANY (CAST(%(buyer_ids)s AS text[])) AND num_nonnulls(buyer_name, ship_to, receipt, idempotency_key) > 0
 """)
+ORDERS_OF = """
+SELECT 'o-' || replace(id::text, '-', '') AS order_id FROM orders WHERE buyer_id = ANY (CAST(%(buyer_ids)s AS text[]))
+"""
 ERASED_BUYERS = "SELECT buyer_id FROM erased_buyers WHERE buyer_id > %(after)s ORDER BY buyer_id LIMIT %(limit)s"
 ADVANCE = Statement("""-- advance_session_feed
 INSERT INTO session_feed (version, at) VALUES (%(version)s, %(at)s)
@@ -73,8 +76,14 @@ def _store(connection: DeadlineConnection, endings: list[dict[str, Any]]) -> Non
     connection.execute(REMEMBER, {"session_ids": session_ids, "times": [ending["at"] for ending in sessions]})
     connection.execute(FORGET)
     connection.execute(NOTE_ERASED, buyer_ids)
-    connection.execute(ERASE, buyer_ids)
-    audit.erase(connection, buyer_ids["buyer_ids"])
+    _erase(connection, buyer_ids["buyer_ids"])
+
+
+def _erase(connection: DeadlineConnection, buyer_ids: list[str]) -> None:
+    """Erase what is personal in the orders of these buyers, and in what staff noted about buyers and orders."""
+    connection.execute(ERASE, {"buyer_ids": buyer_ids})
+    orders = connection.execute(ORDERS_OF, {"buyer_ids": buyer_ids}).fetchall()
+    audit.erase(connection, [*buyer_ids, *(order.order_id for order in orders)])
 
 
 def restart(db: Database, *, refused: Position) -> None:
@@ -90,7 +99,7 @@ def erase_late_orders(db: Database, *, after: str, limit: int) -> str:
     buyer_ids = [row.buyer_id for row in db.fetch_all(ERASED_BUYERS, {"after": after, "limit": limit})]
     if buyer_ids:
         with db.transaction("erase_late_orders") as connection:
-            connection.execute(ERASE, {"buyer_ids": buyer_ids})
+            _erase(connection, buyer_ids)
     return buyer_ids[-1] if len(buyer_ids) == limit else ""
 
 
