@@ -24,7 +24,13 @@ PUBLIC = {
         "POST /password/reset",
         "GET /.well-known/jwks.json",
     },
-    "order-service": {"GET /products", "GET /products/<product_id>", "GET /categories", "POST /orders/quote"},
+    "order-service": {
+        "GET /products",
+        "GET /products/<product_id>",
+        "GET /categories",
+        "POST /orders/quote",
+        "POST /payments/<provider>/events",
+    },
 }
 # Only staff may call these.
 STAFF_ONLY = {

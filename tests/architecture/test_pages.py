@@ -42,6 +42,8 @@ PUBLIC_PAGES = {
         "POST /shop/basket",
         "GET /shop/pictures/<drawing>-<hue>.svg",
         "GET /shop/products/<product_id>",
+        "GET /shop/test-payment/<page_id>",
+        "POST /shop/test-payment/<page_id>",
     },
 }
 # Served by Flask, but no pages: probes, the OpenAPI pages and their files, and the redirect from /.

@@ -21,15 +21,18 @@ from order_service.fulfilment.staff_routes import all_orders
 from order_service.orders.basket_pages import basket_pages
 from order_service.orders.pages import order_pages
 from order_service.orders.routes import orders
+from order_service.payments.pages import test_payment_pages
+from order_service.payments.routes import payment_events, payments
 from order_service.refunds.staff_routes import refunds
 from order_service.services import connect
 from order_service.settings import Settings
 from order_service.webhooks.pages import webhook_pages
 from order_service.webhooks.routes import webhooks
 
-API = (catalog, products, checkout, orders, all_orders, refunds, events, webhooks, audit)
+API = (catalog, products, checkout, orders, all_orders, payments, payment_events, refunds, events, webhooks, audit)
 PAGES = (
     catalog_pages, basket_pages, order_pages, product_pages, stock_pages, import_pages, audit_pages, webhook_pages,
+    test_payment_pages,
 )  # fmt: skip
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from chassis.jobs.queue import forget_failed
 from chassis.jobs.tasks import Tasks
+from order_service.payments import closing, refunding
 from order_service.services import Services
 from order_service.webhooks import delivery
 
@@ -40,3 +41,29 @@ def forget_deliveries(services: Services) -> None:
 def forget_deliveries_of_webhook(services: Services, webhook_id: str) -> None:
     """Delete the deliveries of a webhook that was deleted."""
     delivery.forget_webhook(services.database, webhook_id=UUID(webhook_id))
+
+
+@tasks.task(retry_hours=14 * 24)
+def refund_payment(services: Services, refund_id: str) -> None:
+    """Return money through the payment provider, which may take days."""
+    refunding.refund_payment(services.database, services.payments, refund_id=UUID(refund_id))
+
+
+@tasks.task()
+def close_payment_page(services: Services, payment_id: str) -> None:
+    """Let nobody pay on the page of an order that does not wait for it any more."""
+    closing.close_page(
+        services.database, services.payments, payment_id=UUID(payment_id), public_url=services.settings.public_url
+    )
+
+
+@tasks.periodic("* * * * *")
+def expire_orders(services: Services) -> None:
+    """Cancel the orders that were not paid in time."""
+    closing.expire_orders(services.database, services.payments, public_url=services.settings.public_url)
+
+
+@tasks.periodic("* * * * *")
+def ask_about_payments(services: Services) -> None:
+    """Ask the payment provider about open pages, in case an event was lost."""
+    closing.ask_about_payments(services.database, services.payments, public_url=services.settings.public_url)

@@ -18,6 +18,8 @@ from chassis.service_client import ServiceClient
 from order_service.catalog.categories import Categories
 from order_service.orders.saved_address import SECONDS, SavedAddresses
 from order_service.orders.terms import Terms, terms
+from order_service.payments.provider import Provider
+from order_service.payments.providers import provider_of
 from order_service.sessions.session_feed import SessionFeed
 from order_service.settings import Settings
 
@@ -32,6 +34,7 @@ class Services(context.Services):
     saved_addresses: SavedAddresses | None
     categories: Categories
     terms: Terms
+    payments: Provider | None
 
     def close(self) -> None:
         if self.feed:
@@ -75,6 +78,7 @@ def connect(settings: Settings, database: Database) -> Services:
         saved_addresses=_saved_addresses(settings),
         categories=Categories(database),
         terms=terms(settings),
+        payments=provider_of(settings, database),
     )
 
 

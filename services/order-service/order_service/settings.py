@@ -40,6 +40,12 @@ class Settings(settings.Settings):
     payment_provider: Literal["none", "test", "stripe"] = Field(
         default="none", description="who takes payments; `none`: orders need none, `test`: a page of our own"
     )
+    public_url: str = Field(
+        default="http://localhost:5002",
+        pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?/?$",
+        examples=["https://shop.example"],
+        description="where browsers reach the pages; from the payment page they return there",
+    )
     payment_window_minutes: int = Field(
         default=30, ge=1, le=1380, description="an order that is not paid by then is cancelled"
     )
@@ -54,5 +60,7 @@ class Settings(settings.Settings):
         yield from super().faults()
         if self.user_service_url is None and (self.app_env != "local" or self.token_kind == "jwt"):
             yield "USER_SERVICE_URL is needed: for the keys that verify tokens, and the sessions that ended"
+        if self.https and self.payment_provider != "none" and not self.public_url.startswith("https:"):
+            yield "PUBLIC_URL: customers return there from paying: set the https origin of the shop"
         if self.payment_provider == "test" and self.app_env in {"stage", "prod"}:
             yield "PAYMENT_PROVIDER=test takes no money: it is for local and dev only"

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from scripted_provider import ScriptedProvider
 
 from chassis.db.database import Database
 from chassis.http.openapi import Api
+from chassis.jobs import defer
 from chassis.testing.http import bearer, browser, closing
 from chassis.testing.postgres import empty, migrated_database, operating
-from order_service import MIGRATIONS, create_app
+from order_service import MIGRATIONS, create_app, jobs
 from order_service.catalog import importer
 from order_service.catalog.categories import Categories
 from order_service.catalog.import_file import Product
@@ -19,6 +21,7 @@ from order_service.catalog.importer import Plan
 from order_service.services import Services
 from order_service.settings import Settings
 
+NEXT_JOB = "DELETE FROM procrastinate_jobs WHERE id = (SELECT min(id) FROM procrastinate_jobs) RETURNING *"
 ALICE, BOB = bearer("u-alice", "alice"), bearer("u-bob", "bob")
 
 
@@ -104,3 +107,29 @@ def place(client: FlaskClient) -> Callable[..., Any]:
 def left(client: FlaskClient) -> Callable[[str], int]:
     """Return the available stock of a product."""
     return lambda product_id: client.get(f"/products/{product_id}").json["available"]  # type: ignore[index]
+
+
+@pytest.fixture
+def provider(app: Flask, monkeypatch: pytest.MonkeyPatch) -> ScriptedProvider:
+    """Let the shop take payments through a provider of the test."""
+    services: Services = app.services  # type: ignore[attr-defined]
+    provider = ScriptedProvider()
+    monkeypatch.setattr(services, "terms", services.terms._replace(payment_minutes=30))
+    monkeypatch.setattr(services, "payments", provider)
+    return provider
+
+
+@pytest.fixture
+def work(app: Flask, db: Database) -> Callable[[], None]:
+    """Return a function that runs the jobs that wait, as the worker does; a failed one waits again."""
+
+    def work() -> None:
+        while job := db.fetch_one(NEXT_JOB):
+            try:
+                getattr(jobs, job.task_name)(app.services, **job.args)
+            except Exception:
+                with db.transaction("wait_again") as connection:
+                    defer(connection, job.task_name, job.args)
+                raise
+
+    return work

@@ -135,6 +135,13 @@ CREATE UNIQUE INDEX payments_one_accepted ON payments (order_id) WHERE accepted;
 CREATE UNIQUE INDEX payments_one_open ON payments (order_id) WHERE status IN ('opening', 'open');
 CREATE INDEX payments_to_ask ON payments (ask_at) WHERE status IN ('opening', 'open');
 
+-- VOLATILE: it sees what others committed while the caller waited for the order, which the caller's snapshot does not.
+CREATE FUNCTION payments_of_order(which uuid) RETURNS SETOF payments LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM payments WHERE order_id = which;
+END
+$$;
+
 CREATE TABLE payment_events (
     provider text,
     event_id text,
@@ -217,6 +224,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     dropped = ", ".join(f"DROP COLUMN {column}" for column in ADDED_TO_ORDERS)
     op.execute(f"""
+        DROP FUNCTION payments_of_order;
         DROP TABLE mail_position, test_payment_pages, refunds, payment_events, payments, tax_rates, shipping_methods;
         DELETE FROM order_events WHERE type NOT IN ('order.placed', 'order.cancelled');
         UPDATE orders SET status = 'placed', history = history #- '{{-1}}' WHERE status IN ('shipped', 'delivered');

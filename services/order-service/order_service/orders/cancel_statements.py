@@ -1,7 +1,7 @@
 """The statements that cancel an order: of its buyer, of staff, or of nobody, when it was not paid in time.
 
-They lock the order, then its products in key order, then its payments. Units that were refunded before are not returned
-to stock again.
+They lock the order, then its products in key order. Units that were refunded before are not returned to
+stock again.
 What was paid is refunded; an open payment page is closed by a job, and a payment that comes nevertheless is refunded.
 """
 
@@ -19,8 +19,8 @@ WITH target AS (
 accepted AS (
     SELECT id, paid_minor - refunded_minor AS rest_minor FROM target WHERE {accepts}
 ),
--- Locked, because only a lock reads what others committed while this statement waited for the order: a refund of units,
--- a payment.
+-- Locked, because only a lock reads a refund of units that was committed while this statement waited for the order;
+-- `payments_of_order` has a snapshot of its own, for the same reason.
 lines AS (
     SELECT order_id, product_id, qty - refunded_qty AS units FROM order_lines
     WHERE order_id IN (SELECT id FROM accepted) FOR NO KEY UPDATE
@@ -54,8 +54,8 @@ event AS (
     SELECT id, 'order.cancelled', status, total_minor, currency FROM o
 ),
 paying AS (
-    SELECT id, order_id, currency, status, accepted AS pays FROM payments
-    WHERE order_id IN (SELECT id FROM accepted) ORDER BY id FOR NO KEY UPDATE
+    SELECT payments.id, order_id, currency, payments.status, payments.accepted AS pays
+    FROM accepted CROSS JOIN payments_of_order(accepted.id) AS payments
 ),
 refund AS (
     INSERT INTO refunds (order_id, payment_id, amount_minor, currency, reason)

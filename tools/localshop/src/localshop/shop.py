@@ -80,9 +80,8 @@ class Shop:
         self._embedded = embedded
         of_users = {"SIBLING_PORT": str(order_port), "PUBLIC_URL": f"http://127.0.0.1:{user_port}", **common}
         self.user = self._service("user-service", user_port, user_database, of_users)
-        self.order = self._service(
-            "order-service", order_port, order_database, {"SIBLING_PORT": str(user_port), **common}
-        )
+        of_orders = {"SIBLING_PORT": str(user_port), "PUBLIC_URL": f"http://127.0.0.1:{order_port}", **common}
+        self.order = self._service("order-service", order_port, order_database, of_orders)
         ports = free_ports(2) if mailbox_port else ()
         self.workers = tuple(service.job_worker(port) for service, port in zip(self.services, ports, strict=False))
         self.mailbox = Mailbox(mail, mailbox_port, data / "logs" / "mailbox.log") if mailbox_port else None

@@ -64,8 +64,9 @@ def parse_body(model: type[BaseModel]) -> Parser:
 
 
 class FileBody(RawModel):
-    """A request body that is a file of one of `mimetypes`; `content` are its bytes."""
+    """A request body that is a file of one of `mimetypes`; `content` are its bytes, `largest` how many it may have."""
 
+    largest = LARGEST_FILE
     content: bytes
 
 
@@ -75,7 +76,7 @@ def parse_file(model: type[FileBody]) -> Parser:
         if media_type not in model.mimetypes:
             raise UnsupportedMediaType(f"the body must be a file, sent as {' or '.join(model.mimetypes)}")
         file = model(request.environ)
-        file.content = _read_body(request.environ, LARGEST_FILE)
+        file.content = _read_body(request.environ, model.largest)
         return file
 
     return parse
