@@ -14,6 +14,8 @@ DELIVERY := helm bench $(LAUNCHER) tools/b2cctl tools/tests tests/test_planted_d
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
 GENERATORS := .cache/clients/.ready
+STRIPE_MOCK_VERSION := v0.203.0
+STRIPE_MOCK := .cache/stripe-mock-$(STRIPE_MOCK_VERSION)/stripe-mock
 # Fast ones first; each is a target of its own, such as make check-types.
 CHECKS := lint format types imports openapi charts compose dockerfiles workflows deps secrets audit scan
 .DEFAULT_GOAL := help
@@ -34,7 +36,7 @@ PLACE := echo "$(CURDIR)" $$($(BIN)/python -V 2>&1 | cut -d. -f1,2)
 ifneq "$(shell cat $(READY) 2>/dev/null)" "$(shell $(PLACE))"
 .PHONY: $(READY)
 endif
-.PHONY: help setup up reset catalog migration schema test test-system test-delivery bench bench-report bench-compare chaos e2e-browser e2e-containers e2e-cluster
+.PHONY: help setup up reset catalog migration schema test test-system test-delivery bench bench-report bench-compare chaos e2e-browser e2e-stripe e2e-containers e2e-cluster
 .PHONY: screenshots kind kind-cluster check $(addprefix check-,$(CHECKS)) check-clients format deps openapi tools charts golden golden-answers fork scan
 
 help: ## list what make can do
@@ -122,6 +124,14 @@ bench-compare: $(READY) ## measure this checkout beside another with a .venv of 
 
 e2e-browser: $(READY) ## test the pages as customers use them (needs Chromium, CHROMIUM=path, and npm for axe-core; 15 minutes at most)
 	@TEST_POSTGRES_URL=unused $(BIN)/python -m pytest tests/browser
+
+e2e-stripe: $(READY) $(STRIPE_MOCK) ## check each request to Stripe against Stripe's own OpenAPI document (needs Go 1.22; a minute)
+	@STRIPE_MOCK=$(STRIPE_MOCK) TEST_POSTGRES_URL=unused $(BIN)/python -m pytest tests/stripe_mock
+
+$(STRIPE_MOCK):
+	@command -v go >/dev/null || { echo "make: go not found: install Go 1.22 or newer to build stripe-mock" >&2; exit 1; }
+	@echo "Building stripe-mock $(STRIPE_MOCK_VERSION) in $(@D) ..."
+	@GOBIN="$(CURDIR)/$(@D)" go install github.com/stripe/stripe-mock@$(STRIPE_MOCK_VERSION)
 
 screenshots: $(READY) ## renew docs/screenshots (needs Chromium)
 	@PYTHONPATH=tests $(BIN)/python -m browser.screenshots

@@ -28,6 +28,7 @@ APART = {
     "e2e-browser": "tests/browser",
     "e2e-cluster": "tests/cluster",
     "e2e-containers": "tests/containers",
+    "e2e-stripe": "tests/stripe_mock",
 }
 TOOLS = {"openapi", "deps", "secrets", "lint-workflows"}
 
@@ -176,6 +177,19 @@ def test_check_clients_without_npm_says_what_to_install(checkout: Path, tmp_path
 
     assert done.returncode == 2
     assert "make: npm not found: install Node.js 20 or newer" in done.stderr
+
+
+def test_stripe_tests_without_go_say_what_to_install(checkout: Path, tmp_path: Path) -> None:
+    make(checkout, "setup")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("make", "sh", "env", "cut", "grep", "sort", "xargs", "basename", "cat", "mkdir", "echo", "rm"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+
+    done, _ = make(checkout, "e2e-stripe", PATH=str(programs))
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "make: go not found: install Go 1.22 or newer to build stripe-mock"
 
 
 def files_of(target: str) -> set[Path]:

@@ -49,6 +49,24 @@ class Settings(settings.Settings):
     payment_window_minutes: int = Field(
         default=30, ge=1, le=1380, description="an order that is not paid by then is cancelled"
     )
+    stripe_secret_key: str | None = Field(
+        default=None,
+        pattern=r"^[sr]k_(org_)?(test|live)_",
+        examples=["sk_test_...", "sk_live_..."],
+        description="the key of a Stripe account, for PAYMENT_PROVIDER=stripe",
+    )
+    stripe_webhook_secret: str | None = Field(
+        default=None,
+        pattern=r"^whsec_",
+        examples=["whsec_..."],
+        description="what Stripe signs events of the shop's endpoint with",
+    )
+    stripe_api_base: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        examples=["http://127.0.0.1:12111"],
+        description="for tests: not Stripe itself",
+    )
     most_unpaid_orders: int = Field(
         default=5, ge=1, le=1000, description="of one product that may wait for one account's payment"
     )
@@ -64,3 +82,23 @@ class Settings(settings.Settings):
             yield "PUBLIC_URL: customers return there from paying: set the https origin of the shop"
         if self.payment_provider == "test" and self.app_env in {"stage", "prod"}:
             yield "PAYMENT_PROVIDER=test takes no money: it is for local and dev only"
+        yield from self._stripe_faults()
+
+    def _stripe_faults(self) -> Iterator[str]:
+        if self.stripe_api_base and self.app_env in {"stage", "prod"}:
+            yield "STRIPE_API_BASE is for tests: it is refused in stage and prod"
+        if self.payment_provider != "stripe":
+            return
+        if self.stripe_secret_key is None:
+            yield "STRIPE_SECRET_KEY is needed with PAYMENT_PROVIDER=stripe: the secret key of Stripe's dashboard"
+        elif ("_live_" in self.stripe_secret_key) != (self.app_env == "prod"):
+            yield (
+                "STRIPE_SECRET_KEY: a test key takes no money and is refused in prod: use sk_live_..."
+                if self.app_env == "prod"
+                else f"STRIPE_SECRET_KEY: a live key takes real money and is refused in {self.app_env}: use sk_test_..."
+            )
+        if self.stripe_webhook_secret is None:
+            yield (
+                "STRIPE_WEBHOOK_SECRET is needed with PAYMENT_PROVIDER=stripe: it is shown with the endpoint that "
+                "Stripe sends events to"
+            )

@@ -83,7 +83,7 @@ exec {sys.executable} {Path(__file__).with_name("oci.py")} "$@"
 MAKEFILE = """
 setup:
 \t@mkdir -p .venv/bin && ln -sf "$$(command -v zizmor)" .venv/bin/
-check check-deps check-clients e2e-browser e2e-containers kind-cluster e2e-cluster:
+check check-deps check-clients e2e-stripe e2e-browser e2e-containers kind-cluster e2e-cluster:
 \t@echo "make $@" >> $(LOG)
 test:
 \t@echo "make test $(TESTS)" >> $(LOG)
@@ -247,6 +247,7 @@ def test_push_releases_what_it_affects_and_release_commit_nothing(runner):
     assert called(log, "make") == [
         "make check",
         "make check-clients",
+        "make e2e-stripe",
         "make e2e-browser",
         *3 * ["make test services/user-service"],
         *3 * ["make test tests tools"],

@@ -12,6 +12,10 @@ class ProviderUnavailable(Exception):
     """The provider did not answer, or answered that it cannot now: a later attempt may succeed."""
 
 
+class ProviderRefused(ProviderUnavailable):
+    """The provider refuses this request and would refuse it again: a person must look, repeating it is of no use."""
+
+
 class ForgedEvent(Exception):
     """The event has no valid signature, or is too old."""
 
