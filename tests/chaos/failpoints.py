@@ -18,6 +18,7 @@ class Deed(StrEnum):
     ACCOUNT = "any other change of an account"
     WEBHOOK = "setting up a webhook"
     DELIVER = "delivering events to webhooks, by the worker"
+    PAY = "ordering, paying, shipping, refunding and expiring, by service and worker"
 
 
 ALONE = {
@@ -43,6 +44,15 @@ ALONE = {
     "record_delivery": Deed.DELIVER,
     "forget_deliveries": Deed.DELIVER,
     "forget_deliveries_of_webhook": Deed.DELIVER,
+    "place_priced_order": Deed.PAY,
+    "store_payment_page": Deed.PAY,
+    "claim_payment_to_ask": Deed.PAY,
+    "cancel_order_by_staff": Deed.PAY,
+    "expire_order": Deed.PAY,
+    "ship_order": Deed.PAY,
+    "track_order": Deed.PAY,
+    "deliver_order": Deed.PAY,
+    "change_contact": Deed.PAY,
 }
 """Statements that are a transaction of their own."""
 
@@ -101,6 +111,17 @@ TOGETHER = {
     "delete_webhook": ["delete_webhook"],
     "make_deliveries": ["follow_events"],
     "change_product": ["change_product", "index_product"],
+    "open_payment": ["open_payment"],
+    "receive_payment_event": [
+        "store_payment_event",
+        "accept_payment",
+        "return_payment",
+        "fail_payment",
+        "note_outcome_of_payment_event",
+    ],
+    "apply_payment_state": ["expire_payment"],  # and those of receive_payment_event
+    "finish_refund": ["finish_refund"],
+    "request_refund": ["request_refund"],
     "import_catalog": [],  # its statements have no names: importer.py is also a command
 }
 """Transactions of several statements."""
@@ -124,6 +145,8 @@ _DEEDS = {
     "reset_second_factor_of_customer": Deed.STAFF,
     "delete_webhook": Deed.WEBHOOK,
     "make_deliveries": Deed.DELIVER,
+    **dict.fromkeys(["open_payment", "receive_payment_event", "apply_payment_state"], Deed.PAY),
+    **dict.fromkeys(["finish_refund", "request_refund"], Deed.PAY),
 }
 """The actions of transactions; that of the others is ERASE."""
 
@@ -155,6 +178,8 @@ IN_JOBS = {
 """Statements of background jobs, which run again after a crash."""
 JOBS_TOGETHER = {"find_forgotten"}
 """Transactions of background jobs."""
+OF_THE_TEST_PROVIDER = {"open_test_page", "end_test_page", "refund_test_page"}
+"""Statements, and the first a transaction too, of PAYMENT_PROVIDER=test: what they keep is no money."""
 
 
 def of(*deeds: Deed) -> list[str]:
