@@ -36,7 +36,7 @@ PLACE := echo "$(CURDIR)" $$($(BIN)/python -V 2>&1 | cut -d. -f1,2)
 ifneq "$(shell cat $(READY) 2>/dev/null)" "$(shell $(PLACE))"
 .PHONY: $(READY)
 endif
-.PHONY: help setup up reset catalog migration schema test test-system test-delivery bench bench-report bench-compare chaos e2e-browser e2e-stripe e2e-containers e2e-cluster
+.PHONY: help setup up reset catalog migration schema states test test-system test-delivery bench bench-report bench-compare chaos e2e-browser e2e-stripe e2e-containers e2e-cluster
 .PHONY: screenshots kind kind-cluster check $(addprefix check-,$(CHECKS)) check-clients format deps openapi tools charts golden golden-answers fork scan
 
 help: ## list what make can do
@@ -99,6 +99,9 @@ migration: $(READY) ## start a migration: make migration SERVICE=order-service N
 
 schema: $(READY) ## write services/*/migrations/schema.sql again, from a database that the migrations have made
 	@UPDATE_SCHEMA=1 $(BIN)/python -m pytest -q tests/migrations/test_schema.py
+
+states: $(READY) ## write the states of orders in docs/orders.md again
+	@UPDATE_STATES=1 $(BIN)/python -m pytest -q tests/architecture/test_order_states.py
 
 test: $(READY) $(KUBETOOLS) ## run the services' tests, on a real PostgreSQL that the set-up brings along (TESTS=... for others or some)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(or $(TESTS),$(SHOP))

@@ -138,6 +138,22 @@ def test_a_plain_install_needs_no_more_than_a_database(repository: Path, service
     ]  # fmt: skip
 
 
+def test_keys_of_stripe_and_the_way_to_it_reach_server_and_worker(repository: Path) -> None:
+    by_stripe = {"config": {"PAYMENT_PROVIDER": "stripe"}, "stripe": {"existingSecret": "the-keys"}}
+    chart, plain = repository / "helm/order-service", rendering.values(rendering.MINIMAL)
+    found = rendering.docs(rendering.text(chart, plain, rendering.values(by_stripe)))
+
+    names = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET")
+    for deployment in (doc for doc in found if doc["kind"] == "Deployment"):
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        given = shop.variables(container)
+        assert {name: given[name] for name in names} == {name: ("the-keys", name) for name in names}
+    policy = next(doc for doc in found if doc["kind"] == "NetworkPolicy" and doc["metadata"]["name"] == "order-service")
+    (way,) = (rule for rule in policy["spec"]["egress"] if rule["ports"] == [{"port": 443}])
+    assert {"ipBlock": {"cidr": "2000::/3"}} in way["to"]
+    assert "STRIPE" not in rendering.text(chart, plain)
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_notes_say_what_to_do_next(repository: Path, service: str) -> None:
     chart, database = repository / "helm" / service, rendering.values(rendering.MINIMAL)

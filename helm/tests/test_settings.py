@@ -37,10 +37,13 @@ ELSEWHERE = {
     "RATE_LIMIT_STORAGE_URL": "rateLimitStorage.existingSecret",
     "USER_SERVICE_URL": "userServiceUrl",
     "MAIL_URL": "mail.existingSecret",
+    "STRIPE_SECRET_KEY": "stripe.existingSecret",
+    "STRIPE_WEBHOOK_SECRET": "stripe.existingSecret",
 }
 NOWHERE = {
     "ALLOW_DEMO_TOKENS": "lets demo tokens into stage and prod, where the chart insists on jwt",
     "MAIL_DIR": "the chart sets it where no mail server is set: files in a pod end with it",
+    "STRIPE_API_BASE": "is for tests: a chart's shop asks Stripe itself",
     "SIBLING_PORT": "leads to pages on another port, where the chart has one host for both services",
 }
 CASES = [*ENVIRONMENTS, *shop.VARIANTS]

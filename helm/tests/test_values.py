@@ -35,6 +35,11 @@ OPEN: Doc = PLAIN | {
 }
 OPEN_PROD = PROD | {"config": PROD["config"] | {"TRUSTED_PROXIES": 1}, "expose": INGRESS}
 OPEN_BY_GATEWAY = OPEN | {"expose": GATEWAY}
+# What order-service needs in prod.
+IN_PROD: Doc = {name: PROD[name] for name in ("env", "replicas", "image", "secret", "database", "networkPolicy")} | {
+    "tokens": {"kind": "jwt"}
+}
+BY_STRIPE: Doc = {"config": {"PAYMENT_PROVIDER": "stripe"}, "stripe": {"existingSecret": "the-keys"}}
 SHARED_COUNT: Doc = {"rateLimitStorage": {"existingSecret": "valkey"}}
 
 
@@ -265,3 +270,25 @@ def test_order_service_can_hold_no_token_keys(repository: Path, helm: str) -> No
 
     with pytest.raises(rendering.Refused, match="keys"):
         rendering.text(repository / "helm/order-service", rendering.values(PLAIN), keys, helm=helm)
+
+
+@pytest.mark.parametrize("helm", HELMS)
+@pytest.mark.parametrize(
+    ("base", "wrong", "named"),
+    [
+        (PLAIN, {"config": {"PAYMENT_PROVIDER": "stripe"}}, "existingSecret"),
+        (PLAIN, {"config": {"PAYMENT_PROVIDER": "paypal"}}, "PAYMENT_PROVIDER"),
+        (PLAIN, {"stripe": {"to": []}}, "to"),
+        (PLAIN, {"stripe": None}, "stripe"),
+        (IN_PROD, {"config": {"PAYMENT_PROVIDER": "test"}}, "PAYMENT_PROVIDER"),
+    ],
+)
+def test_wrong_payments_are_refused_by_name(repository: Path, helm: str, base: Doc, wrong: Doc, named: str) -> None:
+    with pytest.raises(rendering.Refused, match=rf"\b{named}\b"):
+        rendering.text(repository / "helm/order-service", rendering.values(base), rendering.values(wrong), helm=helm)
+
+
+def test_payments_by_stripe_are_accepted_with_their_secret(repository: Path) -> None:
+    payments = rendering.values(BY_STRIPE)
+
+    assert "kind: Deployment" in rendering.text(repository / "helm/order-service", rendering.values(IN_PROD), payments)

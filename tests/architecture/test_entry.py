@@ -64,6 +64,15 @@ STAFF_ONLY = {
         "GET /admin/products/<product_id>/stock-movements",
         "POST /admin/products/import",
         "GET /admin/products/export",
+        "GET /admin/orders",
+        "GET /admin/orders/export",
+        "GET /admin/orders/<order_id>",
+        "PATCH /admin/orders/<order_id>",
+        "POST /admin/orders/<order_id>/ship",
+        "PUT /admin/orders/<order_id>/tracking",
+        "POST /admin/orders/<order_id>/deliver",
+        "POST /admin/orders/<order_id>/cancel",
+        "POST /admin/orders/<order_id>/refunds",
     },
 }
 # These also serve the other services, with the service credential.

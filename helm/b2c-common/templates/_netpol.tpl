@@ -33,6 +33,11 @@ spec:
     {{- if $storage.existingSecret }}
     {{- include "b2c.wayTo" $storage | nindent 4 }}
     {{- end }}
+    {{- /* The server opens pages and the worker expires them. */}}
+    {{- $stripe := .Values.stripe | default dict }}
+    {{- if $stripe.existingSecret }}
+    {{- include "b2c.wayTo" $stripe | nindent 4 }}
+    {{- end }}
     {{- range .Values.networkPolicy.toServices }}
     - ports:
         - port: {{ .port }}

@@ -80,6 +80,13 @@ readinessProbe:
 - name: RATE_LIMIT_STORAGE_URL
   {{- include "b2c.secretKeyRef" (dict "name" $storage.existingSecret "key" $storage.key) | nindent 2 }}
 {{- end }}
+{{- $stripe := .Values.stripe | default dict }}
+{{- if $stripe.existingSecret }}
+{{- range list "STRIPE_SECRET_KEY" "STRIPE_WEBHOOK_SECRET" }}
+- name: {{ . }}
+  {{- include "b2c.secretKeyRef" (dict "name" $stripe.existingSecret "key" .) | nindent 2 }}
+{{- end }}
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}

@@ -16,6 +16,8 @@ from order_service.catalog.routes import catalog
 from order_service.catalog.staff_routes import products
 from order_service.catalog.stock_pages import stock_pages
 from order_service.checkout.routes import checkout
+from order_service.checkout.staff_routes import terms_routes
+from order_service.checkout.terms_pages import terms_pages
 from order_service.events.routes import events
 from order_service.fulfilment.staff_routes import all_orders
 from order_service.orders.basket_pages import basket_pages
@@ -29,10 +31,13 @@ from order_service.settings import Settings
 from order_service.webhooks.pages import webhook_pages
 from order_service.webhooks.routes import webhooks
 
-API = (catalog, products, checkout, orders, all_orders, payments, payment_events, refunds, events, webhooks, audit)
+API = (
+    catalog, products, checkout, terms_routes, orders, payments, payment_events, all_orders, refunds, events, webhooks,
+    audit,
+)  # fmt: skip
 PAGES = (
-    catalog_pages, basket_pages, order_pages, product_pages, stock_pages, import_pages, audit_pages, webhook_pages,
-    test_payment_pages,
+    catalog_pages, basket_pages, order_pages, test_payment_pages, product_pages, stock_pages, import_pages, terms_pages,
+    audit_pages, webhook_pages,
 )  # fmt: skip
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 

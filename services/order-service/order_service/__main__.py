@@ -1,4 +1,4 @@
-"""The command line of order-service: `migrate`, `work`, `catalog` and `stock`."""
+"""The command line of order-service: `migrate`, `work`, `catalog`, `stock`, `shipping` and `tax`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ def cli() -> None:
 cli.add_command(migrate_command("order-service", MIGRATIONS, commands.index_for_search))
 cli.add_command(commands.catalog)
 cli.add_command(commands.stock_group)
+cli.add_command(commands.shipping_group)
+cli.add_command(commands.tax_group)
 
 
 @cli.command()

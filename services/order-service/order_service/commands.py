@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO, get_args
 
@@ -11,12 +13,16 @@ import click
 import psycopg
 
 from chassis.db.cli import database_url
+from chassis.db.database import Database
 from chassis.db.libpq import ignore_environment
 from order_service.catalog import exporter, importer, indexing, stock
-from order_service.catalog.csv_file import ENCODINGS, BadFile
+from order_service.catalog.csv_file import ENCODINGS, BadFile, Fault
 from order_service.catalog.import_file import Options, read, require
 from order_service.catalog.importer import Plan
 from order_service.catalog.shop_exports import EXPORTS
+from order_service.checkout import terms_actions, terms_tables
+from order_service.checkout.rules import BadTermsFile
+from order_service.checkout.terms_tables import TermsTable
 from order_service.settings import SearchLanguage
 
 language = click.option(
@@ -128,6 +134,49 @@ def audit(correct: bool, database_url: str) -> None:
                 stock.correct(connection, found.product_id)
         click.echo(f"{len(differences)} products differ" + (", corrected" if correct and differences else ""))
     sys.exit(1 if differences and not correct else 0)
+
+
+@contextmanager
+def _database(url: str) -> Iterator[Database]:
+    database = Database(url, pool_size=1)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _terms_group(name: str, table: TermsTable, what: str) -> click.Group:
+    """Return the commands that replace and write one of the tables of the shop's terms."""
+    group = click.Group(name, help=f"Import and export {what}.")
+
+    @group.command("import")
+    @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+    @click.option("--if-empty", is_flag=True, help="Do nothing when there are some already.")
+    @database_url
+    def import_terms(*, file: Path, if_empty: bool, database_url: str) -> None:
+        """Replace all by those of a CSV FILE (docs/shipping-and-tax.md); a file with one bad row is refused whole."""
+        with _database(database_url) as database:
+            try:
+                content = file.read_bytes()
+                rows = terms_actions.replace(database, table, content=content, staff=None, only_if_empty=if_empty)
+            except BadTermsFile as refusal:
+                faults = "\n".join(str(Fault(**row)) for row in refusal.members["rows"])
+                sys.exit(f"{file}: nothing imported\n{faults}")
+        click.echo(f"{rows} {what} imported" if rows else f"there are {what} already: nothing imported")
+
+    @group.command("export")
+    @click.argument("file", type=click.File("w", encoding="utf-8"), default="-")
+    @database_url
+    def export_terms(*, file: TextIO, database_url: str) -> None:
+        """Export all to a CSV FILE that `import` reads; default: standard output."""
+        with _database(database_url) as database:
+            file.write(terms_tables.write(table, [row._asdict() for row in terms_actions.rows(database, table)]))
+
+    return group
+
+
+shipping_group = _terms_group("shipping", terms_tables.SHIPPING, "shipping methods")
+tax_group = _terms_group("tax", terms_tables.TAX, "tax rates")
 
 
 def _progress(total: int) -> Any:

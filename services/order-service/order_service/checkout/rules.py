@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from chassis.problems import InvalidRequest
+from chassis.problems import InvalidRequest, Unprocessable
+from order_service.catalog.rules import RefusedRows
 from order_service.checkout.limits import LARGEST_QTY
 
 
@@ -30,6 +31,10 @@ class MixedCurrencies(InvalidRequest):
 class ShippingUnavailable(InvalidRequest):
     code = "shipping_method_unavailable"
     error = "choose one of the shipping methods that `POST /orders/quote` lists for this country and currency"
+
+
+class BadTermsFile(Unprocessable):
+    code, extension = "bad_terms_file", RefusedRows
 
 
 class OnShelf(NamedTuple):

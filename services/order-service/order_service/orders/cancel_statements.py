@@ -1,7 +1,8 @@
 """The statements that cancel an order: of its buyer, of staff, or of nobody, when it was not paid in time.
 
-They lock the order, then its products in key order. Units that were refunded before are not returned to
-stock again.
+They lock the order, then its products in key order. What others committed while they waited for the order they see too:
+`payments_of_order` has a snapshot of its own, and the lines are locked. Units that were refunded before are not
+returned to stock again.
 What was paid is refunded; an open payment page is closed by a job, and a payment that comes nevertheless is refunded.
 """
 
@@ -19,8 +20,7 @@ WITH target AS (
 accepted AS (
     SELECT id, paid_minor - refunded_minor AS rest_minor FROM target WHERE {accepts}
 ),
--- Locked, because only a lock reads a refund of units that was committed while this statement waited for the order;
--- `payments_of_order` has a snapshot of its own, for the same reason.
+-- Locked, because only a lock reads what others committed while this statement waited for the order.
 lines AS (
     SELECT order_id, product_id, qty - refunded_qty AS units FROM order_lines
     WHERE order_id IN (SELECT id FROM accepted) FOR NO KEY UPDATE
@@ -53,20 +53,16 @@ event AS (
     INSERT INTO order_events (order_id, type, status, total_minor, currency)
     SELECT id, 'order.cancelled', status, total_minor, currency FROM o
 ),
-paying AS (
-    SELECT payments.id, order_id, currency, payments.status, payments.accepted AS pays
-    FROM accepted CROSS JOIN payments_of_order(accepted.id) AS payments
-),
 refund AS (
     INSERT INTO refunds (order_id, payment_id, amount_minor, currency, reason)
-    SELECT order_id, paying.id, rest_minor, currency, 'cancelled'
-    FROM accepted JOIN paying ON order_id = accepted.id WHERE pays AND rest_minor > 0
+    SELECT order_id, payments.id, rest_minor, currency, 'cancelled'
+    FROM accepted CROSS JOIN payments_of_order(accepted.id) AS payments WHERE payments.accepted AND rest_minor > 0
     RETURNING id
 ),
 refunding AS ({refund_payment} FROM refund),
 closing AS (
     {close_page}
-    FROM paying JOIN o ON order_id = o.id WHERE paying.status IN ('opening', 'open')
+    FROM o CROSS JOIN payments_of_order(o.id) AS payments WHERE payments.status IN ('opening', 'open')
 ){also}
 SELECT status, payment_status, (SELECT {document} FROM o) AS document FROM target
 """

@@ -24,8 +24,8 @@ class NotChargeable(ValueError):
 
 def to_stripe(amount_minor: int, currency: str) -> int:
     """Return Stripe's number for an amount in minor units; raise NotChargeable rather than round it."""
-    scaled, rest = divmod(amount_minor * 10 ** _decimals(currency), 10 ** DECIMALS[currency])
-    if rest:
+    scaled: int = amount_minor * 10 ** _decimals(currency) // 10 ** DECIMALS[currency]
+    if from_stripe(scaled, currency) != amount_minor:
         raise NotChargeable(f"Stripe takes whole {currency} only, not {amount_minor} minor units")
     if currency in _THREE_DECIMALS and scaled % 10:
         raise NotChargeable(f"Stripe takes {currency} with two decimals only, the third must be 0: not {scaled}")

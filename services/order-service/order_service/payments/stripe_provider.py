@@ -26,7 +26,7 @@ from order_service.payments.provider import (
 from order_service.payments.stripe_amounts import NotChargeable, to_stripe
 from order_service.payments.stripe_answers import event_of, refund_id_of, refund_state_of, state_of
 
-TIMEOUT = (2.0, 4.0)  # seconds: to connect, and without a byte of the response
+TIMEOUT = (2.0, 3.0)  # seconds: to connect, and without a byte of the response
 RETRIES = 1
 TOLERANCE_SECONDS = 300  # age of an event
 # Stripe wants at least 30 minutes from now, and at most 24 hours: see settings.payment_window_minutes.

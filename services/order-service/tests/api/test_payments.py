@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from prometheus_client import REGISTRY
 from scripted_provider import SIGNED, ScriptedProvider, assert_money_adds_up, event
 
 from chassis.db.database import Database
@@ -381,6 +382,29 @@ def test_failed_refund_of_a_late_payment_leaves_the_order_alone(shop: Shop, work
         [("late", 2000, "EUR", "failed")],
         ("cancelled", "failed", 0.0, 0.0),
     )
+
+
+def test_metrics_count_payments_events_revenue_and_refunds(shop: Shop, work: Callable[[], None]) -> None:
+    counted = {
+        "payments_total": {"outcome": "accepted"},
+        "payment_events_total": {"outcome": "repeated"},
+        "revenue_total": {"currency": "EUR"},
+        "refunds_total": {"status": "done"},
+        "payment_provider_failures_total": {"call": "open"},
+    }
+
+    def values() -> list[float]:
+        return [REGISTRY.get_sample_value(name, labels) or 0 for name, labels in counted.items()]
+
+    before = values()
+    shop.provider.away = {"open"}
+    shop.open()
+    shop.provider.away = set()
+    page = shop.paid()
+    shop.tell(page, shop.provider.pay(page))
+    shop.cancel()
+    work()
+    assert [after - earlier for after, earlier in zip(values(), before, strict=True)] == [1, 1, 20.0, 1, 1]
 
 
 def end_window(db: Database) -> None:

@@ -21,7 +21,8 @@ from localshop.service import Service
 from localshop.signals import pause
 
 PORT_VARIABLES = ("USER_PORT", "ORDER_PORT")
-DEMO_CATALOG = ROOT / "services/order-service/demo/products.csv"
+DEMO = ROOT / "services/order-service/demo"
+DEMO_CATALOG = DEMO / "products.csv"
 
 
 class Mailbox(Child):
@@ -203,6 +204,8 @@ class Shop:
         self._say(service.name, service.run("migrate").removeprefix(f"{service.name}: "))
         if service is self.order:
             self._say("catalogue", service.run("catalog", "import", "--if-empty", DEMO_CATALOG))
+            self._say("shipping", service.run("shipping", "import", "--if-empty", DEMO / "shipping.csv"))
+            self._say("tax", service.run("tax", "import", "--if-empty", DEMO / "tax.csv"))
         self._say(service.name, f"starting on {service.url}")
         service.launch()
 
