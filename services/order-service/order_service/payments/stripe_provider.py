@@ -25,6 +25,7 @@ from order_service.payments.provider import (
 )
 from order_service.payments.stripe_amounts import NotChargeable, to_stripe
 from order_service.payments.stripe_answers import event_of, refund_id_of, refund_state_of, state_of
+from order_service.settings import Settings
 
 TIMEOUT = (2.0, 3.0)  # seconds: to connect, and without a byte of the response
 RETRIES = 1
@@ -47,20 +48,13 @@ class StripeProvider(Provider):
 
     name = "stripe"
 
-    def __init__(
-        self,
-        secret_key: str,
-        webhook_secret: str,
-        *,
-        api_base: str | None = None,
-        timeout: tuple[float, float] = TIMEOUT,
-    ) -> None:
+    def __init__(self, settings: Settings, timeout: tuple[float, float] = TIMEOUT) -> None:
         stripe.enable_telemetry = False  # the library has this for the whole process only
         logging.getLogger("stripe").setLevel(logging.WARNING)  # DEBUG would log whole requests and responses
-        self._webhook_secret = webhook_secret
+        self._webhook_secret = settings.stripe_webhook_secret or ""
         self._client = stripe.StripeClient(
-            secret_key,
-            base_addresses={"api": api_base} if api_base else None,
+            settings.stripe_secret_key or "",
+            base_addresses={"api": settings.stripe_api_base} if settings.stripe_api_base else None,
             http_client=stripe.RequestsClient(timeout=timeout),
             max_network_retries=RETRIES,
         )
@@ -68,33 +62,41 @@ class StripeProvider(Provider):
     def open(self, payment: Payment) -> Page:
         """Open a page. Stripe expires it half an hour after the shop, whose job expires it first."""
         with _translated("open"):
-            try:
-                page = self._create(payment)
-            except stripe.IdempotencyError:  # opened before, with another email perhaps
-                page = self._find(payment)
+            page = self._opened(payment)
         _require(page.get("client_reference_id") == str(payment.id))
         if not page.get("url"):
             raise ProviderUnavailable("open: the page has no address any more")
         return Page(page["id"], page["url"])
 
-    def _create(self, payment: Payment) -> dict[str, Any]:
+    def _opened(self, payment: Payment) -> dict[str, Any]:
+        end = int((payment.expires_at + STRIPE_EXPIRES_LATER).timestamp())
+        try:
+            return self._create(payment, f"payment-{payment.id}", {"expires_at": end})
+        except stripe.IdempotencyError:  # opened before, with another email perhaps
+            return self._find(payment)
+        except stripe.InvalidRequestError as refusal:
+            if refusal.param != "expires_at":
+                raise
+            # The order's time is over and no page was opened in it, so a job wants one only to expire it.
+            return self._create(payment, f"payment-{payment.id}-late", {})
+
+    def _create(self, payment: Payment, key: str, end: dict[str, int]) -> dict[str, Any]:
         about = {"payment_id": str(payment.id), "order_number": payment.order_number}
         # Nothing of this may depend on the time of the call: the idempotency key stands for the same parameters only.
         parameters: Any = {
+            **end,
             "mode": "payment",
             "line_items": [_line(payment)],
             "client_reference_id": str(payment.id),
             "metadata": about,
             "payment_intent_data": {"metadata": about, "description": payment.order_number},
-            "expires_at": int((payment.expires_at + STRIPE_EXPIRES_LATER).timestamp()),
             "success_url": payment.return_url,
             "cancel_url": payment.return_url,
             "adaptive_pricing": {"enabled": False},  # the order's currency and no other
         }
         if payment.email:
             parameters["customer_email"] = payment.email
-        options: Any = {"idempotency_key": f"payment-{payment.id}"}
-        return self._client.v1.checkout.sessions.create(parameters, options).to_dict()
+        return self._client.v1.checkout.sessions.create(parameters, {"idempotency_key": key}).to_dict()
 
     def _find(self, payment: Payment) -> dict[str, Any]:
         """Return the page of a payment; its id, a UUIDv7, says when it began."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
@@ -36,6 +37,7 @@ class FakeStripe:
         self.pages: dict[str, dict[str, Any]] = {}
         self.refunds: list[dict[str, Any]] = []
         self.kept: dict[str, tuple[dict[str, str], dict[str, Any]]] = {}
+        self.hours_later = 0
         self.over = threading.Event()
 
     def answer(self, request: Request) -> tuple[int, dict[str, Any]]:
@@ -55,7 +57,7 @@ class FakeStripe:
         document: dict[str, Any] | None = None
         match request.method, request.path.strip("/").split("/")[1:]:
             case "POST", ["checkout", "sessions"]:
-                document = self._open(request.form)
+                document = self._open(request.form) if self._in_time(request.form) else TOO_SOON
             case "GET", ["checkout", "sessions"]:
                 document = listed(self.pages.values())
             case "GET", ["checkout", "sessions", page]:
@@ -69,6 +71,10 @@ class FakeStripe:
         if document is None:
             return 404, error("invalid_request_error", "resource_missing")
         return (400 if "error" in document else 200), document
+
+    def _in_time(self, form: dict[str, str]) -> bool:
+        now = time.time() + 3600 * self.hours_later
+        return int(form.get("expires_at", now + 86400)) >= now + 1800
 
     def _open(self, form: dict[str, str]) -> dict[str, Any]:
         identity = f"cs_test_{len(self.pages) + 1}"
@@ -107,9 +113,12 @@ class FakeStripe:
         return refund
 
 
-def error(kind: str, code: str | None) -> dict[str, Any]:
+def error(kind: str, code: str | None, param: str = "customer_email") -> dict[str, Any]:
     message = "anna@example.com is refused, see https://checkout.stripe.com/c/pay/cs_test_1#secret"
-    return {"error": {"type": kind, "code": code, "param": "customer_email", "message": message}}
+    return {"error": {"type": kind, "code": code, "param": param, "message": message}}
+
+
+TOO_SOON = error("invalid_request_error", None, "expires_at")
 
 
 def listed(data: Any) -> dict[str, Any]:

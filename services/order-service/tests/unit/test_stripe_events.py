@@ -12,6 +12,7 @@ import pytest
 
 from order_service.payments.provider import Event, ForgedEvent, State
 from order_service.payments.stripe_provider import StripeProvider
+from order_service.settings import Settings
 
 SECRET = "whsec_" + "w" * 32
 PAGE = {
@@ -44,7 +45,15 @@ PAID = State("paid", "pi_3A1", 6488, "EUR")
 
 @pytest.fixture
 def provider() -> StripeProvider:
-    return StripeProvider("sk_test_" + "k" * 24, SECRET, api_base="http://127.0.0.1:1")
+    return StripeProvider(
+        Settings(
+            database_url="postgresql://localhost/shop",
+            payment_provider="stripe",
+            stripe_secret_key="sk_test_" + "k" * 24,
+            stripe_webhook_secret=SECRET,
+            stripe_api_base="http://127.0.0.1:1",
+        )
+    )
 
 
 def event_of(kind: str, page: dict[str, Any]) -> bytes:

@@ -23,6 +23,7 @@ def settings_of(env: str = "local", **values: Any) -> Settings:
         "token_kind": "jwt",
         "service_credential": "k" * 32,
         "user_service_url": "https://users.example",
+        "public_url": "https://shop.example",
     }
     url = "postgresql://localhost/shop?sslmode=verify-full"
     return Settings(app_env=env, database_url=url, **(outside if env != "local" else {}), **values)
