@@ -14,11 +14,12 @@ class Deed(StrEnum):
     SECOND_FACTOR = "using or changing a second factor"
     CATALOGUE = "changing the catalogue as staff"
     STAFF = "changing a customer's account as staff"
+    ORDERS = "shipping, changing and refunding orders as staff"
     PASSKEY = "adding, using, renaming or removing a passkey"
     ACCOUNT = "any other change of an account"
     WEBHOOK = "setting up a webhook"
     DELIVER = "delivering events to webhooks, by the worker"
-    PAY = "ordering, paying, shipping, refunding and expiring, by service and worker"
+    PAY = "paying, expiring and refunding, by service and worker"
 
 
 ALONE = {
@@ -26,6 +27,10 @@ ALONE = {
     "cancel_order": Deed.CANCEL,
     "create_product": Deed.CATALOGUE,
     "adjust_stock": Deed.CATALOGUE,
+    "ship_order": Deed.ORDERS,
+    "track_order": Deed.ORDERS,
+    "deliver_order": Deed.ORDERS,
+    "change_contact": Deed.ORDERS,
     "refresh_session": Deed.REFRESH,
     "offer_second_factor": Deed.SECOND_FACTOR,
     "upgrade_password_hash": Deed.ACCOUNT,
@@ -49,10 +54,6 @@ ALONE = {
     "claim_payment_to_ask": Deed.PAY,
     "cancel_order_by_staff": Deed.PAY,
     "expire_order": Deed.PAY,
-    "ship_order": Deed.PAY,
-    "track_order": Deed.PAY,
-    "deliver_order": Deed.PAY,
-    "change_contact": Deed.PAY,
 }
 """Statements that are a transaction of their own."""
 
@@ -137,6 +138,7 @@ _DEEDS = {
     "switch_off_second_factor": Deed.SECOND_FACTOR,
     "change_product": Deed.CATALOGUE,
     "import_catalog": Deed.CATALOGUE,
+    "request_refund": Deed.ORDERS,
     "disable_account": Deed.STAFF,
     "enable_account": Deed.STAFF,
     "send_reset_mail": Deed.STAFF,
@@ -145,8 +147,7 @@ _DEEDS = {
     "reset_second_factor_of_customer": Deed.STAFF,
     "delete_webhook": Deed.WEBHOOK,
     "make_deliveries": Deed.DELIVER,
-    **dict.fromkeys(["open_payment", "receive_payment_event", "apply_payment_state"], Deed.PAY),
-    **dict.fromkeys(["finish_refund", "request_refund"], Deed.PAY),
+    **dict.fromkeys(["open_payment", "receive_payment_event", "apply_payment_state", "finish_refund"], Deed.PAY),
 }
 """The actions of transactions; that of the others is ERASE."""
 

@@ -54,11 +54,13 @@ CONSISTENCY = {
 }
 UNFINISHED = """
 SELECT 'payment', id FROM payments WHERE status IN ('opening', 'open')
-UNION ALL SELECT 'refund', id FROM refunds WHERE status = 'pending'
+UNION ALL SELECT 'refund', refunds.id FROM refunds JOIN payments ON payments.id = payment_id
+    WHERE refunds.status = 'pending' AND provider = %(provider)s
 UNION ALL SELECT 'order', id FROM orders WHERE status = 'placed' AND payment_status IN ('pending', 'failed')
 """
 HELD = """
-SELECT currency, sum(paid_minor - refunded_minor)::bigint FROM orders GROUP BY currency HAVING sum(paid_minor) > 0
+SELECT payments.currency, sum(orders.paid_minor - refunded_minor)::bigint
+FROM orders JOIN payments ON order_id = orders.id AND accepted WHERE provider = %(provider)s GROUP BY 1
 """
 ORDERS_OF_RUN = """
 SELECT idempotency_key, 'o-' || replace(id::text, '-', ''), status FROM orders WHERE starts_with(idempotency_key, %s)
@@ -110,11 +112,11 @@ def compare(connection: psycopg.Connection, load: Load) -> Audit:
     return Audit(len(lost), len(too_many), findings)
 
 
-def money_at_rest(connection: psycopg.Connection, held_by_provider: dict[str, int]) -> list[str]:
+def money_at_rest(connection: psycopg.Connection, provider: str, held: dict[str, int]) -> list[str]:
     """Return what is wrong when every job is done: something unfinished, or a sum that the provider does not hold."""
-    unfinished = connection.execute(UNFINISHED).fetchall()
-    on_orders = dict(connection.execute(HELD).fetchall())
+    unfinished = connection.execute(UNFINISHED, {"provider": provider}).fetchall()
+    on_orders = dict(connection.execute(HELD, {"provider": provider}).fetchall())
     findings = [f"unfinished: {unfinished}"] if unfinished else []
-    if on_orders != held_by_provider:
-        findings.append(f"{on_orders} on orders, {held_by_provider} at the provider")
+    if on_orders != held:
+        findings.append(f"{on_orders} on orders, {held} at the provider")
     return findings

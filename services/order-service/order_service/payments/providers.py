@@ -21,8 +21,5 @@ def provider_of(settings: Settings, database: Database) -> Provider | None:
 
 def _stripe(settings: Settings) -> Provider:
     """Return Stripe; its package takes long to import, and not everybody needs it."""
-    stripe = import_module("order_service.payments.stripe_provider")
-    provider: Provider = stripe.StripeProvider(
-        settings.stripe_secret_key, settings.stripe_webhook_secret, api_base=settings.stripe_api_base
-    )
+    provider: Provider = import_module("order_service.payments.stripe_provider").StripeProvider(settings)
     return provider

@@ -19,6 +19,7 @@ from chassis.problems import Unavailable
 from chassis.service_client import ServiceCallFailed, ServiceClient
 from chassis.testing.http import bearer, closing
 from order_service import create_app
+from order_service.fulfilment.actions import change_contact
 from order_service.orders.rules import FeedTooOld
 from order_service.sessions import actions
 from order_service.sessions.session_feed import REMEMBERED_SECONDS, STAFF_FEED_SECONDS, SessionFeed
@@ -165,6 +166,19 @@ def test_erasing_an_account_removes_it_from_the_audit(db: Database, feed: Feed, 
     session_feed.step()
     rows = db.fetch_all("SELECT staff_name, subject, before, after FROM audit_entries ORDER BY id")
     assert rows == [("stella", "u-alice", None, None), (None, "p1", {"n": 3}, {"n": 4})]
+
+
+def test_erasing_an_account_removes_what_staff_noted_about_its_orders(
+    client: FlaskClient, db: Database, stock: Callable[..., None], feed: Feed, session_feed: SessionFeed
+) -> None:
+    stock(p1=5)
+    order_id = str(order_with_a_name(client).json["order_id"])
+    stella = Caller("u-stella", "stella", "s-1", ("staff",))
+    change_contact(db, staff=stella, order_id=order_id, changes={"email": "a.lice@example.org"})
+    feed.ended(user_id="u-alice")
+    session_feed.step()
+    rows = db.fetch_all("SELECT subject, before, after FROM audit_entries WHERE staff_name = 'stella'")
+    assert rows == [(order_id, None, None)]
 
 
 def sweep(session_feed: SessionFeed) -> None:
