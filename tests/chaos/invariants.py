@@ -60,7 +60,8 @@ UNION ALL SELECT 'order', id FROM orders WHERE status = 'placed' AND payment_sta
 """
 HELD = """
 SELECT payments.currency, sum(orders.paid_minor - refunded_minor)::bigint
-FROM orders JOIN payments ON order_id = orders.id AND accepted WHERE provider = %(provider)s GROUP BY 1
+FROM orders JOIN payments ON order_id = orders.id AND accepted WHERE provider = %(provider)s
+GROUP BY 1 HAVING sum(orders.paid_minor - refunded_minor) <> 0
 """
 ORDERS_OF_RUN = """
 SELECT idempotency_key, 'o-' || replace(id::text, '-', ''), status FROM orders WHERE starts_with(idempotency_key, %s)

@@ -20,6 +20,7 @@ from localshop.service import Service
 from localshop.testing import free_ports
 
 SHIP_TO = {"recipient": "Rosa", "street": "Elm 1", "city": "Bonn", "postal_code": "53111", "country": "DE"}
+CONTACT = {"ship_to": SHIP_TO, "email": "rosa@example.com", "shipping_method": "standard"}
 # The next minute, now: jobs that wait after a failure, windows that end, pages that are asked about.
 HURRY = """
 UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo' AND scheduled_at > now();
@@ -113,7 +114,7 @@ class Payers(Load):
 
     def _visit(self, line: Line, customer: dict[str, str], key: str, random_: random.Random) -> None:
         product = random_.choice(list(self._products))
-        body = {"items": [{"product_id": product, "qty": 2}], "ship_to": SHIP_TO, "email": "rosa@example.com"}
+        body = {"items": [{"product_id": product, "qty": 2}], **CONTACT}
         answer = self.buy(line, customer, key, body)
         if answer.status != 201:
             return
