@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from chaos.failpoints import AFTER_A_RESTORE, IN_JOBS, JOBS_TOGETHER, STATEMENTS, TOGETHER
+from chaos.failpoints import (
+    AFTER_A_RESTORE,
+    IN_JOBS,
+    JOBS_TOGETHER,
+    OF_THE_TEST_PROVIDER,
+    STATEMENTS,
+    TOGETHER,
+)
 
 ROOT = Path(__file__).parents[2]
 CHANGES = re.compile(r"\b(INSERT INTO|DELETE FROM|MERGE INTO|UPDATE \w+\s+SET|TRUNCATE)\b")
@@ -42,7 +49,7 @@ def test_every_changing_statement_is_a_failpoint_of_the_chaos_suite() -> None:
     written = list(texts())
     unnamed = [text[:80] for text in written if CHANGES.search(text) and not NAME.match(text)]
     named = {found[1] for text in written if (found := NAME.match(text))}
-    assert (unnamed, named) == ([], STATEMENTS | AFTER_A_RESTORE | IN_JOBS)
+    assert (unnamed, named) == ([], STATEMENTS | AFTER_A_RESTORE | IN_JOBS | OF_THE_TEST_PROVIDER)
 
 
 def test_every_transaction_is_a_failpoint_of_the_chaos_suite() -> None:
@@ -50,4 +57,4 @@ def test_every_transaction_is_a_failpoint_of_the_chaos_suite() -> None:
     opened = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "transaction"]
     names = [argument.value for call in opened for argument in call.args if isinstance(argument, ast.Constant)]
     assert len(names) == len(opened)
-    assert sorted(map(str, names)) == sorted({*TOGETHER, *JOBS_TOGETHER})
+    assert sorted(map(str, names)) == sorted({*TOGETHER, *JOBS_TOGETHER, "open_test_page"})

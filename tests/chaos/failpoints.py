@@ -19,6 +19,7 @@ class Deed(StrEnum):
     ACCOUNT = "any other change of an account"
     WEBHOOK = "setting up a webhook"
     DELIVER = "delivering events to webhooks, by the worker"
+    PAY = "paying, expiring and refunding, by service and worker"
 
 
 ALONE = {
@@ -48,6 +49,11 @@ ALONE = {
     "record_delivery": Deed.DELIVER,
     "forget_deliveries": Deed.DELIVER,
     "forget_deliveries_of_webhook": Deed.DELIVER,
+    "place_priced_order": Deed.PAY,
+    "store_payment_page": Deed.PAY,
+    "claim_payment_to_ask": Deed.PAY,
+    "cancel_order_by_staff": Deed.PAY,
+    "expire_order": Deed.PAY,
 }
 """Statements that are a transaction of their own."""
 
@@ -106,6 +112,16 @@ TOGETHER = {
     "delete_webhook": ["delete_webhook"],
     "make_deliveries": ["follow_events"],
     "change_product": ["change_product", "index_product"],
+    "open_payment": ["open_payment"],
+    "receive_payment_event": [
+        "store_payment_event",
+        "accept_payment",
+        "return_payment",
+        "fail_payment",
+        "note_outcome_of_payment_event",
+    ],
+    "apply_payment_state": ["expire_payment"],  # and those of receive_payment_event
+    "finish_refund": ["finish_refund"],
     "request_refund": ["request_refund"],
     "import_catalog": [],  # its statements have no names: importer.py is also a command
 }
@@ -131,6 +147,7 @@ _DEEDS = {
     "reset_second_factor_of_customer": Deed.STAFF,
     "delete_webhook": Deed.WEBHOOK,
     "make_deliveries": Deed.DELIVER,
+    **dict.fromkeys(["open_payment", "receive_payment_event", "apply_payment_state", "finish_refund"], Deed.PAY),
 }
 """The actions of transactions; that of the others is ERASE."""
 
@@ -162,6 +179,8 @@ IN_JOBS = {
 """Statements of background jobs, which run again after a crash."""
 JOBS_TOGETHER = {"find_forgotten"}
 """Transactions of background jobs."""
+OF_THE_TEST_PROVIDER = {"open_test_page", "end_test_page", "refund_test_page"}
+"""Statements, and the first a transaction too, of PAYMENT_PROVIDER=test: what they keep is no money."""
 
 
 def of(*deeds: Deed) -> list[str]:

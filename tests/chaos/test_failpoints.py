@@ -93,9 +93,10 @@ def test_account_is_erased_in_both_services_after_a_crash_at(point: str, environ
     invariants = environment.invariants()
     customer = bearer(open_session(environment.shop, point))
     shop, users = Line(environment.ports), Line([environment.shop.user.port])
-    order = {"items": [{"product_id": "p1"}], "ship_to": SHIP_TO}
+    order = {"items": [{"product_id": "p1"}], "ship_to": SHIP_TO, "shipping_method": "standard"}
     user_id = insist(environment, users, ("GET", "/profile", None, customer)).json["id"]
-    insist(environment, shop, ("POST", "/orders", order, customer | {"Idempotency-Key": point}))
+    placed = insist(environment, shop, ("POST", "/orders", order, customer | {"Idempotency-Key": point}))
+    assert placed.status == 201
 
     # when a process crashes during the deletion of the account
     armed = environment.arm(point)

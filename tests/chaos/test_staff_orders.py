@@ -84,6 +84,7 @@ def paid_order(environment: Environment, http: httpx.Client, point: str) -> str:
     http.post("/admin/products", json=LAMP | {"id": product_id}).raise_for_status()
     customer = bearer(open_session(environment.shop, f"buyer-{product_id}"))
     body = {"items": [{"product_id": product_id}], "ship_to": ADDRESS, "email": "ada@example.org"}
+    body["shipping_method"] = "standard"
     placed = http.post("/orders", json=body, headers=customer).raise_for_status().json()
     with psycopg.connect(environment.shop.order.database_url) as connection:
         connection.execute(PAY, {"id": placed["order_id"].removeprefix("o-")})

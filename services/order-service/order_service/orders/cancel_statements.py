@@ -78,7 +78,7 @@ _COMMON = {
     "unpaid": _listed(states.UNPAID),
     "holds_money": _listed(states.HOLDS_MONEY),
     "refund_payment": deferred("refund_payment", "'refund_id', id"),
-    "close_page": deferred("close_payment_page", "'payment_id', paying.id"),
+    "close_page": deferred("close_payment_page", "'payment_id', payments.id"),
     "document": documents.order(),
 }
 
