@@ -1011,7 +1011,9 @@ CREATE INDEX orders_by_number ON public.orders USING btree (public.order_number(
 
 CREATE INDEX orders_by_recipient ON public.orders USING btree (lower((ship_to ->> 'recipient'::text)) text_pattern_ops) WHERE (ship_to IS NOT NULL);
 
-CREATE INDEX orders_to_ship ON public.orders USING btree (id) WHERE ((status = 'placed'::text) AND (payment_status = ANY (ARRAY['paid'::text, 'partially_refunded'::text])));
+CREATE INDEX orders_email_refused ON public.orders USING btree (id) WHERE (email_refused_at IS NOT NULL);
+
+CREATE INDEX orders_to_ship ON public.orders USING btree (id) WHERE ((status = 'placed'::text) AND (payment_status = ANY (ARRAY['not_required'::text, 'paid'::text, 'partially_refunded'::text])));
 
 CREATE INDEX orders_unpaid ON public.orders USING btree (pay_until) WHERE ((status = 'placed'::text) AND (payment_status = ANY (ARRAY['pending'::text, 'failed'::text])));
 
@@ -1056,6 +1058,8 @@ CREATE INDEX products_by_price ON public.products USING btree (price_minor, "pos
 CREATE INDEX products_search ON public.products USING gin (search);
 
 CREATE INDEX refunds_by_payment ON public.refunds USING btree (payment_id);
+
+CREATE INDEX refunds_failed ON public.refunds USING btree (created_at) WHERE (status = 'failed'::text);
 
 CREATE INDEX refunds_pending ON public.refunds USING btree (id) WHERE (status = 'pending'::text);
 
