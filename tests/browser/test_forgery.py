@@ -55,11 +55,14 @@ def site() -> Iterator[OtherSite]:
 def forgeries(victim: Visitor, order_id: str) -> list[Forgery]:
     """Return a form for every POST of both services, with what would be valid."""
     address = {**ADDRESS, "country": COUNTRY}
+    delivery = {**address, "email": "mallory@example.com", "to": "other", "total": "1999", "key": "forged"}
     password = {"current_password": PASSWORD, "new_password": PASSWORD}
     forms: dict[str, dict[str, str]] = {
-        "/shop/checkout": {**address, "to": "other", "total": "1999", "key": "forged"},
+        "/shop/checkout": delivery,
         "/shop/basket": {"product_id": "p1", "qty": "7", "do": "add"},
         f"/shop/orders/{order_id}/cancel": {},
+        f"/shop/orders/{order_id}/pay": {},
+        "/shop/test-payment/forged": {"do": "approve"},
         "/account": {"name": "Forged", "phone": "", "email": ""},
         "/account/address": address,
         "/account/devices": {},
@@ -67,7 +70,7 @@ def forgeries(victim: Visitor, order_id: str) -> list[Forgery]:
         "/account/sign-out": {},
         "/account/sign-in?next=/account": {"username": "mallory", "password": PASSWORD},
         "/account/sign-up?next=/account": {"username": f"{victim.username}x", "password": PASSWORD},
-        "/account/renew?next=/shop/checkout": {**address, "to": "other", "total": "1999", "key": "forged"},
+        "/account/renew?next=/shop/checkout": delivery,
         "/account/renew?next=/account": {"name": "Forged", "phone": "", "email": ""},
         "/account/passkeys/options": {"name": "Forged", "current_password": PASSWORD},
         "/account/passkeys/add": {"name": "Forged"},

@@ -64,6 +64,7 @@ def test_keyboard_alone_places_an_order(visit: Visit) -> None:
     typist.type_into("Username", visitor.username)
     typist.type_into("Password", visitor.password)
     typist.activate("Create the account", "BUTTON")
+    typist.type_into("Email", visitor.email)
     typist.type_into("Street", "12 St James's Square")
     typist.type_into("City", "London")
     typist.tab_to("Country", "SELECT")

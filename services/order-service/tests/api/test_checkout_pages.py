@@ -71,7 +71,7 @@ def terms(operator: Database, app: Flask) -> None:
         """
         WITH rates AS (INSERT INTO tax_rates (country, tax_class, rate) VALUES ('DE', 'standard', 19))
         INSERT INTO shipping_methods (id, name, countries, currency, price_minor, position) VALUES
-        ('parcel', 'Parcel', '{DE,AT}', 'EUR', 490, 1), ('express', 'Express', '{DE}', 'EUR', 990, 2) RETURNING id""",
+        ('parcel', 'Parcel', '{DE,AT}', 'EUR', 490, 1), ('courier', 'Courier', '{DE}', 'EUR', 990, 2) RETURNING id""",
         {},
     )
 
@@ -326,7 +326,7 @@ def test_with_a_saved_address_shipping_and_tax_are_there_at_once(
 ) -> None:
     user_service(ADDRESS, email="ada@example.com")
     page = shopping.get("/shop/checkout")
-    assert methods(page) == {"parcel": True, "express": False}
+    assert methods(page) == {"parcel": True, "courier": False}
     assert totals(page) == {
         "2 × Product p1": "€20.00", "Items": "€20.00", "Parcel": "€4.90", "Total": "€24.90",
         "Includes tax, 19%": "€3.98",
@@ -348,7 +348,7 @@ def test_without_a_country_the_total_says_what_is_missing(shopping: FlaskClient,
     first = shopping.post("/shop/checkout", data=choose(shopping, page))
     assert first.status_code == 409
     assert messages(first) == ["Please choose how we send your order to Germany, and look at the total."]
-    assert (methods(first), totals(first)["Total"]) == ({"parcel": True, "express": False}, "€24.90")
+    assert (methods(first), totals(first)["Total"]) == ({"parcel": True, "courier": False}, "€24.90")
     assert field_values(first)["street"] == "Weg 1"
     assert count() == 0
     assert shopping.post("/shop/checkout", data=choose(shopping, first)).status_code == 303
@@ -360,10 +360,10 @@ def test_an_update_shows_the_new_total_and_keeps_what_was_typed(
     shopping: FlaskClient, count: Callable[[], int]
 ) -> None:
     page = shopping.get("/shop/checkout")
-    form = choose(shopping, page, street="", email="not yet", shipping_method="express", do="update")
+    form = choose(shopping, page, street="", email="not yet", shipping_method="courier", do="update")
     updated = shopping.post("/shop/checkout", data=form)
     assert (updated.status_code, field_errors(updated), messages(updated)) == (200, {}, [])
-    assert (methods(updated), totals(updated)["Total"]) == ({"parcel": False, "express": True}, "€29.90")
+    assert (methods(updated), totals(updated)["Total"]) == ({"parcel": False, "courier": True}, "€29.90")
     assert (field_values(updated)["email"], field_values(updated)["city"]) == ("not yet", "Bonn")
     austria = shopping.post("/shop/checkout", data=form | {"country": "AT"})
     assert (methods(austria), totals(austria)["Total"]) == ({"parcel": True}, "€24.90")
@@ -376,7 +376,7 @@ def test_another_way_of_shipping_is_ordered_after_its_total_was_seen(
     shopping: FlaskClient, count: Callable[[], int]
 ) -> None:
     page = shopping.post("/shop/checkout", data=choose(shopping, shopping.get("/shop/checkout"), do="update"))
-    answer = shopping.post("/shop/checkout", data=choose(shopping, page, shipping_method="express"))
+    answer = shopping.post("/shop/checkout", data=choose(shopping, page, shipping_method="courier"))
     assert (answer.status_code, totals(answer)["Total"]) == (409, "€29.90")
     assert messages(answer) == [
         "The total has changed with the address or shipping. Please look at it, then place the order."
@@ -399,7 +399,7 @@ def test_a_country_without_shipping_is_refused_and_others_named(
 
 
 @pytest.mark.usefixtures("terms")
-@pytest.mark.parametrize("method", ["nothing", "express", "x" * 5000, "\x00"])
+@pytest.mark.parametrize("method", ["nothing", "courier", "x" * 5000, "\x00"])
 def test_a_way_of_shipping_that_is_not_there_is_chosen_again(
     shopping: FlaskClient, count: Callable[[], int], method: str
 ) -> None:

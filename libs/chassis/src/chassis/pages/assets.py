@@ -24,8 +24,9 @@ class Asset(NamedTuple):
 
 
 def _compact(stylesheet: str) -> str:
-    """Leave out comments, line ends and indentation."""
-    return re.sub(r"\s*\n\s*", "", re.sub(r"/\*.*?\*/", "", stylesheet, flags=re.DOTALL))
+    """Leave out comments, and spaces that mean nothing."""
+    without_comments = re.sub(r"/\*.*?\*/", "", stylesheet, flags=re.DOTALL)
+    return re.sub(r" ?([{};]) ?", r"\1", re.sub(r"\s+", " ", without_comments)).strip()
 
 
 def _asset(name: str, text: str) -> Asset:
