@@ -66,7 +66,8 @@ def measure(number: int, seconds: int) -> list[Table]:
 @contextmanager
 def staged(services: shop.Shop, folder: Path) -> Iterator[suite.Stage]:
     """Register the customers and start the servers of comparison."""
-    loads, answers = customers.loads(customers.register(services)), folder / "answers"
+    registered, answers = customers.register(services), folder / "answers"
+    loads = customers.loads(registered) | {customers.PRICED: customers.priced(services, registered.buyers)}
     floor.record(services, {work: loads[work] for work in suite.FLOOR}, answers)
     bare = floor.server("floor", "load()", folder, **{floor.ANSWERS: str(answers)})
     yardstick = floor.server("yardstick", "app", folder)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import httpx
+import psycopg
 
 from bench.shop import PRODUCTS, SERVICES, Shop
 from bench.wrk import KEY, Load
@@ -14,6 +15,15 @@ from bench.wrk import KEY, Load
 BUYERS, READERS, ORDERS_EACH, NEW = 64, 16, 20, 16
 PASSWORD = "violet-harbour-42"
 HOT, SPREAD = "64 buyers, one product", "64 buyers, 200 products"
+PRICED = "POST /create_order with address, shipping and tax"
+TERMS = """
+INSERT INTO shipping_methods (id, name, countries, currency, price_minor, free_from_minor)
+VALUES ('standard', 'Standard', '{DE,AT}', 'EUR', 490, 5000), ('express', 'Express', '{DE,AT}', 'EUR', 990, NULL);
+INSERT INTO tax_rates SELECT country, tax_class, rate
+FROM unnest('{AT,BE,DE,ES,FR,IT,NL,PL}'::text[]) AS country,
+    (VALUES ('standard', 19), ('reduced', 7)) AS r(tax_class, rate)
+"""
+HOME = {"recipient": "Ada", "street": "Main Street 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 SOME = range(1, PRODUCTS + 1, 5)  # every fifth product
 
 
@@ -92,6 +102,14 @@ def placing(buyers: Sequence[str], baskets: Sequence[object]) -> Load:
         for n, body in enumerate(baskets)
     ]
     return Load(sent)
+
+
+def priced(shop: Shop, buyers: Sequence[str]) -> Load:
+    """Give the shop shipping methods and tax rates; return the load of orders that are priced with them."""
+    with psycopg.connect(shop["order-service"].settings["DATABASE_URL"]) as connection:
+        connection.execute(TERMS)
+    terms = {"ship_to": HOME, "email": "ada@shop.example", "shipping_method": "standard"}
+    return placing(buyers, [_basket(n, n + 2) | terms for n in SOME])
 
 
 def request(method: str, path: str, token: str = "", body: object = None, **headers: str) -> str:

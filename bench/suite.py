@@ -9,7 +9,7 @@ from typing import NamedTuple
 import psycopg
 
 from bench import wrk
-from bench.customers import HOT, SPREAD
+from bench.customers import HOT, PRICED, SPREAD
 from bench.figures import Comparison, Outcome, Table
 from bench.rounds import Contender, Races, Results
 from bench.shop import SERVICES, STOCK, Server, Shop
@@ -31,7 +31,7 @@ FLOOR = {
 YARDSTICK = {"GET /products?limit=20": 2.0, "GET /profile": 0.6, ORDER: 0.3}  # it has no database to wait for
 PAGES = {"GET /shop": "GET /products?limit=20", "GET /account": "GET /profile"}
 DURING = {f"{work} during sign-ins": work for work in ("GET /products/<id>", "GET /profile")}
-TAIL, HOT_RATE, BURST, PAGE_RATE = 6.0, 0.5, 3.0, 0.5
+TAIL, HOT_RATE, BURST, PAGE_RATE, PRICED_RATE = 6.0, 0.5, 3.0, 0.5, 0.85
 
 
 class Stage(NamedTuple):
@@ -79,6 +79,7 @@ def tables(results: Results) -> list[Table]:
         _latencies(results),
         _yardstick(results),
         _pages(results),
+        _priced(results),
         _hot(results),
         _sign_ins(results),
     ]
@@ -132,6 +133,12 @@ def _pages(results: Results) -> Table:
         "comes from memory, and the profile for a signed-in customer, which is rendered each time."
     )
     return Table("pages", "Pages beside JSON", "page", "JSON", note, rows)
+
+
+def _priced(results: Results) -> Table:
+    rows = [Comparison(ORDER, "/s", _rates(results, PRICED, "shop"), _rates(results, ORDER, "shop"), PRICED_RATE)]
+    note = "The same baskets with an address, an email, a shipping method and tax, and without them."
+    return Table("priced", "Placing with address, shipping and tax", "with", "without", note, rows)
 
 
 def _hot(results: Results) -> Table:

@@ -48,6 +48,30 @@ class Databases:
     def make_staff(self, username: str) -> None:
         self.run("user_service", "UPDATE users SET roles = '{staff}' WHERE username = %(name)s", name=username)
 
+    def pay(self, order_id: str, *, email: str) -> None:
+        """Pay an order with a payment of the test provider, as if its event had come."""
+        statement = """
+            WITH o AS (
+                UPDATE orders SET payment_status = 'paid', paid_minor = total_minor, email = %(email)s
+                WHERE 'o-' || replace(id::text, '-', '') = %(id)s RETURNING *
+            )
+            INSERT INTO payments (order_id, provider, provider_id, amount_minor, currency, status, accepted,
+                                  paid_minor, paid_currency, paid_at)
+            SELECT id, 'test', id::text, total_minor, currency, 'paid', true, total_minor, currency, now() FROM o"""
+        assert self.run("order_service", statement, id=order_id, email=email) == 1
+
+    def state(self, order_id: str) -> tuple[str, str, int, int]:
+        """Return status, payment status, and the amounts that were paid and refunded."""
+        statement = """
+            SELECT status, payment_status, paid_minor, refunded_minor FROM orders
+            WHERE 'o-' || replace(id::text, '-', '') = %(id)s"""
+        status, payment, paid, refunded = self.query("order_service", statement, id=order_id)[0]
+        return status, payment, paid, refunded
+
+    def number(self, order_id: str) -> str:
+        statement = "SELECT order_number(id) FROM orders WHERE 'o-' || replace(id::text, '-', '') = %(id)s"
+        return str(self.query("order_service", statement, id=order_id)[0][0])
+
     def orders(self, product_id: str) -> int:
         """Return how many orders there are of a product."""
         statement = "SELECT count(*) FROM order_lines WHERE product_id = %(id)s"

@@ -58,6 +58,7 @@ def scenes(visitor: Visitor, databases: Databases) -> Iterator[str]:
     visitor.sign_out()
     visitor.open("/backoffice")
     visitor.sign_in()
+    visitor.open("/backoffice/products")
     yield "backoffice"
     visitor.import_file(CATALOGUE)
     yield "import"

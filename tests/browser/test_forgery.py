@@ -41,6 +41,7 @@ OF_STAFF = [
     *("/account/backoffice/customers/u-1", "/account/backoffice/customers/u-1/sessions"),
     *("/backoffice/new-product", "/backoffice/products/p1", "/backoffice/products/p1/active"),
     *("/backoffice/products/p1/stock", "/backoffice/import", "/backoffice/webhooks", "/backoffice/webhooks/w-1"),
+    *(f"/backoffice/orders/o-1/{action}" for action in ("ship", "tracking", "deliver", "cancel", "contact", "refund")),
     *("/backoffice/webhooks/w-1/secret", "/backoffice/webhooks/w-1/delete", "/backoffice/webhooks/w-1/replay"),
 ]
 

@@ -34,7 +34,7 @@ def merchant(request: pytest.FixtureRequest, visit: Visit, databases: Databases)
     merchant.sign_in()
     merchant.fill(otp=code)
     merchant.press("Sign in")
-    assert merchant.path == "/backoffice/products"
+    assert merchant.path == "/backoffice"
     return merchant
 
 

@@ -109,7 +109,16 @@ def _in_the_back_office(visitor: Visitor, databases: Databases) -> Iterator[str]
     visitor.context.clear_cookies()
     visitor.open("/account/sign-in")
     visitor.sign_in()
-    for path in ("products", "products?q=nothing-fits", "new-product", "import", "audit", "audit?subject=nothing"):
+    yield from _orders_of_the_staff(visitor, databases)
+    for path in (
+        "products",
+        "products?q=nothing-fits",
+        "products?in_stock=low",
+        "new-product",
+        "import",
+        "audit",
+        "audit?subject=nothing",
+    ):
         visitor.open(f"/backoffice/{path}")
         yield path
     visitor.press("Filter")
@@ -131,6 +140,29 @@ def _in_the_back_office(visitor: Visitor, databases: Databases) -> Iterator[str]
     visitor.open(f"/account/backoffice/customers?q={visitor.username}")
     visitor.go_on(visitor.main.locator("td a").first)
     yield "customer"
+
+
+def _orders_of_the_staff(visitor: Visitor, databases: Databases) -> Iterator[str]:
+    order_id = visitor.order("p1")
+    databases.pay(order_id, email=f"{visitor.username}@example.org")
+    order = f"orders/{order_id}"
+    for path in ("", "jobs", "jobs?status=waiting", "orders", "orders?q=nothing-fits", order):
+        visitor.open(f"/backoffice/{path}")
+        yield f"/backoffice/{path}"
+    for form in ("contact", "refund", "cancel"):
+        visitor.open(f"/backoffice/{order}/{form}")
+        yield f"{form} of an order"
+        visitor.main.locator("[name=reason], [name=street]").fill("")
+        visitor.main.locator("form").last.evaluate("form => form.noValidate = true")
+        visitor.go_on(visitor.main.locator("form button").first)
+        yield f"{form} of an order, refused"
+    visitor.open(f"/backoffice/{order}/refund?all=1")
+    visitor.fill(reason="broken")
+    visitor.press("Continue")
+    yield "refund of an order, confirmation"
+    visitor.open(f"/backoffice/{order}")
+    visitor.press("Mark as shipped")
+    yield "order, shipped"
 
 
 def _importing(visitor: Visitor, product_id: str) -> Iterator[str]:

@@ -51,6 +51,47 @@ BEGIN
 END
 $$;
 
+CREATE TABLE public.payments (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    order_id uuid NOT NULL,
+    provider text NOT NULL,
+    provider_id text,
+    url text,
+    reference text,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    status text DEFAULT 'opening'::text NOT NULL,
+    accepted boolean DEFAULT false NOT NULL,
+    paid_minor bigint,
+    paid_currency text,
+    paid_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    ask_at timestamp with time zone DEFAULT (now() + '00:02:00'::interval) NOT NULL,
+    CONSTRAINT payments_accepted_when_paid CHECK (((status = 'paid'::text) OR (NOT accepted))),
+    CONSTRAINT payments_of_something CHECK ((amount_minor > 0)),
+    CONSTRAINT payments_status_known CHECK ((status = ANY (ARRAY['opening'::text, 'open'::text, 'paid'::text, 'failed'::text, 'expired'::text])))
+);
+
+COMMENT ON TABLE public.payments IS 'one row per hosted payment page';
+
+COMMENT ON COLUMN public.payments.provider_id IS 'of the page, at the provider; NULL: not yet opened, or erased';
+
+COMMENT ON COLUMN public.payments.reference IS 'what the provider refunds, such as a payment intent';
+
+COMMENT ON COLUMN public.payments.accepted IS 'it pays the order; another paid one is refunded';
+
+COMMENT ON COLUMN public.payments.paid_minor IS 'what the provider says was paid, in paid_currency';
+
+COMMENT ON COLUMN public.payments.ask_at IS 'when to ask the provider again, in case an event was lost';
+
+CREATE FUNCTION public.payments_of_order(which uuid) RETURNS SETOF public.payments
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM payments WHERE order_id = which;
+END
+$$;
+
 CREATE FUNCTION public.procrastinate_cancel_job_v1(job_id bigint, abort boolean, delete_job boolean) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -599,39 +640,6 @@ CREATE TABLE public.payment_events (
 COMMENT ON TABLE public.payment_events IS 'the events of providers that were applied, each once';
 
 COMMENT ON COLUMN public.payment_events.payment_id IS 'NULL: of no payment of ours';
-
-CREATE TABLE public.payments (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    order_id uuid NOT NULL,
-    provider text NOT NULL,
-    provider_id text,
-    url text,
-    reference text,
-    amount_minor bigint NOT NULL,
-    currency text NOT NULL,
-    status text DEFAULT 'opening'::text NOT NULL,
-    accepted boolean DEFAULT false NOT NULL,
-    paid_minor bigint,
-    paid_currency text,
-    paid_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    ask_at timestamp with time zone DEFAULT (now() + '00:02:00'::interval) NOT NULL,
-    CONSTRAINT payments_accepted_when_paid CHECK (((status = 'paid'::text) OR (NOT accepted))),
-    CONSTRAINT payments_of_something CHECK ((amount_minor > 0)),
-    CONSTRAINT payments_status_known CHECK ((status = ANY (ARRAY['opening'::text, 'open'::text, 'paid'::text, 'failed'::text, 'expired'::text])))
-);
-
-COMMENT ON TABLE public.payments IS 'one row per hosted payment page';
-
-COMMENT ON COLUMN public.payments.provider_id IS 'of the page, at the provider; NULL: not yet opened, or erased';
-
-COMMENT ON COLUMN public.payments.reference IS 'what the provider refunds, such as a payment intent';
-
-COMMENT ON COLUMN public.payments.accepted IS 'it pays the order; another paid one is refunded';
-
-COMMENT ON COLUMN public.payments.paid_minor IS 'what the provider says was paid, in paid_currency';
-
-COMMENT ON COLUMN public.payments.ask_at IS 'when to ask the provider again, in case an event was lost';
 
 CREATE TABLE public.procrastinate_events (
     id bigint NOT NULL,

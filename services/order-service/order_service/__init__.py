@@ -18,10 +18,16 @@ from order_service.catalog.stock_pages import stock_pages
 from order_service.checkout.routes import checkout
 from order_service.checkout.staff_routes import terms_routes
 from order_service.checkout.terms_pages import terms_pages
+from order_service.dashboard.pages import dashboard_pages
 from order_service.events.routes import events
+from order_service.fulfilment.action_pages import action_pages
+from order_service.fulfilment.pages import all_order_pages
+from order_service.fulfilment.refund_pages import refund_pages
 from order_service.fulfilment.staff_routes import all_orders
 from order_service.orders.basket_pages import basket_pages
+from order_service.orders.checkout_pages import checkout_pages
 from order_service.orders.pages import order_pages
+from order_service.orders.payment_pages import payment_pages
 from order_service.orders.routes import orders
 from order_service.payments.pages import test_payment_pages
 from order_service.payments.routes import payment_events, payments
@@ -36,8 +42,9 @@ API = (
     audit,
 )  # fmt: skip
 PAGES = (
-    catalog_pages, basket_pages, order_pages, test_payment_pages, product_pages, stock_pages, import_pages, terms_pages,
-    audit_pages, webhook_pages,
+    catalog_pages, basket_pages, checkout_pages, payment_pages, order_pages, test_payment_pages, dashboard_pages,
+    all_order_pages, action_pages, refund_pages, product_pages, stock_pages, import_pages, terms_pages, audit_pages,
+    webhook_pages,
 )  # fmt: skip
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 

@@ -30,6 +30,7 @@ def work() -> None:
     from order_service.settings import Settings
 
     settings = Settings()
+    settings.require_mail()
     job_worker.work(lambda: connect(settings, open_database(settings)), tasks, MIGRATIONS)
 
 

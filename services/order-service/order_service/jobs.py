@@ -6,7 +6,8 @@ from uuid import UUID
 
 from chassis.jobs.queue import forget_failed
 from chassis.jobs.tasks import Tasks
-from order_service.payments import closing, refunding
+from order_service.mails import sending
+from order_service.payments import closing, refunding, retention
 from order_service.services import Services
 from order_service.webhooks import delivery
 
@@ -67,3 +68,21 @@ def expire_orders(services: Services) -> None:
 def ask_about_payments(services: Services) -> None:
     """Ask the payment provider about open pages, in case an event was lost."""
     closing.ask_about_payments(services.database, services.payments, public_url=services.settings.public_url)
+
+
+@tasks.periodic("* * * * * */5")
+def follow_events_for_mails(services: Services) -> None:
+    """Queue the mails about what happened to orders."""
+    sending.follow(services.database)
+
+
+@tasks.task()
+def send_order_mail(services: Services, event_id: str, xid: str) -> None:
+    """Mail the customer what happened to an order, for a day until the mail server takes it."""
+    sending.send_mail(services.database, services.settings, event_id=UUID(event_id), xid=xid)
+
+
+@tasks.periodic("50 3 * * *")
+def forget_payment_events(services: Services) -> None:
+    """Delete the events of payment providers of three months ago."""
+    retention.forget_events(services.database)

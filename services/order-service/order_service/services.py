@@ -16,10 +16,14 @@ from chassis.context import no_session_has_ended, sessions_are_current, sign_in_
 from chassis.db.database import Database
 from chassis.service_client import ServiceClient
 from order_service.catalog.categories import Categories
+from order_service.orders.queries import order_key
 from order_service.orders.saved_address import SECONDS, SavedAddresses
 from order_service.orders.terms import Terms, terms
+from order_service.payments.actions import open_page
 from order_service.payments.provider import Provider
 from order_service.payments.providers import provider_of
+from order_service.payments.queries import open_url
+from order_service.payments.rules import return_url
 from order_service.sessions.session_feed import SessionFeed
 from order_service.settings import Settings
 
@@ -40,6 +44,15 @@ class Services(context.Services):
         if self.feed:
             self.feed.stop()
         super().close()
+
+    def open_payment(self, *, buyer_id: str, order_id: str) -> None:
+        """Open the order's payment page, unless one is open; raise NotFound, NotPayable or PaymentUnavailable."""
+        url = return_url(self.settings.public_url, order_key(order_id))
+        open_page(self.database, self.payments, buyer_id=buyer_id, order_id=order_id, return_url=url)
+
+    def payment_url(self, *, buyer_id: str, order_id: str) -> str | None:
+        """Return the URL of the order's payment page that is open."""
+        return open_url(self.database, buyer_id=buyer_id, order_id=order_id)
 
     def details(self) -> dict[str, object]:
         """Return the details that /readyz shows beside its checks."""

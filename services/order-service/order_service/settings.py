@@ -44,7 +44,7 @@ class Settings(settings.Settings):
         default="http://localhost:5002",
         pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?/?$",
         examples=["https://shop.example"],
-        description="where browsers reach the pages; from the payment page they return there",
+        description="where browsers reach the pages; links in mails and the payment page lead there",
     )
     payment_window_minutes: int = Field(
         default=30, ge=1, le=1380, description="an order that is not paid by then is cancelled"
@@ -78,8 +78,9 @@ class Settings(settings.Settings):
         yield from super().faults()
         if self.user_service_url is None and (self.app_env != "local" or self.token_kind == "jwt"):
             yield "USER_SERVICE_URL is needed: for the keys that verify tokens, and the sessions that ended"
-        if self.https and self.payment_provider != "none" and not self.public_url.startswith("https:"):
-            yield "PUBLIC_URL: customers return there from paying: set the https origin of the shop"
+        wanted = self.payment_provider != "none" or self.mail_url
+        if self.https and wanted and not self.public_url.startswith("https:"):
+            yield "PUBLIC_URL: links in mails and customers who have paid lead there: set the https origin of the shop"
         if self.payment_provider == "test" and self.app_env in {"stage", "prod"}:
             yield "PAYMENT_PROVIDER=test takes no money: it is for local and dev only"
         yield from self._stripe_faults()

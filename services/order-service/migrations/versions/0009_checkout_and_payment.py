@@ -61,7 +61,7 @@ CREATE INDEX orders_unpaid ON orders (pay_until) WHERE status = 'placed' AND pay
 CREATE INDEX orders_unpaid_by_buyer ON orders (buyer_id)
     WHERE status = 'placed' AND payment_status IN ('pending', 'failed');
 CREATE INDEX orders_to_ship ON orders (id)
-    WHERE status = 'placed' AND payment_status IN ('paid', 'partially_refunded');
+    WHERE status = 'placed' AND payment_status IN ('not_required', 'paid', 'partially_refunded');
 ALTER TABLE order_lines
     ADD COLUMN tax_minor bigint NOT NULL DEFAULT 0,
     ADD COLUMN refunded_qty integer NOT NULL DEFAULT 0,
@@ -180,6 +180,7 @@ COMMENT ON COLUMN refunds.reason IS
     'requested and cancelled count in orders.refunded_minor; the others return a payment that was not accepted';
 COMMENT ON COLUMN refunds.lines IS '[{line, qty}]; NULL: an amount';
 CREATE INDEX refunds_by_payment ON refunds (payment_id);
+CREATE INDEX refunds_failed ON refunds (created_at) WHERE status = 'failed';
 CREATE INDEX refunds_pending ON refunds (id) WHERE status = 'pending';
 
 CREATE TABLE test_payment_pages (
@@ -207,7 +208,10 @@ CREATE TABLE mail_position (
     id uuid NOT NULL
 );
 COMMENT ON TABLE mail_position IS 'the last event whose mail is queued; no row before the first';
+-- What happened before this release is mailed to nobody.
+INSERT INTO mail_position (xid, id) SELECT xid, id FROM order_events ORDER BY xid DESC, id DESC LIMIT 1;
 ALTER TABLE orders ADD COLUMN email_refused_at timestamptz;
+CREATE INDEX orders_email_refused ON orders (id) WHERE email_refused_at IS NOT NULL;
 COMMENT ON COLUMN orders.email_refused_at IS 'when a mail server refused the address for good';
 """
 ADDED_TO_ORDERS = (
@@ -232,7 +236,7 @@ def downgrade() -> None:
             ADD CONSTRAINT order_events_type_known CHECK (type IN ('order.placed', 'order.cancelled'));
         ALTER TABLE order_lines DROP COLUMN tax_minor, DROP COLUMN refunded_qty;
         DROP INDEX orders_by_number, orders_by_email, orders_by_recipient, orders_unpaid, orders_unpaid_by_buyer,
-            orders_to_ship;
+            orders_to_ship, orders_email_refused;
         ALTER TABLE orders {dropped}, DROP CONSTRAINT orders_status_known,
             ADD CONSTRAINT orders_status_known CHECK (status IN ('placed', 'cancelled'));
         DROP FUNCTION unpaid_of_product, order_number;

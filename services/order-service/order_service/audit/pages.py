@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Response
@@ -11,6 +11,8 @@ from chassis.pages.audit import audit_page
 from chassis.pages.blueprint import staff_pages
 from order_service.catalog.product_forms import readable
 from order_service.catalog.product_pages import product_url
+from order_service.fulfilment.pages import order_url
+from order_service.fulfilment.texts import CHANGES
 from order_service.services import current_services
 
 audit_pages = staff_pages("audit pages", __name__, "/backoffice")
@@ -20,12 +22,17 @@ ACTIONS = {
     "product.change": "Product changed",
     "product.stock": "Stock adjusted",
     "catalog.import": "File imported",
+    **CHANGES,
     "webhook.create": "Webhook added",
     "webhook.change": "Webhook changed",
     "webhook.rotate_secret": "Secret of a webhook replaced",
     "webhook.delete": "Webhook deleted",
     "webhook.replay": "Event delivered again",
 }
+
+
+_LINKS: dict[str, Callable[[str], str]] = {"product": product_url, "order": order_url}
+"""The page of the subject, by the beginning of the action."""
 
 
 @audit_pages.get("/audit")
@@ -35,4 +42,5 @@ def list_entries() -> Response:
 
 
 def _subject_url(entry: Mapping[str, Any]) -> str | None:
-    return product_url(entry["subject"]) if entry["action"].startswith("product.") else None
+    link = _LINKS.get(entry["action"].partition(".")[0])
+    return link(entry["subject"]) if link else None

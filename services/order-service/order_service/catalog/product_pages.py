@@ -25,7 +25,7 @@ product_pages = staff_pages("product pages", __name__, "/backoffice")
 PRODUCTS = "/backoffice/products"
 PAGE_SIZE = 50
 FEW = 5
-"""From this stock down, the list marks a product."""
+"""From this stock down, a product is low: lists mark it."""
 MOST_VARIANTS = 50
 LARGEST_FORM = 256 * 1024  # a description and twenty pictures, percent-encoded
 
@@ -37,17 +37,11 @@ def allow_long_descriptions() -> None:
     request.max_content_length = request.max_form_memory_size = LARGEST_FORM
 
 
-@product_pages.get("")
-def start() -> Response:
-    """Lead to the products."""
-    return go_to(PRODUCTS)
-
-
 @product_pages.get("/products")
 def list_products() -> Response:
     """List products, inactive ones too."""
     given = {name: text for name in (*_FILTERS, "after") if (text := request.args.get(name, "").strip())}
-    query = StaffProductQuery.model_validate(given | {"limit": str(PAGE_SIZE)})
+    query = StaffProductQuery.model_validate({**given, **_low(given), "limit": str(PAGE_SIZE)})
     services = current_services()
     documents, next_cursor = queries.list_for_staff(
         services.database, language=services.settings.search_language, **query.model_dump()
@@ -62,6 +56,12 @@ def list_products() -> Response:
         few=FEW,
         picture=pictures.url,
     )
+
+
+def _low(given: dict[str, str]) -> dict[str, str | None]:
+    """Return what the choice "low" stands for: for sale, but only a few left."""
+    low = given.get("in_stock") == "low"
+    return {"in_stock": None, "active": "true", "stock_max": str(FEW)} if low else {}
 
 
 def product_url(product_id: str) -> str:

@@ -45,6 +45,7 @@ FILTERS = {
     "active": "p.active = %(active)s",
     "sold": "p.active",
     "in_stock": "(p.stock > 0) = %(in_stock)s",
+    "stock_max": "p.stock <= %(stock_max)s",
     "price_min": "p.price >= %(price_min)s",
     "price_max": "p.price <= %(price_max)s",
 }

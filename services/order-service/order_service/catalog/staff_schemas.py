@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, RootModel, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from chassis.http.api import BLANK_IS_NONE, Headers, PageQuery, Query, Shape, line
+from chassis.http.api import BLANK_IS_NONE, Headers, PageQuery, Query, Shape, WholeNumber, line
 from chassis.http.parsing import FileBody
 from order_service.catalog import csv_file, fields
 from order_service.catalog.rules import RefusedRow
@@ -116,6 +116,9 @@ class AdjustHeaders(Headers):
 
 class StaffProductQuery(PageQuery, Filters):
     active: bool | None = None
+    stock_max: WholeNumber | None = Field(
+        default=None, ge=0, le=fields.LARGEST_STOCK, description="Only what has at most so many units."
+    )
     sort: Literal["name", "price", "-price"] | None = None
 
 

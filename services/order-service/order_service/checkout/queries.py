@@ -35,6 +35,17 @@ def quote(
     return row
 
 
+def terms(db: Database, *, currency: str) -> Row:
+    """Return the countries that shipping methods name, None for none, and whether a total depends on the country."""
+    return db.fetch_one(TERMS, {"currency": currency})
+
+
+TERMS = """
+SELECT (SELECT array_agg(DISTINCT country) FROM shipping_methods CROSS JOIN unnest(countries) AS country
+        WHERE active AND currency = %(currency)s) AS served,
+    EXISTS (SELECT FROM shipping_methods WHERE active AND currency = %(currency)s)
+        OR EXISTS (SELECT FROM tax_rates) AS depends
+"""
 _amount = partial(money.sql, currency="priced.currency")
 
 QUOTE = f"""

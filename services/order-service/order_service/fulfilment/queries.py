@@ -13,8 +13,16 @@ from chassis.http.pagination import BadCursor, decode_cursor, encode_cursor
 from chassis.problems import NotFound
 from order_service.fulfilment import numbers
 from order_service.fulfilment.documents import STAFF_ORDER
+from order_service.orders import states
 from order_service.orders.documents import ORDER_ID
 from order_service.orders.queries import order_key
+
+_SHIP = states.ACTIONS["ship"]
+
+
+def _any_of(values: Sequence[str]) -> str:
+    return ", ".join(f"'{value}'" for value in values)
+
 
 # The name is compared byte by byte, as its index is; U+10FFFF is behind everything that the name begins.
 FILTERS = {
@@ -27,6 +35,11 @@ FILTERS = {
     "payment": "o.payment_status = %(payment)s",
     "since": "o.placed_at >= %(since)s AND o.id >= %(first)s",
     "until": "o.placed_at < %(until)s AND o.id < %(last)s",
+    "to_ship": f"o.status IN ({_any_of(_SHIP.statuses)}) AND o.payment_status IN ({_any_of(_SHIP.payments)})",
+    "unpaid": f"o.status = 'placed' AND o.payment_status IN ({_any_of(states.UNPAID)})",
+    "mail_refused": "o.email_refused_at IS NOT NULL AND o.status IN ('placed', 'shipped')",
+    "refund_failed": "o.id IN (SELECT order_id FROM refunds WHERE status = 'failed'"
+    " AND created_at > now() - interval '30 days')",
     "after": "o.id < %(after)s",
 }
 """The condition of each parameter of a list."""

@@ -11,9 +11,9 @@ from psycopg.errors import LockNotAvailable
 from chassis.context import Caller
 from chassis.db.database import Database, Row
 from chassis.db.statement import Statement
-from chassis.problems import InvalidToken, NotFound, Unavailable
+from chassis.problems import InvalidToken, NotFound, Problem, Unavailable
 from order_service.checkout import actions as checkout
-from order_service.orders import cancel_statements, rules, statements, states
+from order_service.orders import cancel_statements, metrics, rules, statements, states
 from order_service.orders.queries import order_key
 from order_service.orders.terms import Terms
 
@@ -49,6 +49,19 @@ def place_order(
 
     Raises a Problem of `rules`, or InvalidToken if the buyer's account was deleted; then nothing has changed.
     """
+    try:
+        placed = _place_order(db, buyer=buyer, basket=basket, order=order, terms=terms, idempotency_key=idempotency_key)
+    except Problem as refusal:
+        metrics.count_refused(refusal.code)
+        raise
+    if not placed.replayed:
+        metrics.count_placed(placed.receipt)
+    return placed
+
+
+def _place_order(
+    db: Database, *, buyer: Caller, basket: dict[str, int], order: NewOrder, terms: Terms, idempotency_key: str | None
+) -> Placed:
     parameters: dict[str, Any] = {
         "product_ids": list(basket),
         "quantities": list(basket.values()),
@@ -117,4 +130,5 @@ def cancel_order(db: Database, *, buyer_id: str, order_id: str) -> str:
         raise NotFound
     if row.document is None:
         raise rules.NotCancellable(f"the order is {row.status} already", status_of_order=row.status)
+    metrics.CANCELLED.inc()
     return str(row.document)

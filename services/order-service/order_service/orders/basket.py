@@ -49,6 +49,10 @@ class Basket(NamedTuple):
         return str(self.lines[0].product["currency"]) if self.lines else ""
 
     @property
+    def quantities(self) -> dict[str, int]:
+        return {line.product["id"]: line.qty for line in self.lines}
+
+    @property
     def is_mixed(self) -> bool:
         return len({line.product["currency"] for line in self.lines}) > 1
 

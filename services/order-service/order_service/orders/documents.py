@@ -41,3 +41,18 @@ def order(lines: str = WRITTEN_LINES) -> str:
 
 def _amount(minor: str) -> str:
     return money.sql(minor, "o.currency")
+
+
+PAYMENTS = f"""coalesce((SELECT json_agg(d ORDER BY d.created_at) FROM (
+    SELECT p.provider, p.provider_id, p.reference, p.status, p.accepted, {money.sql("p.amount_minor", "p.currency")}
+        AS amount, p.currency, p.created_at, p.paid_at
+    FROM payments p WHERE p.order_id = o.id
+) AS d), '[]')"""
+"""The payments of the order row `o`, for its buyer's export."""
+
+REFUNDS = f"""coalesce((SELECT json_agg(d ORDER BY d.created_at) FROM (
+    SELECT {money.sql("r.amount_minor", "r.currency")} AS amount, r.currency, r.reason, r.status, r.provider_id,
+        r.created_at, r.finished_at
+    FROM payments p JOIN refunds r ON r.payment_id = p.id WHERE p.order_id = o.id
+) AS d), '[]')"""
+"""The same of its refunds."""

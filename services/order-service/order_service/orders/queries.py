@@ -68,7 +68,10 @@ def _page(*, filtered: bool, continued: bool) -> str:
 
 EXPORT = f"""
 SELECT json_build_object('user_id', CAST(%(buyer_id)s AS text), 'orders', coalesce(json_agg(
-    {documents.order()}::jsonb || jsonb_build_object('idempotency_key', o.idempotency_key) ORDER BY o.id
+    {documents.order()}::jsonb || jsonb_build_object(
+        'idempotency_key', o.idempotency_key, 'email_refused_at', o.email_refused_at,
+        'payments', {documents.PAYMENTS}, 'refunds', {documents.REFUNDS}
+    ) ORDER BY o.id
 ), '[]'))::text AS document
 FROM orders o WHERE o.buyer_id = %(buyer_id)s
 """

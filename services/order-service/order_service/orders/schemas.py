@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, Field, RootModel
 
 from chassis.http.api import Headers, PageQuery, Path, Shape
-from chassis.http.email import OptionalEmail
+from chassis.http.email import Email, OptionalEmail
 from chassis.http.postal import Address, AddressOut
 from order_service.checkout.schemas import Lines, MethodId, ShippingOut, TaxOut
 from order_service.idempotency import Key
@@ -25,6 +26,16 @@ class PlaceOrder(Shape):
     expected_total: float | None = Field(
         default=None, ge=0, le=10**15, description="The total of the quote; another one is refused as `price_changed`."
     )
+
+
+class Delivery(Address):
+    """What the checkout's page asks for; an order without an email cannot be shipped."""
+
+    email: Email
+
+    @property
+    def address(self) -> dict[str, Any]:
+        return self.model_dump(exclude={"email"})
 
 
 class PlaceHeaders(Headers):
@@ -92,8 +103,33 @@ class OrdersOut(RootModel[list[OrderOut]]):
     pass
 
 
+class HeldPayment(BaseModel):
+    provider: str
+    provider_id: str | None
+    reference: str | None
+    status: str
+    accepted: bool
+    amount: Money
+    currency: str
+    created_at: datetime
+    paid_at: datetime | None
+
+
+class HeldRefund(BaseModel):
+    amount: Money
+    currency: str
+    reason: str
+    status: str
+    provider_id: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
 class HeldOrder(OrderOut):
     idempotency_key: str | None
+    email_refused_at: datetime | None
+    payments: list[HeldPayment]
+    refunds: list[HeldRefund]
 
 
 class ExportOut(BaseModel):

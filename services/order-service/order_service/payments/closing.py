@@ -12,7 +12,7 @@ from chassis.db.database import Database, Row
 from order_service.orders import cancel_statements, states
 from order_service.payments import actions, hosted, queries, rules, statements
 from order_service.payments.metrics import ORDERS_EXPIRED
-from order_service.payments.provider import Provider, ProviderUnavailable
+from order_service.payments.provider import Provider, ProviderRefused, ProviderUnavailable, State
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,12 @@ def close_page(db: Database, provider: Provider | None, *, payment_id: UUID, pub
     if payment is None or payment.status not in rules.OPEN:
         return
     found = hosted.of(provider, payment.provider)
-    page_id = hosted.page_id(db, found, payment, public_url)
+    try:
+        page_id = hosted.page_id(db, found, payment, public_url)
+    except ProviderRefused:
+        # Nobody was given the address of a page that was never stored, so nobody can have paid on it.
+        actions.apply_state(db, payment_id, State("expired"))
+        return
     if page_id is None:
         return  # closed meanwhile
     with hosted.calling("expire"):

@@ -17,6 +17,10 @@ SELECT p.id, p.order_id, p.provider, p.provider_id, p.url, p.status, p.amount_mi
        order_number(o.id) AS number, o.email, o.pay_until, o.status AS order_status, o.payment_status
 FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id = %(payment_id)s
 """
+OPEN_URL = """
+SELECT url FROM payments p JOIN orders o ON o.id = p.order_id
+WHERE o.id = %(id)s AND buyer_id = %(buyer_id)s AND p.status = 'open'
+"""
 PAY_UNTIL = "SELECT pay_until FROM orders WHERE id = %(id)s AND buyer_id = %(buyer_id)s"
 # Those without a page first: for them nobody needs to be asked. The others by chance: none waits behind a broken one.
 UNPAID_IN_TIME = """
@@ -57,6 +61,12 @@ class PaymentPage(NamedTuple):
 def payment_page(db: Database, *, payment_id: UUID) -> PaymentPage | None:
     row = db.fetch_one(PAGE, {"payment_id": payment_id})
     return PaymentPage(*row) if row else None
+
+
+def open_url(db: Database, *, buyer_id: str, order_id: str) -> str | None:
+    """Return the URL of the order's page that is open."""
+    row = db.fetch_one(OPEN_URL, {"id": order_key(order_id), "buyer_id": buyer_id})
+    return row.url if row else None
 
 
 def pay_until(db: Database, *, buyer_id: str, order_id: str) -> datetime:

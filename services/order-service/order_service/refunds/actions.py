@@ -36,10 +36,37 @@ class Wanted(NamedTuple):
         return hashlib.sha256(orjson.dumps([*self])).digest()
 
 
-def request_refund(db: Database, *, staff: Caller, order_id: str, wanted: Wanted, idempotency_key: str) -> str:
+class Priced(NamedTuple):
+    """What a refund would return, in the currency's smallest unit."""
+
+    minor: int
+    currency: str
+
+
+def price_refund(db: Database, *, order_id: str, wanted: Wanted) -> Priced:
+    """Return what a refund would return; raise the Problem that would refuse it."""
+    key = {"id": order_key(order_id)}
+    with db.transaction("price_refund") as connection:
+        row = connection.fetch_one(statements.SOLD, key)
+        if row is None:
+            raise NotFound
+        sold = rules.Sold(*row)
+        return Priced(_priced(connection, sold, wanted, key).amount, sold.currency)
+
+
+def request_refund(
+    db: Database,
+    *,
+    staff: Caller,
+    order_id: str,
+    wanted: Wanted,
+    idempotency_key: str,
+    expected: int | None = None,
+) -> str:
     """Note a refund and let a job return the money, or return the earlier answer of this key.
 
-    Raises a Problem of `rules`; then nothing has changed.
+    Raises a Problem of `rules`; then nothing has changed. `expected` is the amount that was confirmed, in the
+    currency's smallest unit: another one is refused as AmountChanged.
     """
     key = {"id": order_key(order_id), "key": idempotency_key}
     with constraints(_LAST_WORD), db.transaction("request_refund") as connection:
@@ -52,6 +79,8 @@ def request_refund(db: Database, *, staff: Caller, order_id: str, wanted: Wanted
             return str(earlier.document)
         sold = rules.Sold(*connection.fetch_one(statements.SOLD, key))
         refund = _priced(connection, sold, wanted, key)
+        if expected not in {None, refund.amount}:
+            raise rules.AmountChanged
         row = connection.fetch_one(statements.REQUEST, {**key, **_written(refund, wanted), **audit.by(staff)})
         if row is None:
             raise rules.refuse_state(sold.status, sold.payment_status)

@@ -54,6 +54,10 @@ class NothingToRefund(Conflict):
     code, error = "nothing_to_refund", "the customer paid nothing for this: there is no money to return"
 
 
+class AmountChanged(Conflict):
+    code, error = "amount_changed", "this would refund another amount than the one that was confirmed"
+
+
 class BadRefund(InvalidRequest):
     """A member of the request does not fit the order."""
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from chassis.db import audit
 from chassis.db.database import Database, DeadlineConnection, Row
 from chassis.db.statement import Statement
+from order_service.sessions import erasure
 
 REMEMBER = Statement("""-- remember_ended_sessions
 INSERT INTO ended_sessions (session_id, ended_at)
@@ -21,14 +22,6 @@ NOTE_ERASED = Statement("""-- note_erased_buyers
 INSERT INTO erased_buyers (buyer_id, erased_at)
 SELECT buyer_id, now() FROM unnest(CAST(%(buyer_ids)s AS text[])) AS buyer_id ON CONFLICT DO NOTHING
 """)
-# Orders keep products and amounts without the buyer. Receipt and key are erased too: they may hold a name.
-ERASE = Statement("""-- erase_orders
-UPDATE orders SET buyer_name = NULL, ship_to = NULL, receipt = NULL, fingerprint = NULL, idempotency_key = NULL
-WHERE buyer_id = ANY (CAST(%(buyer_ids)s AS text[])) AND num_nonnulls(buyer_name, ship_to, receipt, idempotency_key) > 0
-""")
-ORDERS_OF = """
-SELECT 'o-' || replace(id::text, '-', '') AS order_id FROM orders WHERE buyer_id = ANY (CAST(%(buyer_ids)s AS text[]))
-"""
 ERASED_BUYERS = "SELECT buyer_id FROM erased_buyers WHERE buyer_id > %(after)s ORDER BY buyer_id LIMIT %(limit)s"
 ADVANCE = Statement("""-- advance_session_feed
 INSERT INTO session_feed (version, at) VALUES (%(version)s, %(at)s)
@@ -76,14 +69,8 @@ def _store(connection: DeadlineConnection, endings: list[dict[str, Any]]) -> Non
     connection.execute(REMEMBER, {"session_ids": session_ids, "times": [ending["at"] for ending in sessions]})
     connection.execute(FORGET)
     connection.execute(NOTE_ERASED, buyer_ids)
-    _erase(connection, buyer_ids["buyer_ids"])
-
-
-def _erase(connection: DeadlineConnection, buyer_ids: list[str]) -> None:
-    """Erase what is personal in the orders of these buyers, and in what staff noted about buyers and orders."""
-    connection.execute(ERASE, {"buyer_ids": buyer_ids})
-    orders = connection.execute(ORDERS_OF, {"buyer_ids": buyer_ids}).fetchall()
-    audit.erase(connection, [*buyer_ids, *(order.order_id for order in orders)])
+    erasure.erase(connection, buyer_ids["buyer_ids"])
+    audit.erase(connection, buyer_ids["buyer_ids"])
 
 
 def restart(db: Database, *, refused: Position) -> None:
@@ -99,7 +86,7 @@ def erase_late_orders(db: Database, *, after: str, limit: int) -> str:
     buyer_ids = [row.buyer_id for row in db.fetch_all(ERASED_BUYERS, {"after": after, "limit": limit})]
     if buyer_ids:
         with db.transaction("erase_late_orders") as connection:
-            _erase(connection, buyer_ids)
+            erasure.erase(connection, buyer_ids)
     return buyer_ids[-1] if len(buyer_ids) == limit else ""
 
 

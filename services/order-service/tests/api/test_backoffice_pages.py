@@ -104,9 +104,13 @@ def test_strangers_are_led_to_sign_in_and_back(visitor: FlaskClient) -> None:
     assert answer.headers["Location"] == "/account/sign-in?next=%2Fbackoffice%2Fproducts%3Fq%3Dmug"
 
 
-def test_the_start_leads_to_the_products(sam: FlaskClient) -> None:
-    assert sam.get("/backoffice").headers["Location"] == PRODUCTS
+def test_without_products_the_list_says_so(sam: FlaskClient) -> None:
     assert "No products yet" in sam.get(PRODUCTS).text
+
+
+def test_products_that_run_low_are_listed(sam: FlaskClient, stock: Callable[..., None]) -> None:
+    stock(Product("old", "Old", "", "Home", 100, "EUR", 0, active=False), p1=5, p2=6, p3=0)
+    assert names(sam.get(f"{PRODUCTS}?in_stock=low")) == ["Product p1", "Product p3"]
 
 
 def test_products_are_found_also_inactive_ones(sam: FlaskClient, stock: Callable[..., None]) -> None:

@@ -12,16 +12,17 @@ import pytest
 
 from chassis.service_client import ServiceCallFailed, ServiceCallRefused, ServiceClient
 from order_service.orders import saved_address
-from order_service.orders.saved_address import MOST_WAITING, PAUSE_SECONDS, SECONDS, SavedAddresses
+from order_service.orders.saved_address import MOST_WAITING, NOTHING, PAUSE_SECONDS, SECONDS, Saved, SavedAddresses
 
 ADDRESS = {"street": "Weg 1", "city": "Bonn", "country": "DE"}
+KNOWN = Saved(ADDRESS, "ada@example.com")
 
 
 class UserService:
     """Stands in for user-service: answers, raises, or waits until it is released."""
 
     def __init__(self, failure: Exception | None = None) -> None:
-        self.failure, self.calls = failure, 0
+        self.failure, self.calls, self.email = failure, 0, "ada@example.com"
         self.released = Event()
         self.released.set()
 
@@ -30,7 +31,7 @@ class UserService:
         assert self.released.wait(10)
         if self.failure:
             raise self.failure
-        return {"shipping_address": ADDRESS}
+        return {"shipping_address": ADDRESS, "email": self.email}
 
 
 def addresses(service: UserService) -> SavedAddresses:
@@ -45,11 +46,11 @@ def test_more_callers_than_may_wait_do_without_an_address() -> None:
         held = [waiting.submit(saved.get, "token") for _ in range(MOST_WAITING)]
         while service.calls < MOST_WAITING:
             time.sleep(0.001)
-        assert saved.get("token") is None
+        assert saved.get("token") == NOTHING
         service.released.set()
-        assert all(future.result() for future in held)
+        assert all(future.result() == KNOWN for future in held)
     assert service.calls == MOST_WAITING
-    assert saved.get("token")
+    assert saved.get("token") == KNOWN
 
 
 def test_after_a_failure_user_service_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,20 +58,20 @@ def test_after_a_failure_user_service_is_left_alone_for_a_while(monkeypatch: pyt
     monkeypatch.setattr(saved_address, "monotonic", lambda: now[0])
     service = UserService(ServiceCallFailed("no answer"))
     saved = addresses(service)
-    assert [saved.get("token"), saved.get("token")] == [None, None]
+    assert [saved.get("token"), saved.get("token")] == [NOTHING, NOTHING]
     service.failure = None
     now[0] += PAUSE_SECONDS - 0.1
-    assert (saved.get("token"), service.calls) == (None, 1)
+    assert (saved.get("token"), service.calls) == (NOTHING, 1)
     now[0] += 0.1
-    assert saved.get("token")
+    assert saved.get("token") == KNOWN
 
 
 def test_a_refused_token_is_no_failure_for_others() -> None:
     service = UserService(ServiceCallRefused("401"))
     saved = addresses(service)
-    assert saved.get("ended") is None
+    assert saved.get("ended") == NOTHING
     service.failure = None
-    assert saved.get("token")
+    assert saved.get("token") == KNOWN
 
 
 def test_a_hanging_user_service_is_asked_once_and_briefly() -> None:
@@ -85,7 +86,7 @@ def test_a_hanging_user_service_is_asked_once_and_briefly() -> None:
         Thread(target=server.serve_forever).start()
         client = ServiceClient(f"http://127.0.0.1:{server.server_port}", "credential", attempt_seconds=SECONDS)
         before = time.monotonic()
-        assert SavedAddresses(client).get("token") is None
+        assert SavedAddresses(client).get("token") == NOTHING
         took = time.monotonic() - before
         over.set()
         server.shutdown()
@@ -108,3 +109,10 @@ def test_a_call_is_refused_with_a_status_of_4xx(status: int, refused: bool) -> N
             client.get("/profile")
         server.shutdown()
     assert isinstance(raised.value, ServiceCallRefused) == refused
+
+
+@pytest.mark.parametrize("email", [None, "", "nobody", 7, [], "a@b\x00.example"])
+def test_what_is_no_email_is_left_out(email: Any) -> None:
+    service = UserService()
+    service.email = email
+    assert addresses(service).get("token") == Saved(ADDRESS, None)

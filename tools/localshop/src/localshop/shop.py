@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -54,7 +55,8 @@ class Shop:
 
     `user`, `order` and `postgres` can each be stopped, killed (-9) and started again. `postgres` is None when
     `databases` names others to use instead, user-service's first. `environment` is added to both services' own. With a
-    `mailbox_port` the shop also runs its job workers, and the page of the mails that they write below `data`.
+    `mailbox_port` the shop also runs its job workers, the page of the mails that they write below `data`, and the test
+    page for payments, unless PAYMENT_PROVIDER says otherwise.
     """
 
     def __init__(
@@ -81,7 +83,9 @@ class Shop:
         self._embedded = embedded
         of_users = {"SIBLING_PORT": str(order_port), "PUBLIC_URL": f"http://127.0.0.1:{user_port}", **common}
         self.user = self._service("user-service", user_port, user_database, of_users)
-        of_orders = {"SIBLING_PORT": str(user_port), "PUBLIC_URL": f"http://127.0.0.1:{order_port}", **common}
+        payments = {"PAYMENT_PROVIDER": os.environ.get("PAYMENT_PROVIDER", "test")} if mailbox_port else {}
+        public_url = f"http://127.0.0.1:{order_port}"
+        of_orders = {"SIBLING_PORT": str(user_port), "PUBLIC_URL": public_url, **payments, **common}
         self.order = self._service("order-service", order_port, order_database, of_orders)
         ports = free_ports(2) if mailbox_port else ()
         self.workers = tuple(service.job_worker(port) for service, port in zip(self.services, ports, strict=False))

@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
+    TypeAdapter,
     model_serializer,
 )
 from pydantic_core import PydanticCustomError
@@ -42,6 +43,9 @@ Country = Annotated[
     AfterValidator(_country),
     Field(description="ISO 3166-1 alpha-2.", json_schema_extra={"pattern": "^[A-Za-z]{2}$"}),
 ]
+
+country_code = TypeAdapter(Country).validate_python
+"""Return the country code that a text means; raise ValidationError."""
 
 
 class Address(Shape):

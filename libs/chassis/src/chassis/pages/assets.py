@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from importlib.resources import files
 from mimetypes import guess_type
 from typing import NamedTuple
@@ -22,8 +23,13 @@ class Asset(NamedTuple):
     version: str
 
 
+def _compact(stylesheet: str) -> str:
+    """Leave out comments, line ends and indentation."""
+    return re.sub(r"\s*\n\s*", "", re.sub(r"/\*.*?\*/", "", stylesheet, flags=re.DOTALL))
+
+
 def _asset(name: str, text: str) -> Asset:
-    body = text.encode()
+    body = (_compact(text) if name.endswith(".css") else text).encode()
     content_type = guess_type(name)[0] or "application/octet-stream"
     return Asset(body, content_type, hashlib.sha256(body).hexdigest()[:12])
 

@@ -30,6 +30,10 @@ def date(at: datetime | str) -> str:
     return str(format_date(_local(at), "long", locale=LOCALE))
 
 
+def day(of: dt.date) -> str:
+    return str(format_date(of, "long", locale=LOCALE))
+
+
 def time(at: datetime | str) -> str:
     return f"{date(at)}, {format_time(_local(at), 'short', locale=LOCALE)}"
 

@@ -35,7 +35,12 @@ def init_pages(app: Api, services: Services, prefix: str) -> None:
         "MAX_FORM_PARTS": MOST_FORM_PARTS,
     }
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters |= {"date": formatting.date, "sentence": sentence, "time": formatting.time}
+    app.jinja_env.filters |= {
+        "date": formatting.date,
+        "day": formatting.day,
+        "sentence": sentence,
+        "time": formatting.time,
+    }
     app.jinja_env.globals |= {
         "basket_count": lambda: sum(line.qty for line in read_basket(services.settings)),
         "brand": BRAND,

@@ -24,6 +24,22 @@ addEventListener("submit", (event) => {
 });
 addEventListener("pageshow", () => document.querySelectorAll("[data-sent]").forEach((form) => delete form.dataset.sent));
 
+// Shipping and total of the checkout follow the address.
+const checkout = document.querySelector("[data-follows]");
+let latest = 0;
+checkout?.addEventListener("change", async (event) => {
+  if (!event.target.matches("[name=to], [name=country], [name=shipping_method]")) return;
+  const request = ++latest, body = new URLSearchParams(new FormData(checkout));
+  body.set("do", "update");
+  const answer = await fetch(checkout.action, { method: "POST", body, headers: { Accept: "text/html" }, redirect: "manual" }).catch(() => null);
+  if (!answer?.ok || request !== latest) return; // the form itself says what is wrong
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html"), focused = document.activeElement.id;
+  for (const part of checkout.querySelectorAll("[data-part]")) {
+    part.replaceChildren(...fresh.querySelector(`[data-part=${part.dataset.part}]`).childNodes);
+  }
+  document.getElementById(focused)?.focus();
+});
+
 // Search and filters change the list without a reload.
 const list = document.querySelector("[data-live]");
 let newest = 0;

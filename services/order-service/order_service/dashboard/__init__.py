@@ -1,0 +1,1 @@
+"""What the staff look after today."""
