@@ -29,6 +29,7 @@ INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock, args)
 SELECT task, task, task, '{}' FROM unnest(ARRAY['expire_orders', 'ask_about_payments']) AS task
 ON CONFLICT (queueing_lock) WHERE status = 'todo' DO NOTHING
 """
+DATABASE_GONE = ("OperationalError", "AdminShutdown", "PoolTimeout", "Unavailable")
 END_WINDOWS = "UPDATE orders SET pay_until = now() - interval '1 second' WHERE payment_status IN ('pending', 'failed')"
 # Only while no worker runs: what `retry_stalled_job` does after half a minute.
 RELEASE = "UPDATE procrastinate_jobs SET status = 'todo', worker_id = NULL, scheduled_at = now() WHERE status = 'doing'"
@@ -55,6 +56,11 @@ class PaidShop:
                 self.worker.launch()
             time.sleep(0.05)
 
+    def bugs(self) -> list[str]:
+        """Return the failures that the worker logged with a traceback, but for those of a killed database."""
+        lines = self.worker.log.read_text(errors="replace").splitlines()
+        return [line for line in lines if "Traceback" in line and not any(name in line for name in DATABASE_GONE)]
+
     def hurry(self) -> None:
         self.run(HURRY)
 
@@ -80,20 +86,14 @@ def paid_shop(environment: Environment) -> Iterator[PaidShop]:
     usual = server.environment
     with stripe_server() as stripe:
         stripe.shop_port = server.port
-        environment.restart(
-            server,
-            PAYMENT_PROVIDER="stripe",
-            STRIPE_SECRET_KEY=SECRET_KEY,
-            STRIPE_WEBHOOK_SECRET=WEBHOOK_SECRET,
-            STRIPE_API_BASE=stripe.url,
-            MOST_UNPAID_ORDERS="1000",
-            MOST_UNPAID_UNITS="100000",
-        )
+        of_stripe = {"SECRET_KEY": SECRET_KEY, "WEBHOOK_SECRET": WEBHOOK_SECRET, "API_BASE": stripe.url}
+        limits = {"MOST_UNPAID_ORDERS": "1000", "MOST_UNPAID_UNITS": "100000"}
+        settings = {f"STRIPE_{name}": value for name, value in of_stripe.items()} | limits
+        environment.restart(server, PAYMENT_PROVIDER="stripe", **settings)
         worker = server.job_worker(port)
-        worker.start()
-        shop = PaidShop(environment, stripe, worker)
         try:
-            yield shop
+            worker.start()
+            yield PaidShop(environment, stripe, worker)
         finally:
             stripe.fault = lambda: ""
             worker.kill()

@@ -258,11 +258,10 @@ def stripe_server() -> Iterator[StripeServer]:
     stripe = StripeServer()
     with Server(("127.0.0.1", 0), type("OfThisTest", (Handler,), {"stripe": stripe})) as server:
         stripe.url = f"http://127.0.0.1:{server.server_address[1]}"
-        threads = [threading.Thread(target=server.serve_forever), threading.Thread(target=stripe.send_events)]
-        for thread in threads:
-            thread.start()
-        yield stripe
-        stripe.over.set()
-        server.shutdown()
-        for thread in threads:
-            thread.join()
+        for run in (server.serve_forever, stripe.send_events):
+            threading.Thread(target=run, daemon=True).start()
+        try:
+            yield stripe
+        finally:
+            stripe.over.set()
+            server.shutdown()
