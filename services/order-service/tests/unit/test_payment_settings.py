@@ -28,7 +28,7 @@ def test_provider_for_tests_is_refused_where_money_is_taken(env: Any) -> None:
 
 def test_payments_need_an_https_origin_outside_local() -> None:
     plain = CLUSTER | {"public_url": "http://shop.example"}
-    with pytest.raises(SystemExit, match="PUBLIC_URL: customers return there"):
+    with pytest.raises(SystemExit, match="PUBLIC_URL: links in mails and customers"):
         Settings(app_env="dev", payment_provider="test", **plain)
     Settings(app_env="dev", payment_provider="none", **plain)
     Settings(app_env="dev", payment_provider="test", **CLUSTER)
