@@ -143,7 +143,10 @@ def _in_the_back_office(visitor: Visitor, databases: Databases) -> Iterator[str]
 
 
 def _orders_of_the_staff(visitor: Visitor, databases: Databases) -> Iterator[str]:
-    order_id = visitor.order("p1")
+    visitor.add("p1")
+    visitor.press("Go to checkout")
+    visitor.press("Place the order")  # to the saved address
+    order_id = visitor.path.rpartition("/")[2]
     databases.pay(order_id, email=f"{visitor.username}@example.org")
     order = f"orders/{order_id}"
     for path in ("", "jobs", "jobs?status=waiting", "orders", "orders?q=nothing-fits", order):
