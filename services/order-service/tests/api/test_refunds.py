@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from order_states import CONTACT, SAM, books, put, state, traces
 
@@ -129,7 +129,8 @@ def test_refunds_of_all_parts_one_by_one_are_the_total(
     books(db)
 
 
-@given(total=st.integers(0, 10**12), qty=st.integers(1, 999), data=st.data())
+@settings(deadline=None, max_examples=50)
+@given(total=st.integers(0, 10**12), qty=st.integers(1, 40), data=st.data())
 def test_parts_of_a_line_always_add_up(total: int, qty: int, data: Any) -> None:
     line, refunded = rules.Line(1, "mug", qty, 0, total), 0
     while line.refunded_qty < qty:
