@@ -13,6 +13,7 @@ from chaos.failpoints import (
     IN_JOBS,
     JOBS_TOGETHER,
     OF_THE_TEST_PROVIDER,
+    READING,
     STATEMENTS,
     TOGETHER,
 )
@@ -57,4 +58,4 @@ def test_every_transaction_is_a_failpoint_of_the_chaos_suite() -> None:
     opened = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "transaction"]
     names = [argument.value for call in opened for argument in call.args if isinstance(argument, ast.Constant)]
     assert len(names) == len(opened)
-    assert sorted(map(str, names)) == sorted({*TOGETHER, *JOBS_TOGETHER, "open_test_page"})
+    assert sorted(map(str, names)) == sorted({*TOGETHER, *JOBS_TOGETHER, *READING, "open_test_page"})

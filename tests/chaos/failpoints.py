@@ -15,6 +15,7 @@ class Deed(StrEnum):
     CATALOGUE = "changing the catalogue as staff"
     STAFF = "changing a customer's account as staff"
     ORDERS = "shipping, changing and refunding orders as staff"
+    TERMS = "changing shipping methods and tax rates as staff"
     PASSKEY = "adding, using, renaming or removing a passkey"
     ACCOUNT = "any other change of an account"
     WEBHOOK = "setting up a webhook"
@@ -31,6 +32,10 @@ ALONE = {
     "track_order": Deed.ORDERS,
     "deliver_order": Deed.ORDERS,
     "change_contact": Deed.ORDERS,
+    "put_shipping_method": Deed.TERMS,
+    "delete_shipping_method": Deed.TERMS,
+    "put_tax_rate": Deed.TERMS,
+    "delete_tax_rate": Deed.TERMS,
     "refresh_session": Deed.REFRESH,
     "offer_second_factor": Deed.SECOND_FACTOR,
     "upgrade_password_hash": Deed.ACCOUNT,
@@ -106,6 +111,9 @@ TOGETHER = {
         "forget_ended_sessions",
         "note_erased_buyers",
         "erase_orders",
+        "erase_audit_entries_of_orders",
+        "erase_payments",
+        "erase_refunds",
         "advance_session_feed",
     ],
     "erase_late_orders": ["erase_orders"],
@@ -123,6 +131,7 @@ TOGETHER = {
     "apply_payment_state": ["expire_payment"],  # and those of receive_payment_event
     "finish_refund": ["finish_refund"],
     "request_refund": ["request_refund"],
+    "replace_terms": ["clear_shipping_methods", "add_shipping_method", "clear_tax_rates", "add_tax_rate"],
     "import_catalog": [],  # its statements have no names: importer.py is also a command
 }
 """Transactions of several statements."""
@@ -138,6 +147,7 @@ _DEEDS = {
     "switch_off_second_factor": Deed.SECOND_FACTOR,
     "change_product": Deed.CATALOGUE,
     "import_catalog": Deed.CATALOGUE,
+    "replace_terms": Deed.TERMS,
     "request_refund": Deed.ORDERS,
     "disable_account": Deed.STAFF,
     "enable_account": Deed.STAFF,
@@ -175,10 +185,16 @@ IN_JOBS = {
     "drop_mail_address",
     "drop_expired_mail_tokens",
     "drop_old_mail_addresses",
+    "begin_mails",
+    "follow_events_for_mails",
+    "note_refusal_of_order_mail",
+    "forget_payment_events",
 }
 """Statements of background jobs, which run again after a crash."""
-JOBS_TOGETHER = {"find_forgotten"}
+JOBS_TOGETHER = {"find_forgotten", "queue_mails"}
 """Transactions of background jobs."""
+READING = {"price_refund"}
+"""Transactions that write nothing."""
 OF_THE_TEST_PROVIDER = {"open_test_page", "end_test_page", "refund_test_page"}
 """Statements, and the first a transaction too, of PAYMENT_PROVIDER=test: what they keep is no money."""
 

@@ -163,7 +163,7 @@ class Payers(Load):
         """Refund one of two units."""
         body = {"lines": [{"line": 1, "qty": 1}], "restock": True, "reason": "broken"}
         answer = self._until_final(
-            line, f"/admin/orders/{order_id}/refunds", self._staff | {"Idempotency-Key": "one unit"}, body
+            line, f"/admin/orders/{order_id}/refunds", self._staff | {"Idempotency-Key": "one-unit"}, body
         )
         self._expect(answer.status == 201, f"refunding {order_id} was answered {answer.status}")
 
