@@ -129,6 +129,7 @@ def cancel_order(db: Database, *, buyer_id: str, order_id: str) -> str:
     if row is None:
         raise NotFound
     if row.document is None:
-        raise rules.NotCancellable(f"the order is {row.status} already", status_of_order=row.status)
+        error = f"the order is {row.status} already"
+        raise rules.NotCancellable(error, status_of_order=row.status, payment_status=row.payment_status)
     metrics.CANCELLED.inc()
     return str(row.document)

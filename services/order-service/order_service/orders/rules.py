@@ -37,6 +37,7 @@ class ShortProducts(BaseModel):
 
 class CurrentStatus(BaseModel):
     status_of_order: str
+    payment_status: str
 
 
 class CurrentQuote(BaseModel):
