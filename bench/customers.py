@@ -18,7 +18,7 @@ HOT, SPREAD = "64 buyers, one product", "64 buyers, 200 products"
 PRICED = "POST /create_order with address, shipping and tax"
 TERMS = """
 INSERT INTO shipping_methods (id, name, countries, currency, price_minor, free_from_minor)
-VALUES ('standard', 'Standard', '{DE,AT}', 'EUR', 490, 5000), ('express', 'Express', '{DE,AT}', 'EUR', 990, NULL);
+VALUES ('standard', 'Standard', '{DE,AT}', 'EUR', 490, 5000), ('courier', 'Courier', '{DE,AT}', 'EUR', 990, NULL);
 INSERT INTO tax_rates SELECT country, tax_class, rate
 FROM unnest('{AT,BE,DE,ES,FR,IT,NL,PL}'::text[]) AS country,
     (VALUES ('standard', 19), ('reduced', 7)) AS r(tax_class, rate)

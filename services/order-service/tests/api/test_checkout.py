@@ -20,7 +20,7 @@ ALICE, BOB = bearer("u-alice", "alice"), bearer("u-bob", "bob")
 HOME = {"recipient": "Alice", "street": "Main Street 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 METHODS = """
 INSERT INTO shipping_methods (id, name, countries, currency, price_minor, free_from_minor, tax_class, active, position)
-VALUES ('express', 'Express', '{DE,AT}', 'EUR', 990, NULL, 'standard', true, 2),
+VALUES ('courier', 'Courier', '{DE,AT}', 'EUR', 990, NULL, 'standard', true, 2),
        ('standard', 'Standard', '{DE,AT}', 'EUR', 490, 5000, 'standard', true, 1),
        ('world', 'World', NULL, 'EUR', 2500, NULL, 'standard', true, 3),
        ('alps', 'Alps', '{CH}', 'EUR', 1500, NULL, 'standard', true, 4),
@@ -138,7 +138,7 @@ def test_quote_adds_the_tax_where_prices_exclude_it(quote: Callable[..., Any], o
 
 def test_quote_writes_nothing(quote: Callable[..., Any], everything: Callable[[], Any]) -> None:
     before = everything()
-    assert quote(("mug", 1), country="DE", shipping_method="express").status_code == 200
+    assert quote(("mug", 1), country="DE", shipping_method="courier").status_code == 200
     assert everything() == before
 
 
@@ -153,9 +153,9 @@ def test_quote_lists_the_methods_of_the_country_in_order(quote: Callable[..., An
         offered = quote(("mug", qty), country=country).json["shipping_methods"]
         return [(method["id"], method["price"]) for method in offered]
 
-    assert offers("AT") == [("standard", 4.9), ("express", 9.9), ("world", 25)]
+    assert offers("AT") == [("standard", 4.9), ("courier", 9.9), ("world", 25)]
     assert offers("CH") == [("world", 25), ("alps", 15)]
-    assert offers("DE", qty=5) == [("standard", 0), ("express", 9.9), ("world", 25)]
+    assert offers("DE", qty=5) == [("standard", 0), ("courier", 9.9), ("world", 25)]
 
 
 def test_shipping_is_free_from_exactly_its_limit(quote: Callable[..., Any], stock: Callable[..., None]) -> None:
@@ -204,7 +204,7 @@ def test_order_needs_no_method_where_there_are_none(order: Callable[..., Any], r
 
 def test_order_costs_what_was_quoted(quote: Callable[..., Any], order: Callable[..., Any]) -> None:
     basket = (("mug", 3), ("book", 2))
-    for method in ("standard", "express", "world"):
+    for method in ("standard", "courier", "world"):
         quoted = quote(*basket, country="DE", shipping_method=method).json
         placed = order(*basket, ship_to=HOME, shipping_method=method, expected_total=quoted["total"]).json
         same = ("shipping", "tax", "total", "currency")
@@ -232,7 +232,7 @@ def test_moved_price_is_refused_with_the_new_quote(
 ) -> None:
     stock(MUG._replace(price_minor=99900))
     before = everything()
-    terms = {"shipping_method": "express"}
+    terms = {"shipping_method": "courier"}
     answer = order(("mug", 1), ship_to=HOME, expected_total=21.8, **terms)
     assert (answer.status_code, answer.json["code"]) == (409, "price_changed")
     assert answer.json["quote"] == quote(("mug", 1), country="DE", **terms).json
@@ -267,7 +267,7 @@ def test_repeated_order_answers_the_same(order: Callable[..., Any], run: Callabl
     "change",
     [
         {"email": "b@shop.example"},
-        {"shipping_method": "express"},
+        {"shipping_method": "courier"},
         {"expected_total": 16.8},
         {"ship_to": HOME | {"city": "Bonn"}},
     ],
