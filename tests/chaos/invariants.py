@@ -116,7 +116,7 @@ def compare(connection: psycopg.Connection, load: Load) -> Audit:
 def money_at_rest(connection: psycopg.Connection, provider: str, held: dict[str, int]) -> list[str]:
     """Return what is wrong when every job is done: something unfinished, or a sum that the provider does not hold."""
     unfinished = connection.execute(UNFINISHED, {"provider": provider}).fetchall()
-    on_orders = dict(connection.execute(HELD, {"provider": provider}).fetchall())
+    on_orders: dict[str, int] = dict(connection.execute(HELD, {"provider": provider}).fetchall())
     findings = [f"unfinished: {unfinished}"] if unfinished else []
     if on_orders != held:
         findings.append(f"{on_orders} on orders, {held} at the provider")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from chaos.wire import Line, Response, Unanswered
 
@@ -55,7 +55,7 @@ class Load:
             for number in range(number)
         ]
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         self._open.set()
         for thread in self._threads:
             thread.start()

@@ -175,6 +175,7 @@ CRASH = st.one_of(st.just(0), st.integers(1, 9))
 CHOICE = st.integers(0, 99)
 BUYER = st.sampled_from(["ana", "bo"])
 BASKET = st.dictionaries(st.sampled_from([*SHELF]), st.integers(1, 3), min_size=1, max_size=2)
+THEN = st.sampled_from(["nothing", "ship", "cancel"])
 DEED = st.sampled_from(["pay", "pay", "pay", "decline", "late", "wrong amount", "wrong currency"])
 
 
@@ -210,7 +211,7 @@ class Money(RuleBasedStateMachine):
     def place(self, *, basket: dict[str, int], buyer: str, has_contact: bool, off: int | None, crash: int) -> None:
         """Place an order, and again with the same key after a crash; `off` is how far the expected total is off."""
         wanted = dict(sorted(basket.items()))
-        order = NewOrder(**({"ship_to": SHIP_TO, "email": "rosa@example.com"} if has_contact else {}))
+        order = NewOrder(ship_to=SHIP_TO, email="rosa@example.com") if has_contact else NewOrder()
         new = self._new(buyer, wanted, has_contact)
         if has_contact and new and new.currency == "EUR":
             order = order._replace(shipping_method="parcel")
@@ -342,7 +343,7 @@ class Money(RuleBasedStateMachine):
     def staff(self, which: int, deed: str, crash: int) -> None:
         order_id, order = self._any(which)
         about: dict[str, Any] = {"staff": STAFF, "order_id": order_id}
-        tracking = dict.fromkeys(["carrier", "tracking_number", "tracking_url"])
+        tracking: dict[str, Any] = dict.fromkeys(["carrier", "tracking_number", "tracking_url"])
         deeds: dict[str, tuple[Order | None, Callable[[], Any]]] = {
             "ship": (order.ship(), lambda: fulfilment.ship(self.db, **about, **tracking)),
             "deliver": (order.deliver(), lambda: fulfilment.deliver(self.db, **about)),
@@ -354,8 +355,8 @@ class Money(RuleBasedStateMachine):
         self._act(order_id, expected, crash, act)
 
     @precondition(lambda self: any(order.paid for order in self.orders.values()))
-    @rule(which=CHOICE, units=st.integers(1, 3), restock=st.booleans(), by_amount=st.booleans(), crash=CRASH)
-    def refund(self, which: int, units: int, restock: bool, by_amount: bool, crash: int) -> None:
+    @rule(which=CHOICE, units=st.integers(1, 3), restock=st.booleans(), by_amount=st.booleans(), then=THEN, crash=CRASH)
+    def refund(self, *, which: int, units: int, restock: bool, by_amount: bool, then: str, crash: int) -> None:
         """Refund units of a line or an amount; after a crash ask again with the same key."""
         paid = [(order_id, order) for order_id, order in self.orders.items() if order.paid]
         order_id, order = paid[which % len(paid)]
@@ -371,6 +372,8 @@ class Money(RuleBasedStateMachine):
         request["idempotency_key"] = f"k-{next(self.keys)}"
         for each in (crash, 0):
             self._act(order_id, expected, each, lambda: refunds.request_refund(self.db, **request))
+        if then != "nothing":
+            self.staff(which=[*self.orders].index(order_id), deed=then, crash=0)
 
     # The clock, and the worker.
 
@@ -395,6 +398,8 @@ class Money(RuleBasedStateMachine):
             self.bench.write("UPDATE payments SET ask_at = now() WHERE status IN ('opening', 'open')")
         finished = self._work(lambda: getattr(jobs, job)(self.bench.services), crash)
         for order_id, order in [*self.orders.items()]:
+            if job == "expire_orders" and not (order.waits and order.is_overdue):
+                continue
             states = self._heard_from_pages(order)
             if job == "expire_orders":
                 states.append(states[-1].expire())
