@@ -50,9 +50,9 @@ class ScriptedProvider:
                 assert first._replace(expires_at=payment.expires_at) == payment, "the same id came with another request"
                 return Page(known[0]["id"], known[0]["url"])
             page_id = f"page-{next(self._numbers)}"
-            page = {"id": page_id, "url": f"https://pay.example/{page_id}", "payment": payment, "status": "open"}
-            self.pages[page_id] = page
-            return Page(page_id, page["url"])
+            url = f"https://pay.example/{page_id}"
+            self.pages[page_id] = {"id": page_id, "url": url, "payment": payment, "status": "open"}
+            return Page(page_id, url)
 
         result: Page = self._call("open", payment, open_page)
         return result

@@ -39,7 +39,7 @@ def shop() -> Iterator[Shop]:
     user_port, order_port = free_ports()
     with fresh_folder() as data:
         shop = Shop(data, user_port=user_port, order_port=order_port, environment={"PAYMENT_PROVIDER": "test"})
-        shop.order.environment["PUBLIC_URL"] = f"http://localhost:{order_port}"
+        shop.order.environment = {**shop.order.environment, "PUBLIC_URL": f"http://localhost:{order_port}"}
         with shop:
             Databases(shop).run("order_service", TERMS)
             yield shop
@@ -247,7 +247,7 @@ def test_every_state_of_an_order_is_accessible_and_small(
     for name in states(customer, databases, lamp):
         sizes[name] = len(customer.page.content())
         for scheme in ("light", "dark"):
-            customer.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            customer.page.emulate_media(color_scheme=scheme)
             faults.extend(f"{name}, {scheme}: {violation}" for violation in axe.violations(customer.page))
             if FOLDER:
                 customer.page.screenshot(path=f"{FOLDER}/{name}-{size['width']}-{scheme}.png", full_page=True)

@@ -92,6 +92,8 @@ def _complete_parameters(parameters: Iterable[dict[str, Any]]) -> None:
 
 def _mend_minimum(schema: dict[str, Any]) -> None:
     """Write the minimum of an integer as such; the framework makes it a float."""
+    for choice in schema.get("anyOf", ()):
+        _mend_minimum(choice)
     if schema.get("type") == "integer" and "minimum" in schema:
         schema["minimum"] = int(schema["minimum"])
 
