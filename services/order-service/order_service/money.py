@@ -61,5 +61,10 @@ def sql(minor: str, currency: str) -> str:
 
     A product has the decimals of both factors, so that no rounding is needed.
     """
-    cases = " ".join(f"WHEN {currency} IN ({_listed(digits)}) THEN {unit}" for digits, unit in _UNITS.items())
-    return f"({minor}) * CASE WHEN {currency} IN ({_FREQUENT}) THEN 0.01 {cases} ELSE 0.01 END"
+    return f"({minor}) * {unit(currency)}"
+
+
+def unit(currency: str) -> str:
+    """Return the SQL of the factor by which `sql` multiplies; a statement with many amounts computes it once."""
+    cases = " ".join(f"WHEN {currency} IN ({_listed(digits)}) THEN {factor}" for digits, factor in _UNITS.items())
+    return f"CASE WHEN {currency} IN ({_FREQUENT}) THEN 0.01 {cases} ELSE 0.01 END"

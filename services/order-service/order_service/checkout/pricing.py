@@ -6,8 +6,6 @@ lines' taxes add up to the rate's, and the rates' to the order's.
 
 from __future__ import annotations
 
-from order_service import money
-
 SHIPS_THERE = "active AND (countries IS NULL OR CAST(%(country)s AS text) = ANY (countries))"
 """Tell whether a shipping method goes to the country; of no country when that is NULL."""
 
@@ -72,22 +70,21 @@ priced AS (
 """CTEs behind `lines`; the parameters are country, shipping_method and prices_include_tax."""
 
 
-def shipping(row: str) -> str:
-    """Return the SQL expression of the chosen shipping of a row; NULL for none."""
+def shipping(row: str, unit: str) -> str:
+    """Return the SQL expression of the chosen shipping of a row; NULL for none. `unit` is that of `money`."""
     return f"""CASE WHEN {row}.shipping_method IS NOT NULL THEN (SELECT s FROM (SELECT
         {row}.shipping_method AS method, {row}.shipping_name AS name,
-        {money.sql(f"{row}.shipping_minor", f"{row}.currency")} AS price
+        {row}.shipping_minor * {unit} AS price
     ) AS s) END"""
 
 
-def tax(row: str, included: str) -> str:
+def tax(row: str, included: str, unit: str) -> str:
     """Return the SQL expression of the tax of a row; NULL when no rate applied."""
     return f"""CASE WHEN {row}.tax IS NOT NULL THEN (SELECT t FROM (SELECT
         {included} AS included,
-        {money.sql(f"{row}.tax_minor", f"{row}.currency")} AS total,
+        {row}.tax_minor * {unit} AS total,
         (SELECT array_agg(r) FROM (
-            SELECT trim_scale(rate) AS rate, {money.sql("net_minor", f"{row}.currency")} AS net,
-                   {money.sql("rates.tax_minor", f"{row}.currency")} AS tax
+            SELECT trim_scale(rate) AS rate, net_minor * {unit} AS net, rates.tax_minor * {unit} AS tax
             FROM jsonb_to_recordset({row}.tax) AS rates(rate numeric, net_minor bigint, tax_minor bigint)
         ) AS r) AS rates
     ) AS t) END"""

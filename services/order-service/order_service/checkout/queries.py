@@ -46,6 +46,7 @@ SELECT (SELECT array_agg(DISTINCT country) FROM shipping_methods CROSS JOIN unne
     EXISTS (SELECT FROM shipping_methods WHERE active AND currency = %(currency)s)
         OR EXISTS (SELECT FROM tax_rates) AS depends
 """
+_UNIT = money.unit("priced.currency")
 _amount = partial(money.sql, currency="priced.currency")
 
 QUOTE = f"""
@@ -76,8 +77,8 @@ SELECT (SELECT json_object_agg(product_id, json_build_array(stock, currency)) FR
             WHERE {pricing.SHIPS_THERE} AND CAST(%(country)s AS text) IS NOT NULL
             ORDER BY position, id
         ) AS m) AS shipping_methods,
-        {pricing.shipping("priced")} AS shipping,
-        {pricing.tax("priced", "CAST(%(prices_include_tax)s AS boolean)")} AS tax,
+        {pricing.shipping("priced", _UNIT)} AS shipping,
+        {pricing.tax("priced", "CAST(%(prices_include_tax)s AS boolean)", _UNIT)} AS tax,
         {_amount("total_minor")} AS total
     ) AS d))::text FROM priced WHERE (SELECT count(*) FROM lines) = (SELECT count(*) FROM asked)) AS document
 """

@@ -13,7 +13,7 @@ WRITTEN_LINES = "(SELECT * FROM order_lines WHERE order_id = o.id)"
 
 def order(lines: str = WRITTEN_LINES) -> str:
     """Return the SQL expression of the JSON document of the order row `o` with the lines of `lines`."""
-    return f"""to_json((SELECT d FROM (SELECT
+    return f"""to_json((SELECT d FROM {_UNIT} CROSS JOIN LATERAL (SELECT
     {ORDER_ID} AS order_id,
     order_number(o.id) AS number,
     o.buyer_name AS "user",
@@ -24,8 +24,8 @@ def order(lines: str = WRITTEN_LINES) -> str:
         FROM {lines} AS l ORDER BY line
     ) AS i) AS items,
     o.currency,
-    {pricing.shipping("o")} AS shipping,
-    {pricing.tax("o", "o.prices_include_tax")} AS tax,
+    {pricing.shipping("o", "per.unit")} AS shipping,
+    {pricing.tax("o", "o.prices_include_tax", "per.unit")} AS tax,
     {_amount("o.total_minor")} AS total,
     o.email,
     o.ship_to,
@@ -39,8 +39,12 @@ def order(lines: str = WRITTEN_LINES) -> str:
 ) AS d))::text"""
 
 
+# OFFSET 0 keeps the planner from computing it for each amount anew.
+_UNIT = f"(SELECT {money.unit('o.currency')} AS unit OFFSET 0) AS per"
+
+
 def _amount(minor: str) -> str:
-    return money.sql(minor, "o.currency")
+    return f"({minor}) * per.unit"
 
 
 PAYMENTS = f"""coalesce((SELECT json_agg(d ORDER BY d.created_at) FROM (
