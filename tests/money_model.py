@@ -19,7 +19,7 @@ class Order:
     has_contact: bool
     status: str = "placed"
     is_declined: bool = False
-    is_overdue: bool = False
+    is_unpaid_too_long: bool = False
     paid: int = 0
     refunded: int = 0
     sent_back: int = 0
@@ -74,7 +74,7 @@ class Order:
         return replace(self, status="cancelled", is_declined=True, refunded=self.paid, shelved=shelved)
 
     def expire(self) -> Order:
-        return (self.cancel() or self) if self.waits and self.is_overdue else self
+        return (self.cancel() or self) if self.waits and self.is_unpaid_too_long else self
 
     def ship(self) -> Order | None:
         is_due = self.status == "placed" and (self.payment == "not_required" or self.holds_money)

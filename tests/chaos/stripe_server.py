@@ -27,7 +27,7 @@ RESEND_SECONDS = 0.3
 OFTEN_TWICE, FORGED = 0.3, 0.1
 """How often an event that was accepted is sent again, and how often a forged one is sent before it."""
 
-Answer = tuple[int, dict[str, Any]]
+Reply = tuple[int, dict[str, Any]]
 
 
 class StripeServer:
@@ -95,7 +95,7 @@ class StripeServer:
 
     # The API.
 
-    def answer(self, method: str, path: str, form: dict[str, str], key: str | None) -> Answer:
+    def answer(self, method: str, path: str, form: dict[str, str], key: str | None) -> Reply:
         """Do what a request asks, once for each idempotency key."""
         with self.lock:
             if key in self._kept:
@@ -106,7 +106,7 @@ class StripeServer:
                 self._kept[key] = (form, dict(document))
             return status, dict(document)
 
-    def _do(self, method: str, path: list[str], form: dict[str, str]) -> Answer:  # noqa: PLR0911 - one for each route
+    def _do(self, method: str, path: list[str], form: dict[str, str]) -> Reply:  # noqa: PLR0911 - one for each route
         match method, path:
             case "POST", ["checkout", "sessions"]:
                 return self._open(form)
@@ -125,7 +125,7 @@ class StripeServer:
                 return self._refund(form)
         return 404, {"error": {"type": "invalid_request_error", "code": "resource_missing", "message": "no such thing"}}
 
-    def _open(self, form: dict[str, str]) -> Answer:
+    def _open(self, form: dict[str, str]) -> Reply:
         if int(form["expires_at"]) < time.time() + HALF_AN_HOUR:
             return _refused("invalid_request_error", "expires_at must be at least 30 minutes from now")
         reference = form["client_reference_id"]
@@ -148,14 +148,14 @@ class StripeServer:
             "payment_intent": intent and {"id": intent, "object": "payment_intent", "status": "succeeded"},
         }
 
-    def _expire(self, session: dict[str, Any]) -> Answer:
+    def _expire(self, session: dict[str, Any]) -> Reply:
         if session["status"] != "open":
             return _refused("invalid_request_error", "only open sessions can be expired")
         session.update(status="expired", url=None)
         self._tell("checkout.session.expired", session)
         return 200, session
 
-    def _refund(self, form: dict[str, str]) -> Answer:
+    def _refund(self, form: dict[str, str]) -> Reply:
         intent, amount = form["payment_intent"], int(form["amount"])
         session = next(each for each in self.sessions.values() if each["payment_intent"] == intent)
         same = [each for each in self.refunds.values() if each["payment_intent"] == intent]
@@ -248,7 +248,7 @@ def _listed(data: list[dict[str, Any]]) -> dict[str, Any]:
     return {"object": "list", "has_more": False, "url": "/v1/list", "data": data}
 
 
-def _refused(kind: str, message: str) -> Answer:
+def _refused(kind: str, message: str) -> Reply:
     return 400, {"error": {"type": kind, "code": None, "message": message}}
 
 

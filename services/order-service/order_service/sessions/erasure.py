@@ -1,4 +1,4 @@
-"""Erase what is personal in the orders of deleted accounts; products, amounts and taxes stay in the books.
+"""Erase what is personal in the orders of deleted accounts; products, amounts and taxes stay in the accounts.
 
 What money still needs stays until it has arrived. The sweep over all deleted accounts erases it later.
 """

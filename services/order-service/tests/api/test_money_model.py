@@ -260,7 +260,7 @@ class Money(RuleBasedStateMachine):
     @rule(which=CHOICE, crash=CRASH)
     def open_page(self, which: int, crash: int) -> None:
         order_id, order = self._any(which)
-        is_payable, url = order.waits and not order.is_overdue, None
+        is_payable, url = order.waits and not order.is_unpaid_too_long, None
         with self.bench.crashing(crash) as crashed:
             try:
                 back = rules.return_url(self.bench.services.settings.public_url, order_key(order_id))
@@ -398,7 +398,7 @@ class Money(RuleBasedStateMachine):
             self.bench.write("UPDATE payments SET ask_at = now() WHERE status IN ('opening', 'open')")
         finished = self._work(lambda: getattr(jobs, job)(self.bench.services), crash)
         for order_id, order in [*self.orders.items()]:
-            if job == "expire_orders" and not (order.waits and order.is_overdue):
+            if job == "expire_orders" and not (order.waits and order.is_unpaid_too_long):
                 continue
             states = self._heard_from_pages(order)
             if job == "expire_orders":
@@ -469,7 +469,7 @@ class Money(RuleBasedStateMachine):
     def _end_window(self, order_id: str, order: Order) -> None:
         late = "UPDATE orders SET pay_until = now() - interval '1 second' WHERE id = %(id)s AND pay_until IS NOT NULL"
         self.bench.write(late, id=order_key(order_id))
-        self.orders[order_id] = replace(order, is_overdue=True)
+        self.orders[order_id] = replace(order, is_unpaid_too_long=True)
 
     def _stock(self) -> dict[str, int]:
         return money_model.stock({key: units for key, (_, _, units) in SHELF.items()}, self.orders.values())
