@@ -21,6 +21,9 @@ from .documents import Operation
 Headers = dict[str, str]
 PASSWORD = "violet-harbour-42"
 STOCK = 1000
+METHOD = """
+INSERT INTO shipping_methods (id, name, currency, price_minor) VALUES ('standard', 'Standard', 'EUR', 490) RETURNING 1
+"""
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,7 @@ def apps(user_app: Api, order_app: Api, order_database: str, operators: tuple[Da
         empty(database)
     order_app.wsgi_app.clear_caches()  # type: ignore[attr-defined]
     importer.write(order_database, [Product("p1", "Product", "", "Things", 1000, "EUR", STOCK)])
+    operators[1].fetch_one(METHOD)
     return {"user-service": user_app, "order-service": order_app}
 
 
@@ -77,7 +81,11 @@ def sign_up(apps: dict[str, Flask], operators: tuple[Database, Database]) -> Cal
 
 
 def send(apps: dict[str, Flask], operation: Operation, headers: Headers, **how: Any) -> Any:
-    path = how.pop("path", operation.path).replace("{", "").replace("}", "")
+    path = how.pop("path", operation.path).replace("{country}", "DE").replace("{", "").replace("}", "")
+    if operation.path.endswith("/refunds"):
+        headers = {"Idempotency-Key": secrets.token_hex(), **headers}
+    if operation.path.startswith("/payments/") and "json" not in how:
+        how["json"] = {}
     return apps[operation.service].test_client().open(path, method=operation.method.upper(), headers=headers, **how)
 
 

@@ -26,7 +26,13 @@ RIGHT = {
     "url": "https://hooks.example.com/",
     "types": "order.placed",
     "images": "https://shop.example.com/p1.png",
+    "countries": "DE",
+    "shipping_method": "standard",
+    "expected_total": 14.9,
+    "tracking_url": "https://carrier.example/track/1",
 }
+# Members that exclude others.
+LEFT_OUT = {"RefundIn": {"amount"}, "RefundLine": {"line"}}
 
 
 class Operation(NamedTuple):
@@ -89,16 +95,20 @@ def _operations(service: str) -> Iterator[Operation]:
 
 
 def _right(schema: dict[str, Any], document: dict[str, Any], name: str = "") -> Any:
+    left_out: set[str] = set()
     if "$ref" in schema:
-        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        title = schema["$ref"].rpartition("/")[2]
+        schema, left_out = document["components"]["schemas"][title], LEFT_OUT.get(title, set())
     schema = schema.get("anyOf", [schema])[0]
     if "$ref" in schema:
         return _right(schema, document, name)
     if schema["type"] == "object":
-        return {member: _right(inner, document, member) for member, inner in schema.get("properties", {}).items()}
+        members = schema.get("properties", {}).items()
+        return {member: _right(inner, document, member) for member, inner in members if member not in left_out}
     if schema["type"] == "array":
         return [_right(schema["items"], document, name)]
-    return {"integer": 1, "number": 1, "boolean": True}.get(schema["type"], RIGHT.get(name, "some text"))
+    usual = {"integer": 1, "number": 1, "boolean": True}.get(schema["type"], "some text")
+    return RIGHT.get(name, usual)
 
 
 def _leaves(body: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:

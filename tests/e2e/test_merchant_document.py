@@ -21,7 +21,7 @@ from localshop.testing import free_ports, fresh_folder
 pytestmark = pytest.mark.e2e
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/merchant.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SECTION = re.compile(r"^## (\d)\.", re.MULTILINE)
+SECTION = re.compile(r"^## (\d+)\.", re.MULTILINE)
 END_OF_BLOCK = "--- end of block"
 Answers = dict[int, list[list[str]]]
 
@@ -152,3 +152,40 @@ def test_customer_gets_the_account_back_by_the_mailed_code(answers: Answers) -> 
     assert only(again, "status", "code") == (400, "invalid_mail_token")
     assert old_password["status"] == 401
     assert [only(order, "status", "total") for order in orders] == [("placed", 60.0)]
+
+
+def test_quote_says_what_two_mugs_cost_with_shipping_and_tax(answers: Answers) -> None:
+    method, quote = documents(answers[8][0])
+
+    assert only(method, "id", "price", "free_from") == ("standard", 3.9, 60.0)
+    assert only(quote, "total", "shortages") == (55.9, [])
+    assert only(quote["tax"], "included", "total") == (True, 8.93)
+
+
+def test_customer_orders_at_the_quoted_total_is_declined_and_pays(answers: Answers) -> None:
+    ordered, paid = answers[9]
+
+    refused, order = documents(ordered)
+    assert only(refused, "status", "code") == (409, "price_changed")
+    assert refused["quote"]["total"] == 55.9
+    assert (order["total"], order["payment"]["status"]) == (55.9, "pending")
+    declined, done = documents(paid)
+    assert declined["payment"]["status"] == "failed"
+    assert only(done["payment"], "status", "paid") == ("paid", 55.9)
+
+
+def test_order_is_shipped_and_half_of_it_refunded_with_a_mail_each(answers: Answers) -> None:
+    done, mails = answers[10]
+
+    (listed,), shipped, refund, order = documents(done)
+    assert listed["order_id"] == order["order_id"]
+    assert only(shipped, "status", "order_id") == ("shipped", order["order_id"])
+    assert only(refund, "amount", "status") == (26.0, "pending")
+    assert only(order["payment"], "status", "refunded") == ("partially_refunded", 26.0)
+    number = order["number"]
+    assert {mail.partition(f" order {number}")[0] for mail in mails} == {
+        "Your",
+        "We have received your payment for",
+        "Your refund for",
+    }
+    assert f"Your order {number} is on its way" in mails

@@ -138,7 +138,7 @@ def audit(correct: bool, database_url: str) -> None:
 
 @contextmanager
 def _database(url: str) -> Iterator[Database]:
-    database = Database(url, pool_size=1)
+    database = Database(url, pool_size=1, prepared_statements=False)  # a pooler may be in between
     try:
         yield database
     finally:

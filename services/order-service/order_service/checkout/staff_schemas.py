@@ -81,7 +81,7 @@ class MethodPath(Path):
 
 class RatePath(Path):
     country: Country
-    tax_class: TaxClass
+    tax_class: Annotated[str, line(fields.LONGEST_TAX_CLASS, 1), AfterValidator(fields.product_id)]
 
 
 class ShippingMethodsOut(RootModel[list[ShippingMethodOut]]):
