@@ -712,7 +712,14 @@ CHECKOUT = [
                 "user_id=u-none",
                 "status=placed",
             ),
-            *("status=x", "payment=not_required", "payment=x", "since=2000-01-01", "until=2000-01-01T00:00:00Z"),
+            *(
+                "status=placed",
+                "status=x",
+                "payment=not_required",
+                "payment=x",
+                "since=2000-01-01",
+                "until=2000-01-01T00:00:00Z",
+            ),
         )
     ),
     *(

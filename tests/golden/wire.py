@@ -38,7 +38,7 @@ VARIABLE = [
     (r"^(ratelimit: .*;t=)\d+", r"\1<seconds>"),
     (r"^(x-request-id: )[0-9a-f]{32}$", r"\1<request-id>"),
     (
-        r"^(link: </(?:orders|admin/orders|admin/audit|staff/audit|staff/customers|admin/webhooks/w-[0-9a-f]+/deliveries)"
+        r"^(link: </(?:(?:admin/)?orders|(?:admin|staff)/audit|staff/customers|admin/webhooks/w-[0-9a-f]+/deliveries)"
         r"\?.*after=)[^&>]+",
         r"\1<key>",
     ),
