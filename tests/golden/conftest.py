@@ -204,12 +204,6 @@ def _mailed(url: str) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def _mailed(url: str) -> Iterator[dict[str, Any]]:
-    _operate(url, *MAILED)
-    yield {"database_url": url}
-
-
-@contextmanager
 def _cors(url: str) -> Iterator[dict[str, Any]]:
     yield {"database_url": url, "cors_origins": (ORIGIN, "http://localhost:3000")}
 

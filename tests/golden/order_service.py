@@ -40,6 +40,9 @@ ROUTES: list[tuple[str, str, str]] = [
     ("POST", "/create_order", "alice"),
     ("GET", "/healthz", ""),
     ("GET", "/readyz", ""),
+    ("POST", "/orders/quote", ""),
+    ("POST", f"{NOBODY}/payment", "alice"),
+    ("POST", "/payments/stripe/events", ""),
 ]
 MORE_PAGES = [
     "/openapi/swagger/",
@@ -54,6 +57,10 @@ CSV_HEADER = "id,name,category,price,currency,stock\n"
 PRODUCT = "/admin/products/p1"
 HOOK = "/admin/webhooks/w-000000000000000000000000000000a1"
 NO_HOOK = "/admin/webhooks/w-00000000000000000000000000000000"
+ADMIN_NOBODY = f"/admin{NOBODY}"
+METHODS, RATES = "/admin/shipping-methods", "/admin/tax-rates"
+POST_DE = {"name": "Post", "countries": ["DE"], "currency": "EUR", "price": 4.9, "free_from": 50}
+PARCEL = {"carrier": "Post", "tracking_number": "1Z", "tracking_url": "https://carrier.example/track/1Z"}
 ENDPOINT = {"url": "https://hooks.example.com/orders", "types": ["order.placed"]}
 STAFF_CALLS = [
     Call("GET", "/admin/audit"),
@@ -72,6 +79,23 @@ STAFF_CALLS = [
     Call("POST", f"{NO_HOOK}/secret"),
     Call("GET", f"{NO_HOOK}/deliveries"),
     Call("POST", f"{NO_HOOK}/deliveries/e-00000000000000000000000000000000/replay"),
+    Call("GET", "/admin/orders"),
+    Call("GET", "/admin/orders/export"),
+    Call("GET", ADMIN_NOBODY),
+    Call("PATCH", ADMIN_NOBODY, {"email": "a@example.com"}),
+    Call("POST", f"{ADMIN_NOBODY}/ship", PARCEL),
+    Call("PUT", f"{ADMIN_NOBODY}/tracking", PARCEL),
+    Call("POST", f"{ADMIN_NOBODY}/deliver"),
+    Call("POST", f"{ADMIN_NOBODY}/cancel", {"reason": "asked by phone"}),
+    Call("POST", f"{ADMIN_NOBODY}/refunds", {"amount": 1, "reason": "broken"}),
+    Call("GET", METHODS),
+    Call("PUT", f"{METHODS}/post", POST_DE),
+    Call("DELETE", f"{METHODS}/none"),
+    Call("GET", f"{METHODS}/export"),
+    Call("GET", RATES),
+    Call("PUT", f"{RATES}/DE/standard", {"rate": 19}),
+    Call("DELETE", f"{RATES}/FR/standard"),
+    Call("GET", f"{RATES}/export"),
 ]
 STAFF_METHODS = {
     path: " ".join(call.method for call in STAFF_CALLS if call.path == path)
@@ -145,6 +169,12 @@ UPLOADS = {
     "stock as word": (CSV_HEADER, "?stock=replace", "text/csv"),
 }  # fmt: skip
 IMPORT = "/admin/products/import"
+FILES = {
+    IMPORT: CSV_HEADER,
+    f"{METHODS}/import": "id,name,countries,currency,price,free_from,tax_class,active,position\n"
+    "post,Post,DE,EUR,4.90,50,standard,true,0\n",
+    f"{RATES}/import": "country,tax_class,rate\nDE,standard,19\n",
+}
 CSV: dict[str, str | None] = {"Content-Type": "text/csv"}
 IMPORTS = [
     Case(f"POST {IMPORT}: {name}", "POST", f"{IMPORT}{query}", body, "staff", {"Content-Type": kind})
@@ -575,6 +605,193 @@ ORDERING = [
     Case("GET /products/p1: back on the shelf", "GET", "/products/p1"),
 ]
 
+ORDER = {**MUG, "ship_to": ADDRESS, "email": "alice@example.com"}
+SENT = {**ORDER, "shipping_method": "post"}
+QUOTES = {
+    "mug": MUG,
+    "no tax elsewhere": {**MUG, "country": "FR"},
+    "shipping to choose": {**MUG, "country": "DE"},
+    "shipping and tax": {**MUG, "country": "DE", "shipping_method": "post"},
+    "shipping for free": {"items": [{"product_id": "p1", "qty": 4}], "country": "DE", "shipping_method": "post"},
+    "too few there": {"items": [{"product_id": "p3", "qty": 2}, {"product_id": "p5"}]},
+    "two currencies": {"items": [{"product_id": "p1"}, {"product_id": "p4"}]},
+    "unknown product": {"items": [{"product_id": "none"}]},
+    "too many": {"items": [{"product_id": "p1", "qty": 600}, {"product_id": "p1", "qty": 400}]},
+    "unknown method": {**MUG, "country": "DE", "shipping_method": "none"},
+    "method without country": {**MUG, "shipping_method": "post"},
+    "no such country": {**MUG, "country": "XX"},
+    "no items": {"items": []},
+}
+PLACED = {
+    "no method chosen": ORDER,
+    "unknown method": {**ORDER, "shipping_method": "none"},
+    "method, no address": {**MUG, "shipping_method": "post"},
+    "another total": {**SENT, "expected_total": 12.5},
+    "total below zero": {**SENT, "expected_total": -1},
+    "total as text": {**SENT, "expected_total": "17.40"},
+    "email without a domain": {**SENT, "email": "alice"},
+    "email with a line break": {**SENT, "email": "alice@example.com\nBcc: a@example.com"},
+}
+LINES = {"lines": [{"product_id": "p1", "qty": 1}]}
+REFUNDS = {
+    "of an order without a payment": {**LINES, "reason": "broken"},
+    "amount": {"amount": 1, "reason": "broken"},
+    "amount and lines": {**LINES, "amount": 1, "reason": "broken"},
+    "nothing": {"reason": "broken"},
+    "no reason": LINES,
+    "amount restocked": {"amount": 1, "restock": True, "reason": "broken"},
+    "line without a name": {"lines": [{"qty": 1}], "reason": "broken"},
+    "amount below zero": {"amount": -1, "reason": "broken"},
+}
+BAD_METHODS = {
+    "no such country": {**POST_DE, "countries": ["XX"]},
+    "no countries": {**POST_DE, "countries": []},
+    "no such currency": {**POST_DE, "currency": "EUT"},
+    "yen with decimals": {**POST_DE, "currency": "JPY"},
+    "price below zero": {**POST_DE, "price": -1},
+    "price as text": {**POST_DE, "price": "cheap"},
+    "no name": {**POST_DE, "name": ""},
+}
+TERMS = [
+    Case("GET shipping methods: none", "GET", METHODS, None, "staff"),
+    Case("GET tax rates: none", "GET", RATES, None, "staff"),
+    Case("PUT method", "PUT", f"{METHODS}/post", POST_DE, "staff"),
+    Case("PUT method again", "PUT", f"{METHODS}/post", POST_DE, "staff"),
+    Case("PUT method: slash in the id", "PUT", f"{METHODS}/a%2Fb", POST_DE, "staff"),
+    Case("PUT method: NUL in the id", "PUT", f"{METHODS}/%00", POST_DE, "staff"),
+    Case("DELETE method: NUL in the id", "DELETE", f"{METHODS}/%00", None, "staff"),
+    *(Case(f"PUT method: {name}", "PUT", f"{METHODS}/post", body, "staff") for name, body in BAD_METHODS.items()),
+    *bodies("PUT", f"{METHODS}/post", "staff"),
+    Case("PUT rate", "PUT", f"{RATES}/DE/standard", {"rate": 19}, "staff"),
+    *(
+        Case(f"PUT rate: {rate}", "PUT", f"{RATES}/DE/standard", {"rate": rate}, "staff")
+        for rate in (-1, 101, 19.1234, "19", None, True)
+    ),
+    Case("PUT rate: no such country", "PUT", f"{RATES}/XX/standard", {"rate": 19}, "staff"),
+    Case("DELETE rate: no such country", "DELETE", f"{RATES}/XX/standard", None, "staff"),
+    *bodies("PUT", f"{RATES}/DE/standard", "staff"),
+    *(
+        Case(f"{name} {path}", "GET", path, None, "staff")
+        for name, path in (("GET", METHODS), ("GET", f"{METHODS}/export"), ("GET", RATES), ("GET", f"{RATES}/export"))
+    ),
+    *(
+        Case(f"POST {path}: {name}", "POST", path, body, "staff", {"Content-Type": kind})
+        for path in (f"{METHODS}/import", f"{RATES}/import")
+        for name, body, kind in (
+            ("good", FILES[path], "text/csv"),
+            ("bad row", FILES[path].replace("DE", "XX"), "text/csv"),
+            ("twice the same", FILES[path] + FILES[path].split("\n", 1)[1], "text/csv"),
+            ("empty", "", "text/csv"),
+            ("JSON", "{}", "application/json"),
+            ("too large", "x" * (16 * 1024 * 1024 + 1), "text/csv"),
+        )
+    ),
+]
+CHECKOUT = [
+    *TERMS,
+    *(Case(f"quote: {name}", "POST", "/orders/quote", body) for name, body in QUOTES.items()),
+    *bodies("POST", "/orders/quote"),
+    *(Case(f"POST /orders: {name}", "POST", "/orders", body, "alice") for name, body in PLACED.items()),
+    *(Case(f"POST /create_order: {name}", "POST", "/create_order", body, "alice") for name, body in PLACED.items()),
+    Case("POST /orders", "POST", "/orders", {**SENT, "expected_total": 17.4}, "alice", save="order=order_id"),
+    Case("POST /orders: no email", "POST", "/orders", {**SENT, "email": None}, "alice", save="bare=order_id"),
+    Case("payment of an order that needs none", "POST", "/orders/$order/payment", None, "alice"),
+    Case("payment of another's order", "POST", "/orders/$order/payment", None, "bob"),
+    *bodies("POST", "/payments/stripe/events", only=("no body", "empty object", "not JSON", "text in quotes")),
+    Case("event: as text/plain", "POST", "/payments/stripe/events", "{}", "", {"Content-Type": "text/plain"}),
+    Case("event: too large", "POST", "/payments/stripe/events", " " * (256 * 1024 + 1)),
+    *(
+        Case(shown(f"GET /admin/orders?{query}"), "GET", f"/admin/orders?{query}".rstrip("?"), None, "staff")
+        for query in (
+            *("", "limit=1", "limit=0", "limit=x", "after=x", "after=WyJ4Il0", "unknown=1", "number=x", "number=%00"),
+            *(
+                "number=0000-0000-0000",
+                "email=ALICE@example.com",
+                "email=",
+                "name=a",
+                "user_id=u-none",
+                "status=placed",
+            ),
+            *(
+                "status=placed",
+                "status=x",
+                "payment=not_required",
+                "payment=x",
+                "since=2000-01-01",
+                "until=2000-01-01T00:00:00Z",
+            ),
+        )
+    ),
+    *(
+        Case(f"GET /admin/orders/export?{query}", "GET", f"/admin/orders/export?{query}".rstrip("?"), None, "staff")
+        for query in ("", "until=2000-01-01T00:00:00Z", "since=x", "since=2000-01-01", "unknown=1")
+    ),
+    *(
+        Case(f"{method} {path}: {name}", method, f"/admin/orders/{path}", body, "staff")
+        for name, method, path, body in (
+            ("none", "GET", "none", None),
+            ("placed", "GET", "$order", None),
+            ("no email", "POST", "$bare/ship", PARCEL),
+            ("null as email", "PATCH", "$bare", {"email": None}),
+            ("blank email", "PATCH", "$bare", {"email": ""}),
+            ("bad email", "PATCH", "$bare", {"email": "alice"}),
+            ("null as address", "PATCH", "$bare", {"ship_to": None}),
+            ("bad address", "PATCH", "$bare", {"ship_to": {**ADDRESS, "country": "XX"}}),
+            ("email", "PATCH", "$bare", {"email": "a@example.com"}),
+            ("address", "PATCH", "$bare", {"ship_to": {**ADDRESS, "city": "Shelbyville"}}),
+            ("placed", "PUT", "$order/tracking", PARCEL),
+            ("placed", "POST", "$order/deliver", None),
+            ("http", "POST", "$order/ship", {"tracking_url": "http://carrier.example/"}),
+            ("script", "POST", "$order/ship", {"tracking_url": "javascript:alert(1)"}),
+            ("line break", "POST", "$order/ship", {"carrier": "a\nb"}),
+            ("paid for", "POST", "$order/ship", PARCEL),
+            ("again", "POST", "$order/ship", PARCEL),
+            ("other carrier", "POST", "$order/ship", {"carrier": "Other"}),
+            ("other carrier", "PUT", "$order/tracking", {"carrier": "Other"}),
+            ("shipped", "PATCH", "$order", {"email": "a@example.com"}),
+            ("shipped", "POST", "$order/cancel", {"reason": "late"}),
+            ("shipped", "POST", "$order/deliver", None),
+            ("again", "POST", "$order/deliver", None),
+            ("no reason", "POST", "$bare/cancel", {"reason": ""}),
+            ("placed", "POST", "$bare/cancel", {"reason": "asked by phone"}),
+            ("again", "POST", "$bare/cancel", {"reason": "asked by phone"}),
+            ("cancelled", "POST", "$bare/ship", PARCEL),
+            ("cancelled", "GET", "$bare", None),
+        )
+    ),
+    *(
+        case
+        for method, path in (("PATCH", ""), ("POST", "/ship"), ("PUT", "/tracking"), ("POST", "/cancel"))
+        for case in bodies(method, f"{ADMIN_NOBODY}{path}", "staff")
+    ),
+    *(
+        Case(f"refund: {name}", "POST", "/admin/orders/$order/refunds", body, "staff", {"Idempotency-Key": "k1"})
+        for name, body in REFUNDS.items()
+    ),
+    Case("refund: no key", "POST", f"{ADMIN_NOBODY}/refunds", {"amount": 1, "reason": "broken"}, "staff"),
+    *(
+        Case(
+            f"refund of none: {name}",
+            "POST",
+            f"{ADMIN_NOBODY}/refunds",
+            body,
+            "staff",
+            {"Idempotency-Key": "k1", **how},
+        )
+        for name, body, how in (
+            ("good", {"amount": 1, "reason": "broken"}, {}),
+            ("over the limit", "x" * 70_000, {}),
+            ("text/plain", "{}", {"Content-Type": "text/plain"}),
+        )
+    ),
+    Case("POST /orders/<id>/cancel: delivered", "POST", "/orders/$order/cancel", None, "alice"),
+    Case("GET /orders: shipped", "GET", "/orders", None, "alice"),
+    Case("DELETE method", "DELETE", f"{METHODS}/post", None, "staff"),
+    Case("DELETE method again", "DELETE", f"{METHODS}/post", None, "staff"),
+    Case("DELETE rate", "DELETE", f"{RATES}/DE/standard", None, "staff"),
+    Case("DELETE rate again", "DELETE", f"{RATES}/DE/standard", None, "staff"),
+]
+
 GROUPS = [
     Group(
         "catalogue",
@@ -634,6 +851,9 @@ GROUPS = [
                 ("/create_order", "POST", "alice"),
                 ("/healthz", "GET", ""),
                 ("/readyz", "GET", ""),
+                ("/orders/quote", "POST", ""),
+                (f"{NOBODY}/payment", "POST", "alice"),
+                ("/payments/stripe/events", "POST", ""),
             )
             for case in wrong_methods(path, allowed, caller)
         ],
@@ -758,22 +978,23 @@ GROUPS = [
         ],
     ),
     Group("catalogue of the staff", "staffed", CATALOGUE),
-    Group(
-        "catalogue of the staff, import",
-        "staffed",
-        [
-            Case(
-                f"POST {IMPORT}: as {caller or 'nobody'}",
-                "POST",
-                IMPORT,
-                CSV_HEADER,
-                caller,
-                {"Content-Type": "text/csv"},
-            )
-            for caller in ("", "alice", "unproven", "foreign")
-        ]
-        + wrong_methods(IMPORT, "POST", "staff"),
+    *(
+        Group(
+            name,
+            "staffed",
+            [
+                Case(f"POST {path}: as {caller or 'nobody'}", "POST", path, FILES[path], caller, CSV)
+                for path in paths
+                for caller in ("", "alice", "unproven", "foreign")
+            ]
+            + [case for path in paths for case in wrong_methods(path, "POST", "staff")],
+        )
+        for name, paths in (
+            ("catalogue of the staff, import", [IMPORT]),
+            ("shipping and tax, import", [f"{METHODS}/import", f"{RATES}/import"]),
+        )
     ),
+    Group("checkout", "staffed", CHECKOUT),
     *(
         Group(
             f"staff, {name}",
@@ -781,6 +1002,7 @@ GROUPS = [
             [
                 *called_by(STAFF_CALLS, "staff"),
                 Case(f"POST {IMPORT}", "POST", IMPORT, UPLOADS["good"][0], "staff", CSV),
+                *(Case(f"POST {path}", "POST", path, FILES[path], "staff", CSV) for path in FILES if path != IMPORT),
             ],
         )
         for name, world in (("database away", "away"), ("unexpected failure", "broken"), ("feed too old", "stale"))

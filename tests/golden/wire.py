@@ -32,11 +32,13 @@ VARIABLE = [
     (r"[a-z2-7]{4}(-[a-z2-7]{4}){3}", "<recovery-code>"),
     (r'("(?:refresh_|device_)?token":)"[^"]+"', r'\1"<token>"'),
     (r'("secret":)"whsec_[^"]+"', r'\1"whsec_<secret>"'),
+    (r'("number":)"[0-9A-Z]{4}(-[0-9A-Z]{4}){2}"', r'\1"<number>"'),
+    (r"(?m)^[0-9A-Z]{4}(-[0-9A-Z]{4}){2},", "<number>,"),
     (r'("session_feed_age_seconds":)[0-9.]+', r'\1"<seconds>"'),
     (r"^(ratelimit: .*;t=)\d+", r"\1<seconds>"),
     (r"^(x-request-id: )[0-9a-f]{32}$", r"\1<request-id>"),
     (
-        r"^(link: </(?:orders|admin/audit|staff/audit|staff/customers|admin/webhooks/w-[0-9a-f]+/deliveries)"
+        r"^(link: </(?:(?:admin/)?orders|(?:admin|staff)/audit|staff/customers|admin/webhooks/w-[0-9a-f]+/deliveries)"
         r"\?.*after=)[^&>]+",
         r"\1<key>",
     ),

@@ -21,8 +21,10 @@ MOST_DECIMALS = 3
 Id = Annotated[str, line(fields.LONGEST_ID, 1), AfterValidator(fields.product_id)]
 
 
-def _as_decimal(value: Any) -> Any:
-    return Decimal(repr(value)) if isinstance(value, float | int) and not isinstance(value, bool) else value
+def _as_decimal(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, float | int | Decimal):
+        raise PydanticCustomError("rate", "is a number of per cent, 0 to 100, such as 19")
+    return value if isinstance(value, Decimal) else Decimal(repr(value))
 
 
 def _rate(rate: Decimal) -> Decimal:

@@ -34,7 +34,8 @@ def open_page(db: Database, provider: Provider | None, *, buyer_id: str, order_i
     Raises NotFound, NotPayable or PaymentUnavailable. After a crash at any point the next call opens the same page.
     """
     if provider is None:
-        raise rules.NotPayable("the shop takes no payments")
+        state = queries.order_state(db, buyer_id=buyer_id, order_id=order_id)
+        raise rules.NotPayable("the shop takes no payments", **state)
     payment_id = _begin(db, provider, buyer_id, order_key(order_id))
     payment = queries.payment_page(db, payment_id=payment_id)
     if payment is None:
@@ -50,7 +51,7 @@ def open_page(db: Database, provider: Provider | None, *, buyer_id: str, order_i
     finally:
         _slots.release()
     if stored is None:  # cancelled or expired while the provider was asked
-        raise rules.NotPayable
+        raise rules.NotPayable(**queries.order_state(db, buyer_id=buyer_id, order_id=order_id))
     return str(stored.url)
 
 

@@ -22,6 +22,7 @@ SELECT url FROM payments p JOIN orders o ON o.id = p.order_id
 WHERE o.id = %(id)s AND buyer_id = %(buyer_id)s AND p.status = 'open'
 """
 PAY_UNTIL = "SELECT pay_until FROM orders WHERE id = %(id)s AND buyer_id = %(buyer_id)s"
+STATE = "SELECT status, payment_status FROM orders WHERE id = %(id)s AND buyer_id = %(buyer_id)s"
 # Those without a page first: for them nobody needs to be asked. The others by chance: none waits behind a broken one.
 UNPAID_IN_TIME = """
 SELECT o.id, p.id AS payment_id FROM orders o
@@ -67,6 +68,14 @@ def open_url(db: Database, *, buyer_id: str, order_id: str) -> str | None:
     """Return the URL of the order's page that is open."""
     row = db.fetch_one(OPEN_URL, {"id": order_key(order_id), "buyer_id": buyer_id})
     return row.url if row else None
+
+
+def order_state(db: Database, *, buyer_id: str, order_id: str) -> dict[str, str]:
+    """Return the state of a customer's order as NotPayable names it; raise NotFound."""
+    row = db.fetch_one(STATE, {"id": order_key(order_id), "buyer_id": buyer_id})
+    if row is None:
+        raise NotFound
+    return {"status_of_order": row.status, "payment_status": row.payment_status}
 
 
 def pay_until(db: Database, *, buyer_id: str, order_id: str) -> datetime:
