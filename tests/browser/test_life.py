@@ -104,7 +104,9 @@ def order_with_a_new_account(customer: Visitor) -> None:
     customer.fill_address(postal_code="x" * 20)
     customer.main.locator("select[name=country]").evaluate("field => field.required = false")
     customer.main.locator("select[name=country]").select_option("")
-    customer.press("Place the order")
+    if customer.page.locator("html.js").count():  # the total has gone with the country
+        expect(customer.button("Continue")).to_be_visible()
+    customer.go_on(customer.main.locator("aside button"))
     expect(customer.page.get_by_role("alert")).to_contain_text("Country is missing.")
     expect(customer.page.locator("input[name=street]")).to_have_value(ADDRESS["street"])
 
