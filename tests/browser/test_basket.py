@@ -79,7 +79,7 @@ def test_changed_price_is_shown_before_it_is_paid(customer: Visitor, databases: 
     customer.press("Place the order")
     expect(customer.page.get_by_role("alert")).to_contain_text("Please look at the total again")
     customer.sees("€25.00")
-    expect(customer.page.locator("input[name=city]")).to_have_value("London")
+    expect(customer.page.locator("input[name=city]")).to_have_value("Berlin")
     assert databases.orders(lamp) == 0
 
     customer.press("Place the order")

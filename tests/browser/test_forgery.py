@@ -42,6 +42,8 @@ OF_STAFF = [
     *("/backoffice/new-product", "/backoffice/products/p1", "/backoffice/products/p1/active"),
     *("/backoffice/products/p1/stock", "/backoffice/import", "/backoffice/webhooks", "/backoffice/webhooks/w-1"),
     *(f"/backoffice/orders/o-1/{action}" for action in ("ship", "tracking", "deliver", "cancel", "contact", "refund")),
+    *("/backoffice/shipping/method", "/backoffice/shipping/method/delete", "/backoffice/shipping/import"),
+    *("/backoffice/shipping/rate", "/backoffice/shipping/rate/delete"),
     *("/backoffice/webhooks/w-1/secret", "/backoffice/webhooks/w-1/delete", "/backoffice/webhooks/w-1/replay"),
 ]
 

@@ -104,15 +104,17 @@ def order_with_a_new_account(customer: Visitor) -> None:
     customer.fill_address(postal_code="x" * 20)
     customer.main.locator("select[name=country]").evaluate("field => field.required = false")
     customer.main.locator("select[name=country]").select_option("")
-    customer.press("Place the order")
+    if customer.page.locator("html.js").count():  # the total has gone with the country
+        expect(customer.button("Continue")).to_be_visible()
+    customer.go_on(customer.main.locator("aside button"))
     expect(customer.page.get_by_role("alert")).to_contain_text("Country is missing.")
     expect(customer.page.locator("input[name=street]")).to_have_value(ADDRESS["street"])
 
     customer.fill_address()
     customer.press("Place the order")
     customer.sees("Thank you!")
-    customer.sees("12 St James's Square")
-    customer.sees("United Kingdom")
+    customer.sees(ADDRESS["street"])
+    customer.sees("Germany")
     assert customer.basket_count() == ""
     customer.follow("Orders") if customer.link("Orders").count() else customer.open("/shop/orders")
     customer.sees("Mechanical Keyboard")

@@ -84,6 +84,7 @@ def test_markup_of_a_customer_is_shown_as_text(customer: Visitor) -> None:
     customer.add("p1")
     customer.press("Go to checkout")
     sees(customer, PERSON)
+    customer.fill(email=customer.email)
     customer.press("Place the order")
     sees(customer, PERSON)
     customer.open("/account/devices")

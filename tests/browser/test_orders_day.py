@@ -62,8 +62,8 @@ def test_a_merchants_day_with_orders(merchant: Visitor, databases: Databases, vi
     refunds_half(merchant)
     cancels(merchant, second)
     assert databases.query("order_service", "SELECT stock FROM products WHERE id = %(id)s", id=product_id) == [(5,)]
-    assert databases.state(first) == ("delivered", "partially_refunded", 2000, 1000)
-    assert databases.state(second) == ("cancelled", "refunded", 2000, 2000)
+    assert databases.state(first) == ("delivered", "partially_refunded", 2490, 1000)
+    assert databases.state(second) == ("cancelled", "refunded", 2490, 2490)
 
 
 def finds(merchant: Visitor, number: str) -> None:
@@ -134,7 +134,7 @@ def cancels(merchant: Visitor, order_id: str) -> None:
     merchant.follow("Cancel the order")
     looks_right(merchant)
     merchant.fill(reason="the customer asked")
-    merchant.press("Cancel it and refund €20.00")
+    merchant.press("Cancel it and refund €24.90")
     merchant.sees("The order is cancelled.")
     looks_right(merchant)
     for path in ("jobs", "jobs?status=waiting", "orders?q=nobody-at-all", "products?in_stock=low"):

@@ -16,8 +16,8 @@ from localshop.shop import Shop
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 PASSWORD = "violet-harbour-42"
-ADDRESS = {"recipient": "Ada L", "street": "12 St James's Square", "postal_code": "SW1Y 4JH", "city": "London"}
-COUNTRY = "GB"
+ADDRESS = {"recipient": "Ada L", "street": "Unter den Linden 12", "postal_code": "10117", "city": "Berlin"}
+COUNTRY = "DE"  # one that the demo's shipping methods go to
 
 _numbers = itertools.count(1)
 
