@@ -86,7 +86,7 @@ DEFECTS = [
     ("pods do not share the count of attempts", COMMON + "_pod.tpl",
      "- name: RATE_LIMIT_STORAGE_URL", "- name: RATE_STORAGE_URL", rules.several_pods_count_attempts_together),
     ("mails of the worker have no way", COMMON + "_worker.tpl",
-     "- name: MAIL_DIR", "- name: MAIL_FOLDER", rules.workers_run_as_their_server_does),
+     "- name: MAIL_URL", "- name: MAIL_SERVER", rules.workers_run_as_their_server_does),
     ("a disruption budget with both fields", COMMON + "_deployment.tpl",
      "  # A pod that cannot", "  minAvailable: 1\n  # A pod that cannot", rules.replicas_have_one_master),
     ("fewer replicas at most than at least", COMMON + "_deployment.tpl",

@@ -289,6 +289,13 @@ def test_wrong_payments_are_refused_by_name(repository: Path, helm: str, base: D
 
 
 def test_payments_by_stripe_are_accepted_with_their_secret(repository: Path) -> None:
-    payments = rendering.values(BY_STRIPE)
+    mails = {"MAIL_FROM": "Shop <shop@shop.example.com>", "PUBLIC_URL": "https://shop.example.com"}
+    payments = rendering.values(
+        BY_STRIPE
+        | {
+            "config": BY_STRIPE["config"] | mails,
+            "mail": {"existingSecret": "the-mail", "to": [{"ipBlock": {"cidr": "192.0.2.1/32"}}]},
+        }
+    )
 
     assert "kind: Deployment" in rendering.text(repository / "helm/order-service", rendering.values(IN_PROD), payments)

@@ -135,6 +135,8 @@ def test_audit_has_each_change_and_no_preview_or_refusal(answers: Answers) -> No
         ("staff", "catalog.import", "catalog"),
         ("staff", "product.change", "MUG-1"),
         ("staff", "catalog.import", "catalog"),
+        (None, "tax_rates.import", "tax_rates"),
+        (None, "shipping_methods.import", "shipping_methods"),
         (None, "catalog.import", "catalog"),
     ]
     assert entries[1]["after"] == {"stock": 11, "reason": "Broken"}

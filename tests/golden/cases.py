@@ -37,6 +37,7 @@ class Call(NamedTuple):
     method: str
     path: str
     body: Any = None
+    headers: dict[str, str | None] = {}  # noqa: RUF012 - never changed
 
 
 LIMIT = 64 * 1024
@@ -173,8 +174,8 @@ def shown(name: str) -> str:
 def called_by(calls: Iterable[Call], *callers: str) -> list[Case]:
     """Call routes as each of the callers; "" is nobody."""
     return [
-        Case(f"{method} {path}: as {caller or 'nobody'}", method, path, body, caller)
-        for method, path, body in calls
+        Case(f"{method} {path}: as {caller or 'nobody'}", method, path, body, caller, headers)
+        for method, path, body, headers in calls
         for caller in callers
     ]
 

@@ -87,7 +87,7 @@ STAFF_CALLS = [
     Call("PUT", f"{ADMIN_NOBODY}/tracking", PARCEL),
     Call("POST", f"{ADMIN_NOBODY}/deliver"),
     Call("POST", f"{ADMIN_NOBODY}/cancel", {"reason": "asked by phone"}),
-    Call("POST", f"{ADMIN_NOBODY}/refunds", {"amount": 1, "reason": "broken"}),
+    Call("POST", f"{ADMIN_NOBODY}/refunds", {"amount": 1, "reason": "broken"}, {"Idempotency-Key": "k1"}),
     Call("GET", METHODS),
     Call("PUT", f"{METHODS}/post", POST_DE),
     Call("DELETE", f"{METHODS}/none"),
@@ -710,7 +710,6 @@ CHECKOUT = [
                 "email=",
                 "name=a",
                 "user_id=u-none",
-                "status=placed",
             ),
             *(
                 "status=placed",

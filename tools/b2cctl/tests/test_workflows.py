@@ -247,8 +247,8 @@ def test_push_releases_what_it_affects_and_release_commit_nothing(runner):
     assert called(log, "make") == [
         "make check",
         "make check-clients",
-        "make e2e-stripe",
         "make e2e-browser",
+        "make e2e-stripe",
         *3 * ["make test services/user-service"],
         *3 * ["make test tests tools"],
     ]

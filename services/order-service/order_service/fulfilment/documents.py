@@ -10,7 +10,7 @@ def _amount(minor: str, currency: str = "o.currency") -> str:
     return money.sql(minor, currency)
 
 
-_LINES = f"""coalesce((SELECT json_agg(i) FROM (
+_LINES = f"""coalesce((SELECT array_to_json(array_agg(i)) FROM (
     SELECT line, product_id, name, qty, refunded_qty, {_amount(sold.LINE_TOTAL)} AS total
     FROM order_lines AS l WHERE order_id = o.id ORDER BY line
 ) AS i), '[]')"""
@@ -20,14 +20,14 @@ _REFUNDABLE = f"""(SELECT r FROM (SELECT
     {_amount(f"CASE WHEN {sold.SHIPPING_IS_REFUNDED} THEN 0 ELSE {sold.SHIPPING_TOTAL} END")} AS shipping
 ) AS r)"""
 
-_PAYMENTS = f"""coalesce((SELECT json_agg(p) FROM (
+_PAYMENTS = f"""coalesce((SELECT array_to_json(array_agg(p)) FROM (
     SELECT 'p-' || replace(id::text, '-', '') AS payment_id, provider, reference, status, accepted,
            {_amount("amount_minor", "currency")} AS amount, currency,
            {_amount("paid_minor", "paid_currency")} AS paid, paid_currency, created_at, paid_at
     FROM payments WHERE order_id = o.id ORDER BY id
 ) AS p), '[]')"""
 
-_REFUNDS = f"""coalesce((SELECT json_agg(r) FROM (
+_REFUNDS = f"""coalesce((SELECT array_to_json(array_agg(r)) FROM (
     SELECT 'r-' || replace(id::text, '-', '') AS refund_id, 'p-' || replace(payment_id::text, '-', '') AS payment_id,
            {_amount("amount_minor", "currency")} AS amount, currency, reason, status, failure,
            CASE WHEN lines IS NOT NULL THEN
