@@ -148,7 +148,7 @@ def test_the_runbook_makes_the_secrets_that_the_shop_reads(tmp_path: Path) -> No
 
     secrets = {doc["metadata"]["name"]: set(doc["data"]) for doc in rendering.docs(made)}
     assert secrets == shop.operator_secrets(ROOT, "prod")
-    assert len(secrets) == 6
+    assert len(secrets) == 7
 
 
 def test_the_runbook_syncs_again_with_the_options_of_every_sync(repository: Path) -> None:
