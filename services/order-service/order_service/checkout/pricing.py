@@ -18,32 +18,35 @@ PRICED = f"""
 -- No row unless all lines have one currency.
 goods AS (
     SELECT min(currency) AS currency, sum(unit_price_minor * qty)::bigint AS minor
-    FROM lines HAVING count(DISTINCT currency) = 1
+    FROM lines HAVING min(currency) = max(currency)
 ),
 method AS (
     SELECT id, name, tax_class, {COST} AS minor
     FROM shipping_methods JOIN goods USING (currency)
     WHERE id = CAST(%(shipping_method)s AS text) AND {SHIPS_THERE}
 ),
-rated AS (
-    SELECT line, minor, rate, minor * rate / {_HUNDRED} AS exact
+taxed AS (
+    SELECT line, rate, minor, floor(exact)::bigint + CASE
+        WHEN row_number() OVER same_rate
+            <= round(sum(minor) OVER same_rate * rate / {_HUNDRED}) - sum(floor(exact)) OVER same_rate
+        THEN 1 ELSE 0 END AS tax_minor
     FROM (
-        SELECT line, unit_price_minor * qty AS minor, tax_class FROM lines
-        UNION ALL
-        SELECT 0, minor, tax_class FROM method
-    ) AS position JOIN tax_rates USING (tax_class)
-    WHERE country = CAST(%(country)s AS text)
+        SELECT line, minor, rate, minor * rate / {_HUNDRED} AS exact
+        FROM (
+            SELECT line, unit_price_minor * qty AS minor, tax_class FROM lines
+            UNION ALL
+            SELECT 0, minor, tax_class FROM method
+        ) AS position JOIN tax_rates USING (tax_class)
+        WHERE country = CAST(%(country)s AS text)
+    ) AS rated
+    -- One frame for the number and for both sums: all positions of the rate, the largest remainder first.
+    WINDOW same_rate AS (
+        PARTITION BY rate ORDER BY exact - floor(exact) DESC, line
+        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    )
 ),
 rates AS (
-    SELECT rate, sum(minor)::bigint AS minor, round(sum(minor) * rate / {_HUNDRED})::bigint AS tax_minor
-    FROM rated GROUP BY rate
-),
-taxed AS (
-    SELECT line, floor(exact)::bigint + CASE
-        WHEN row_number() OVER (PARTITION BY rate ORDER BY exact - floor(exact) DESC, line)
-            <= tax_minor - sum(floor(exact)) OVER (PARTITION BY rate)
-        THEN 1 ELSE 0 END AS tax_minor
-    FROM rated JOIN rates USING (rate)
+    SELECT rate, sum(minor)::bigint AS minor, sum(tax_minor)::bigint AS tax_minor FROM taxed GROUP BY rate
 ),
 taxes AS (
     SELECT coalesce(sum(tax_minor), 0)::bigint AS minor,

@@ -36,7 +36,7 @@ o AS (
            CAST(NULL AS jsonb) AS tax, true AS prices_include_tax,
            'not_required' AS payment_status, CAST(NULL AS timestamptz) AS pay_until
     FROM lines
-    HAVING bool_and(enough) AND count(DISTINCT currency) = 1 AND count(*) = (SELECT count(*) FROM asked)
+    HAVING bool_and(enough) AND min(currency) = max(currency) AND count(*) = (SELECT count(*) FROM asked)
        AND NOT (SELECT erased FROM buyer)
 ),
 taxed AS (
