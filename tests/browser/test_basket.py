@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect
 
 from browser.database import Databases
@@ -119,7 +120,11 @@ def test_going_back_after_the_order_places_no_second_one(customer: Visitor, data
     at_the_checkout(customer, lamp)
     customer.press("Place the order")
     customer.sees("Thank you!")
-    customer.page.go_back()
+    try:
+        customer.page.go_back()
+    except PlaywrightError as reason:  # without JavaScript that page was the answer to a form: Chromium asks first
+        assert "ERR_CACHE_MISS" in str(reason)
+        customer.page.reload()
     if customer.button("Place the order").count():
         customer.press("Place the order")
     assert customer.heading == "Basket"

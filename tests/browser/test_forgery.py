@@ -36,7 +36,7 @@ LOAD = """(url) => new Promise((done) => {
 
 # These lead to the other forms or to another account, or need a passkey, a code, a mail or the role of staff; the tests
 # of these pages send them.
-NEED_MORE = ("/renew", "/sign-", "/passkeys", "/second-factor", "/email/", "/password/", "/backoffice")
+NEED_MORE = ("/renew", "/sign-", "/passkeys", "/second-factor", "/email/", "/password/", "/backoffice", "/pay", "/test-payment")
 OF_STAFF = [
     *("/account/backoffice/customers/u-1", "/account/backoffice/customers/u-1/sessions"),
     *("/backoffice/new-product", "/backoffice/products/p1", "/backoffice/products/p1/active"),
@@ -57,7 +57,8 @@ def site() -> Iterator[OtherSite]:
 def forgeries(victim: Visitor, order_id: str) -> list[Forgery]:
     """Return a form for every POST of both services, with what would be valid."""
     address = {**ADDRESS, "country": COUNTRY}
-    delivery = {**address, "email": "mallory@example.com", "to": "other", "total": "1999", "key": "forged"}
+    delivery = {**address, "email": "mallory@example.com", "to": "other", "key": "forged"}
+    delivery |= {"shipping_method": "standard", "total": str(1999 + 490)}
     password = {"current_password": PASSWORD, "new_password": PASSWORD}
     forms: dict[str, dict[str, str]] = {
         "/shop/checkout": delivery,

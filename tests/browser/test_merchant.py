@@ -74,6 +74,7 @@ def test_a_merchants_day(merchant: Visitor, databases: Databases, visit: Visit) 
 
 
 def adds_a_product(merchant: Visitor, product_id: str) -> None:
+    merchant.open("/backoffice/products")
     merchant.follow("Add a product")
     merchant.fill(id=product_id, name="Day lamp", category="Test", price="10", stock="5")
     merchant.press("Add the product")

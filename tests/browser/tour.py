@@ -125,6 +125,7 @@ def _in_the_back_office(visitor: Visitor, databases: Databases) -> Iterator[str]
     ):
         visitor.open(f"/backoffice/{path}")
         yield path
+    visitor.open("/backoffice/audit")
     visitor.press("Filter")
     visitor.open(f"/backoffice/products/{product_id}")
     yield "product of the back office"
