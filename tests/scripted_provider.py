@@ -135,7 +135,10 @@ BALANCE = """
 SELECT currency, sum(money)::bigint AS difference FROM (
     SELECT paid_currency AS currency, paid_minor AS money FROM payments WHERE status = 'paid'
     UNION ALL SELECT currency, -paid_minor FROM orders
-    UNION ALL SELECT currency, -amount_minor FROM refunds WHERE reason IN ('late', 'duplicate', 'mismatch')
+    UNION ALL SELECT currency, -amount_minor FROM (  -- once, even when the first refund failed and was tried again
+        SELECT DISTINCT ON (payment_id) currency, amount_minor FROM refunds
+        WHERE reason IN ('late', 'duplicate', 'mismatch')
+    ) AS returned
 ) AS sums GROUP BY currency HAVING sum(money) <> 0
 """
 ORDERS = """

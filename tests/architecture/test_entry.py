@@ -83,6 +83,7 @@ STAFF_ONLY = {
         "POST /admin/orders/<order_id>/deliver",
         "POST /admin/orders/<order_id>/cancel",
         "POST /admin/orders/<order_id>/refunds",
+        "POST /admin/orders/<order_id>/refunds/<refund_id>/retry",
     },
 }
 # These also serve the other services, with the service credential.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import count
 
 import pytest
@@ -120,10 +121,9 @@ def test_going_back_after_the_order_places_no_second_one(customer: Visitor, data
     at_the_checkout(customer, lamp)
     customer.press("Place the order")
     customer.sees("Thank you!")
-    try:
+    with suppress(PlaywrightError):
         customer.page.go_back()
-    except PlaywrightError as reason:  # without JavaScript that page was the answer to a form: Chromium asks first
-        assert "ERR_CACHE_MISS" in str(reason)
+    if "chrome-error:" in customer.page.url:  # without JavaScript it was the answer to a form: Chromium asks first
         customer.page.reload()
     if customer.button("Place the order").count():
         customer.press("Place the order")

@@ -34,14 +34,18 @@ LOAD = """(url) => new Promise((done) => {
 })"""
 
 
-# These lead to the other forms or to another account, or need a passkey, a code, a mail or the role of staff; the tests
-# of these pages send them.
-NEED_MORE = ("/renew", "/sign-", "/passkeys", "/second-factor", "/email/", "/password/", "/backoffice", "/pay", "/test-payment")
+# These lead to the other forms or to another account, or need a passkey, a code, a mail, the role of staff or an order
+# that waits; the tests of these pages send them.
+NEED_MORE = (
+    *("/renew", "/sign-", "/passkeys", "/second-factor", "/email/", "/password/"),
+    *("/backoffice", "/pay", "/test-payment"),
+)
 OF_STAFF = [
     *("/account/backoffice/customers/u-1", "/account/backoffice/customers/u-1/sessions"),
     *("/backoffice/new-product", "/backoffice/products/p1", "/backoffice/products/p1/active"),
     *("/backoffice/products/p1/stock", "/backoffice/import", "/backoffice/webhooks", "/backoffice/webhooks/w-1"),
     *(f"/backoffice/orders/o-1/{action}" for action in ("ship", "tracking", "deliver", "cancel", "contact", "refund")),
+    "/backoffice/orders/o-1/refunds/r-1/retry",
     *("/backoffice/shipping/method", "/backoffice/shipping/method/delete", "/backoffice/shipping/import"),
     *("/backoffice/shipping/rate", "/backoffice/shipping/rate/delete"),
     *("/backoffice/webhooks/w-1/secret", "/backoffice/webhooks/w-1/delete", "/backoffice/webhooks/w-1/replay"),

@@ -131,6 +131,7 @@ TOGETHER = {
     "apply_payment_state": ["expire_payment"],  # and those of receive_payment_event
     "finish_refund": ["finish_refund"],
     "request_refund": ["request_refund"],
+    "retry_refund": ["retry_refund"],
     "replace_terms": ["clear_shipping_methods", "add_shipping_method", "clear_tax_rates", "add_tax_rate"],
     "import_catalog": [],  # its statements have no names: importer.py is also a command
 }
@@ -148,7 +149,7 @@ _DEEDS = {
     "change_product": Deed.CATALOGUE,
     "import_catalog": Deed.CATALOGUE,
     "replace_terms": Deed.TERMS,
-    "request_refund": Deed.ORDERS,
+    **dict.fromkeys(["request_refund", "retry_refund"], Deed.ORDERS),
     "disable_account": Deed.STAFF,
     "enable_account": Deed.STAFF,
     "send_reset_mail": Deed.STAFF,

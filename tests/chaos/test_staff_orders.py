@@ -24,6 +24,18 @@ WITH o AS (
 INSERT INTO payments (order_id, provider, provider_id, amount_minor, currency, status, accepted, paid_minor, paid_at)
 SELECT id, 'test', id::text, total_minor, currency, 'paid', true, total_minor, now() FROM o
 """
+PAY_TWICE = """
+WITH second AS (
+    INSERT INTO payments
+        (order_id, provider, reference, amount_minor, currency, status, paid_minor, paid_currency, paid_at)
+    SELECT id, 'test', id || '-2', total_minor, currency, 'paid', total_minor, currency, now()
+    FROM orders WHERE id = %(id)s
+    RETURNING *
+)
+INSERT INTO refunds (order_id, payment_id, amount_minor, currency, reason, status, failure, finished_at)
+SELECT order_id, id, amount_minor, currency, 'duplicate', 'failed', 'account closed', now() FROM second
+RETURNING id
+"""
 
 
 class Change(NamedTuple):
@@ -43,6 +55,7 @@ CHANGES = {
     "deliver_order": Change("POST", "/deliver", {}, "order.deliver", shipped=True),
     "change_contact": Change("PATCH", "", {"email": "new@example.org"}, "order.change"),
     "request_refund": Change("POST", "/refunds", {"amount": 1, "reason": "late"}, "order.refund", status=201),
+    "retry_refund": Change("POST", "/refunds/{failed}/retry", {}, "order.retry_refund", status=201),
 }
 
 
@@ -59,6 +72,8 @@ def test_an_order_is_changed_once_after_a_crash_at(point: str, environment: Envi
     request: dict[str, Any] = {
         "method": change.method, "url": f"/admin/orders/{order_id}{change.path}", "json": change.body
     }  # fmt: skip
+    if "{failed}" in change.path:
+        request["url"] = request["url"].format(failed=failed_refund(environment, order_id))
 
     # when the server crashes while it serves the request
     armed = environment.arm(point)
@@ -72,10 +87,20 @@ def test_an_order_is_changed_once_after_a_crash_at(point: str, environment: Envi
     assert again.status_code == change.status
     order = http.get(f"/admin/orders/{order_id}").json()
     entries = http.get("/admin/audit", params={"subject": order_id, "action": change.entry}).json()
-    assert (len(entries), len(order["refunds"])) == (1, change.entry == "order.refund")
-    assert order["payment"]["refunded"] == sum(refund["amount"] for refund in order["refunds"])
+    requested = [refund["amount"] for refund in order["refunds"] if refund["reason"] == "requested"]
+    assert (len(entries), len(requested)) == (1, change.entry == "order.refund")
+    assert order["payment"]["refunded"] == sum(requested)
+    assert len(order["refunds"]) == len(requested) + 2 * (change.entry == "order.retry_refund")
     http.close()
     environment.outcomes.append(Outcome(f"crash at {point}", 2, 1, 0, 0, time.monotonic() - crashed_at))
+
+
+def failed_refund(environment: Environment, order_id: str) -> str:
+    """Note a second payment of the order, whose refund has failed; return the refund's id."""
+    with psycopg.connect(environment.shop.order.database_url) as connection:
+        row = connection.execute(PAY_TWICE, {"id": order_id.removeprefix("o-")}).fetchone()
+    assert row
+    return f"r-{row[0].hex}"
 
 
 def paid_order(environment: Environment, http: httpx.Client, point: str) -> str:

@@ -88,6 +88,7 @@ STAFF_CALLS = [
     Call("POST", f"{ADMIN_NOBODY}/deliver"),
     Call("POST", f"{ADMIN_NOBODY}/cancel", {"reason": "asked by phone"}),
     Call("POST", f"{ADMIN_NOBODY}/refunds", {"amount": 1, "reason": "broken"}, {"Idempotency-Key": "k1"}),
+    Call("POST", f"{ADMIN_NOBODY}/refunds/r-{'0' * 32}/retry"),
     Call("GET", METHODS),
     Call("PUT", f"{METHODS}/post", POST_DE),
     Call("DELETE", f"{METHODS}/none"),

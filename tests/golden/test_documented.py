@@ -26,7 +26,7 @@ OF_RACES = {"busy", "request_in_flight", ("409", "retry-after")}
 OF_OTHER_STATES = {
     *("invalid_signature", "payment_unavailable", "too_many_unpaid"),
     *("nothing_to_refund", "refund_too_large", "shipping_refunded", "too_many_units"),
-    *("customer_erased", "export_too_large"),
+    *("customer_erased", "export_too_large", "refund_not_retriable"),
 }
 
 

@@ -63,10 +63,10 @@ priced AS (
            taxes.minor AS tax_minor, taxes.rates AS tax,
            goods.minor + coalesce(method.minor, 0)
                + CASE WHEN CAST(%(prices_include_tax)s AS boolean) THEN 0 ELSE taxes.minor END AS total_minor,
-           -- Where there are methods, one of them must be chosen.
+           -- Where there are methods, an address takes one of them: the shop delivers nowhere else.
            method.id IS NOT NULL OR (CAST(%(shipping_method)s AS text) IS NULL AND NOT EXISTS (
                SELECT FROM shipping_methods WHERE shipping_methods.currency = goods.currency
-                   AND CAST(%(country)s AS text) IS NOT NULL AND {SHIPS_THERE}
+                   AND active AND CAST(%(country)s AS text) IS NOT NULL
            )) AS shipping_is_known
     FROM goods CROSS JOIN taxes LEFT JOIN method ON true
 )"""

@@ -30,7 +30,10 @@ class MixedCurrencies(InvalidRequest):
 
 class ShippingUnavailable(InvalidRequest):
     code = "shipping_method_unavailable"
-    error = "choose one of the shipping methods that `POST /orders/quote` lists for this country and currency"
+    error = (
+        "choose one of the shipping methods that `POST /orders/quote` lists for this country and currency; "
+        "where it lists none, the shop does not deliver"
+    )
 
 
 class BadTermsFile(Unprocessable):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from order_service import money
 from order_service.orders import documents, sold
+from order_service.refunds import statements
 
 
 def _amount(minor: str, currency: str = "o.currency") -> str:
@@ -32,8 +33,9 @@ _REFUNDS = f"""coalesce((SELECT array_to_json(array_agg(r)) FROM (
            {_amount("amount_minor", "currency")} AS amount, currency, reason, status, failure,
            CASE WHEN lines IS NOT NULL THEN
                jsonb_path_query_array(lines, '$[*] ? (@.line > {sold.SHIPPING})') END AS lines,
-           coalesce(lines @> '[{{"line": {sold.SHIPPING}}}]', false) AS shipping, created_at, finished_at
-    FROM refunds WHERE order_id = o.id ORDER BY id
+           coalesce(lines @> '[{{"line": {sold.SHIPPING}}}]', false) AS shipping, created_at, finished_at,
+           {statements.RETRIABLE} AS retriable
+    FROM refunds AS failed WHERE order_id = o.id ORDER BY id
 ) AS r), '[]')"""
 
 _MORE = f"""to_json((SELECT d FROM (SELECT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from contextlib import suppress
 from typing import Any, cast
 
 from flask import Response, request
@@ -84,6 +85,14 @@ def _refund(order: dict[str, Any], model: RefundIn, key: str, expected: int) -> 
         expected=expected,
     )
     return go_to(order_url(order["order_id"], "refunded"))
+
+
+@refund_pages.post("/orders/<order_id>/refunds/<refund_id>/retry")
+def retry(order_id: str, refund_id: str) -> Response:
+    """Try a failed refund again; show the order when there is nothing to try, such as after a double click."""
+    with suppress(rules.NotRetriable):
+        actions.retry_refund(current_services().database, staff=caller(), order_id=order_id, refund_id=refund_id)
+    return go_to(order_url(order_id, "refunded"))
 
 
 def confirm_page(order: dict[str, Any], form: Form[RefundIn], status: int = 200) -> Response:

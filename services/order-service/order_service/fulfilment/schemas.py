@@ -115,6 +115,7 @@ class RefundRecord(BaseModel):
     shipping: bool
     created_at: datetime
     finished_at: datetime | None
+    retriable: bool = Field(description="`POST /admin/orders/<order_id>/refunds/<refund_id>/retry` returns it.")
 
 
 class StaffOrderOut(OrderOut):

@@ -28,5 +28,6 @@ CHANGES = {
     "order.cancel": "Order cancelled",
     "order.change": "Address or email changed",
     "order.refund": "Refund requested",
+    "order.retry_refund": "Refund tried again",
 }
 """The actions of audit entries about orders."""

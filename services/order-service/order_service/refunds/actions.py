@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import orjson
 
@@ -21,6 +23,17 @@ _LAST_WORD = {
     "orders_refunded_at_most_what_was_paid": rules.RefundTooLarge,
     "order_lines_refunded_at_most_what_was_sold": rules.TooManyUnits,
 }
+
+
+_REFUND_ID = re.compile(r"r-([0-9a-f]{32})")
+
+
+def refund_key(refund_id: str) -> UUID:
+    """Return the UUID of a public refund id; raise NotFound for malformed ids."""
+    match = _REFUND_ID.fullmatch(refund_id)
+    if match is None:
+        raise NotFound
+    return UUID(match[1])
 
 
 class Wanted(NamedTuple):
@@ -85,6 +98,25 @@ def request_refund(
         if row is None:
             raise rules.refuse_state(sold.status, sold.payment_status)
     return str(row.document)
+
+
+def retry_refund(db: Database, *, staff: Caller, order_id: str, refund_id: str) -> str:
+    """Try again to return a payment that was not accepted, after the refund of it failed; return the new refund.
+
+    A repeated request returns the same one. Raises NotFound or NotRetriable; then nothing has changed.
+    """
+    key = {"id": order_key(order_id), "refund_id": refund_key(refund_id)}
+    with db.transaction("retry_refund") as connection:
+        connection.fetch_one(statements.LOCK, key)
+        row = connection.fetch_one(statements.RETRY, {**key, **audit.by(staff)})
+        found = None if row else connection.fetch_one(statements.FIND, key)
+    if row:
+        return str(row.document)
+    if found is None:
+        raise NotFound
+    if found.later is None:
+        raise rules.refuse_retry(found.status)
+    return str(found.later)
 
 
 def _priced(connection: DeadlineConnection, sold: rules.Sold, wanted: Wanted, key: dict[str, Any]) -> rules.Refund:

@@ -58,6 +58,10 @@ class AmountChanged(Conflict):
     code, error = "amount_changed", "this would refund another amount than the one that was confirmed"
 
 
+class NotRetriable(Conflict):
+    code = "refund_not_retriable"
+
+
 class BadRefund(InvalidRequest):
     """A member of the request does not fit the order."""
 
@@ -131,6 +135,13 @@ def refuse_state(status: str, payment_status: str) -> NotRefundable:
     }.get(payment_status, "it is not paid")
     error = f"nothing can be refunded of this order: {why}"
     return NotRefundable(error, status_of_order=status, payment_status=payment_status)
+
+
+def refuse_retry(status: str) -> NotRetriable:
+    """Return the Problem of a refund that is not tried again."""
+    if status != "failed":
+        return NotRetriable(f"this refund has not failed: it is {status}")
+    return NotRetriable("request a new refund of the order: what this one would have returned is refundable again")
 
 
 def _find(lines: Sequence[Line], name: int | str, member: str) -> Line:

@@ -13,6 +13,7 @@ from chassis.http.api import Headers, Shape
 from order_service.checkout.limits import LARGEST_QTY, MOST_LINES
 from order_service.idempotency import Key
 from order_service.money import Money
+from order_service.orders.schemas import OrderPath
 
 
 class RefundLine(Shape):
@@ -47,6 +48,10 @@ class RefundIn(Shape):
         if self.restock and not self.lines:
             raise PydanticCustomError("restock", "`restock` needs `lines`: an amount has no units")
         return self
+
+
+class RefundPath(OrderPath):
+    refund_id: str
 
 
 class RefundHeaders(Headers):

@@ -1,4 +1,4 @@
-"""The route with which staff refund orders."""
+"""The routes with which staff refund orders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chassis.http.openapi import responses
 from chassis.http.responses import JsonResponse, raw_json
 from order_service.orders.schemas import OrderPath
 from order_service.refunds import actions, rules
-from order_service.refunds.schemas import RefundHeaders, RefundIn, RefundOut
+from order_service.refunds.schemas import RefundHeaders, RefundIn, RefundOut, RefundPath
 from order_service.refusals import FeedTooOld
 from order_service.services import Services
 
@@ -44,4 +44,15 @@ def refund(services: Services, caller: Caller, path: OrderPath, header: RefundHe
         wanted=wanted,
         idempotency_key=header.idempotency_key,
     )
+    return raw_json(document, status=201)
+
+
+@refunds.post(
+    "/admin/orders/<order_id>/refunds/<refund_id>/retry",
+    operation_id="retry_refund",
+    responses=responses({201: RefundOut}, 401, *REFUSALS, 404, rules.NotRetriable, FeedTooOld),
+)
+def retry(services: Services, caller: Caller, path: RefundPath) -> JsonResponse:
+    """Try again to return a late, doubled or mismatched payment whose refund failed; makes a new refund."""
+    document = actions.retry_refund(services.database, staff=caller, order_id=path.order_id, refund_id=path.refund_id)
     return raw_json(document, status=201)

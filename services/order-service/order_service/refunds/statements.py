@@ -28,6 +28,11 @@ SELECT {_DOCUMENT} AS document, fingerprint FROM refunds AS refund
 WHERE order_id = %(id)s AND idempotency_key = %(key)s
 """
 
+# A refund of the order is requested anew instead. Of a payment that was not accepted one refund at a time is under way.
+RETRIABLE = """failed.status = 'failed' AND failed.reason NOT IN ('requested', 'cancelled')
+    AND NOT EXISTS (SELECT FROM refunds r WHERE r.payment_id = failed.payment_id AND r.status <> 'failed')"""
+_REFUND_ID = "'r-' || replace(refund.id::text, '-', '')"
+
 SOLD = f"""
 SELECT o.status, o.payment_status, o.currency, o.paid_minor - o.refunded_minor AS rest,
        {sold.SHIPPING_TOTAL} AS shipping, {sold.SHIPPING_IS_REFUNDED} AS shipping_is_refunded
@@ -81,8 +86,33 @@ audited AS (
     {audit.INSERT} 'order.refund', {documents.ORDER_ID}, jsonb_build_object('payment_status', target.payment_status),
         jsonb_build_object('payment_status', o.payment_status, 'reason', CAST(%(reason)s AS text),
             'amount', {money.sql("amount_minor", "o.currency")}, 'restock', EXISTS (SELECT FROM restocked),
-            'refund_id', 'r-' || replace(refund.id::text, '-', ''))
+            'refund_id', {_REFUND_ID})
     FROM o CROSS JOIN target CROSS JOIN refund
 )
 SELECT {_DOCUMENT} AS document FROM refund
 """)
+
+# A new refund: the provider answers the idempotency key of the failed one with the old failure.
+RETRY = Statement(f"""-- retry_refund
+WITH refund AS (
+    INSERT INTO refunds (order_id, payment_id, amount_minor, currency, reason)
+    SELECT order_id, payment_id, amount_minor, currency, reason FROM refunds AS failed
+    WHERE id = %(refund_id)s AND order_id = %(id)s AND {RETRIABLE}
+    RETURNING *
+),
+queued AS ({deferred("refund_payment", "'refund_id', id")} FROM refund),
+audited AS (
+    {audit.INSERT} 'order.retry_refund', {documents.ORDER_ID}, CAST(NULL AS jsonb),
+        jsonb_build_object('amount', {money.sql("amount_minor", "refund.currency")}, 'refund_id', {_REFUND_ID})
+    FROM orders o JOIN refund ON o.id = order_id
+)
+SELECT {_DOCUMENT} AS document FROM refund
+""")
+FIND = f"""
+SELECT status, reason, (
+    SELECT {_DOCUMENT} FROM refunds AS refund
+    WHERE refund.payment_id = asked.payment_id AND refund.status <> 'failed' AND asked.status = 'failed'
+        AND asked.reason NOT IN ('requested', 'cancelled')
+) AS later
+FROM refunds AS asked WHERE id = %(refund_id)s AND order_id = %(id)s
+"""

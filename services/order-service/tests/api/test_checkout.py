@@ -197,9 +197,20 @@ def test_order_needs_a_method_of_its_country(
 
 
 def test_order_needs_no_method_where_there_are_none(order: Callable[..., Any], run: Callable[[str], None]) -> None:
-    run("DELETE FROM shipping_methods WHERE id = 'world'")
+    run("UPDATE shipping_methods SET active = false WHERE currency = 'EUR'")
     answer = order(("mug", 1), ship_to=HOME | {"country": "FR"})
     assert (answer.status_code, answer.json["shipping"], answer.json["tax"]) == (201, None, None)
+
+
+def test_order_to_a_country_without_methods_is_refused(
+    order: Callable[..., Any], run: Callable[[str], None], everything: Callable[[], Any]
+) -> None:
+    run("DELETE FROM shipping_methods WHERE id = 'world'")
+    before = everything()
+    answer = order(("mug", 1), ship_to=HOME | {"country": "FR"})
+    assert (answer.status_code, answer.json["code"]) == (400, "shipping_method_unavailable")
+    assert everything() == before
+    assert order(("mug", 1)).status_code == 201  # without an address nothing is shipped
 
 
 def test_order_costs_what_was_quoted(quote: Callable[..., Any], order: Callable[..., Any]) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from order_states import SAM
 from prometheus_client import REGISTRY
 from scripted_provider import SIGNED, ScriptedProvider, assert_money_adds_up, event
 
 from chassis.db.database import Database
-from chassis.testing.http import bearer
+from chassis.http.openapi import Api
+from chassis.testing.http import bearer, browser
 from order_service.payments import actions
 from order_service.payments.provider import RefundState, State
 from order_service.payments.refunding import RefundPending
@@ -58,6 +62,9 @@ class Shop:
     def events(self) -> list[tuple[str, int | None]]:
         rows = self.db.fetch_all("SELECT type, amount_minor FROM order_events ORDER BY xid, id")
         return [tuple(row) for row in rows]
+
+    def seen_by_staff(self) -> Any:
+        return self.client.get(f"/admin/orders/{self.order_id}", headers=SAM).json
 
     def refunds(self) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.db.fetch_all(REFUNDS)]
@@ -382,6 +389,68 @@ def test_failed_refund_of_a_late_payment_leaves_the_order_alone(shop: Shop, work
         [("late", 2000, "EUR", "failed")],
         ("cancelled", "failed", 0.0, 0.0),
     )
+
+
+def failed_late_refund(shop: Shop, work: Callable[[], None]) -> str:
+    """Let the refund of a late payment fail; return its URL."""
+    page = shop.page()
+    paid = shop.provider.pay(page)
+    shop.cancel()
+    shop.tell(page, paid)
+    shop.provider.refund_states = [RefundState("failed", failure="account closed")]
+    work()
+    (refund,) = shop.seen_by_staff()["refunds"]
+    assert (refund["status"], refund["retriable"]) == ("failed", True)
+    return f"/admin/orders/{shop.order_id}/refunds/{refund['refund_id']}"
+
+
+def test_failed_refund_of_a_late_payment_is_tried_again(shop: Shop, work: Callable[[], None]) -> None:
+    url = failed_late_refund(shop, work)
+    answers = [shop.client.post(f"{url}/retry", headers=SAM) for _ in range(2)]
+    work()
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json == answers[1].json
+    assert shop.refunds() == [("late", 2000, "EUR", "failed"), ("late", 2000, "EUR", "done")]
+    assert [refund["retriable"] for refund in shop.seen_by_staff()["refunds"]] == [False, False]
+    assert (shop.provider.refunded("page-1"), shop.status()) == (2000, ("cancelled", "failed", 0.0, 0.0))
+    audited: Any = shop.client.get("/admin/audit?action=order.retry_refund", headers=SAM).json
+    assert [entry["subject"] for entry in audited] == [shop.order_id]
+
+
+def test_racing_retries_return_the_money_once(app: Flask, shop: Shop, work: Callable[[], None]) -> None:
+    url = failed_late_refund(shop, work)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: app.test_client().post(f"{url}/retry", headers=SAM), range(4)))
+    work()
+    assert {answer.status_code for answer in answers} == {201}
+    assert (len(shop.refunds()), shop.provider.refunded("page-1")) == (2, 2000)
+
+
+def test_refund_of_the_order_is_not_tried_again_but_requested(shop: Shop, work: Callable[[], None]) -> None:
+    shop.paid()
+    shop.cancel()
+    shop.provider.refund_states = [RefundState("failed", failure="account closed")]
+    work()
+    (refund,) = shop.seen_by_staff()["refunds"]
+    url = f"/admin/orders/{shop.order_id}/refunds"
+    answer = shop.client.post(f"{url}/{refund['refund_id']}/retry", headers=SAM)
+    assert (answer.status_code, answer.json["code"]) == (409, "refund_not_retriable")  # type: ignore[index]
+    assert "request a new refund" in answer.json["error"]  # type: ignore[index]
+    requested = shop.client.post(url, json={"amount": 20, "reason": "again"}, headers=SAM | {"Idempotency-Key": "k"})
+    assert requested.status_code == 201
+    work()
+    assert (shop.refunds()[-1], shop.provider.refunded("page-1")) == (("requested", 2000, "EUR", "done"), 2000)
+
+
+def test_back_office_tries_a_failed_refund_again(shop: Shop, work: Callable[[], None], app: Api) -> None:
+    url = failed_late_refund(shop, work).replace("/admin/", "/backoffice/")
+    pages = browser(app, SAM["Authorization"].removeprefix("Bearer "))
+    page = pages.get(f"/backoffice/orders/{shop.order_id}")
+    assert f'action="{url}/retry"' in page.text
+    assert [pages.post(f"{url}/retry").status_code for _ in range(2)] == [303, 303]
+    work()
+    assert shop.provider.refunded("page-1") == 2000
+    assert "Try again" not in pages.get(f"/backoffice/orders/{shop.order_id}").text
 
 
 def test_metrics_count_payments_events_revenue_and_refunds(shop: Shop, work: Callable[[], None]) -> None:
