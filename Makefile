@@ -37,7 +37,7 @@ PLACE := echo "$(CURDIR)" $$($(BIN)/python -V 2>&1 | cut -d. -f1,2)
 ifneq "$(shell cat $(READY) 2>/dev/null)" "$(shell $(PLACE))"
 .PHONY: $(READY)
 endif
-.PHONY: help setup up reset catalog migration schema states test test-system test-delivery bench bench-report bench-compare chaos load e2e-browser e2e-stripe e2e-containers e2e-cluster
+.PHONY: help setup up reset catalog migration schema states test test-system test-delivery bench bench-report bench-compare chaos load soak e2e-browser e2e-stripe e2e-containers e2e-cluster
 .PHONY: screenshots kind kind-cluster check $(addprefix check-,$(CHECKS)) check-clients format deps openapi tools charts golden golden-answers fork scan
 
 help: ## list what make can do
@@ -125,6 +125,9 @@ bench-report: $(READY) ## the same, and write docs/benchmarks.md
 bench-compare: $(READY) ## measure this checkout beside another with a .venv of its own: make bench-compare OTHER=../before
 	@test -n "$(OTHER)" || { echo "make: say which checkout: make bench-compare OTHER=../before" >&2; exit 2; }
 	@$(BIN)/python -m bench compare "$(OTHER)"
+
+soak: $(READY) ## run the shop at a fifth of its peak with every background job, and judge whether it stays flat (needs wrk; MINUTES=60)
+	@$(BIN)/python -m bench soak --minutes "$(or $(MINUTES),60)"
 
 load: $(READY) $(LOCUST) ## send customers to a running shop (URL=https://..., USERS=10, SECONDS=60; at most 500 for an hour)
 	@$(BIN)/python tools/load/run.py $(if $(URL),"$(URL)") --users "$(or $(USERS),10)" --seconds "$(or $(SECONDS),60)" --confirm "$(CONFIRM)"
