@@ -11,7 +11,6 @@ from pathlib import Path
 
 from localshop import ROOT
 
-SCRIPTS = "services/*/migrations/versions/*.py"
 MISSING = "the code of {commit}, the release before, is not in this clone: git fetch --unshallow"
 
 
@@ -19,15 +18,27 @@ def previous_commit() -> str:
     """Return the commit in UPGRADE_FROM; by default the last one of main before the newest migration."""
     if chosen := os.environ.get("UPGRADE_FROM"):
         return chosen
-    newest = ("--first-parent", "-m", "--diff-filter=A", "-1", "--format=%H^")
-    return _git("log", *newest, "--", SCRIPTS).decode().strip()
+    adding = [_added(service) for service in sorted(ROOT.glob("services/*/migrations/versions"))]
+    committed = [commit for commit in adding if commit]
+    if len(committed) < len(adding):
+        return "HEAD"  # the newest migration is being written
+    return _git("log", "--no-walk=sorted", "--format=%H^", *committed).splitlines()[0]
+
+
+def _added(scripts: Path) -> str | None:
+    """Return the commit that added the newest number of a service's migrations, whatever the file was called then."""
+    number = max(script.name for script in scripts.glob("[0-9]*.py"))[:4]
+    adding = ("--first-parent", "-m", "--diff-filter=A", "--format=%H")
+    commits = _git("log", *adding, "--", f"{scripts.relative_to(ROOT)}/{number}_*.py").splitlines()
+    return commits[-1] if commits else None
 
 
 def checkout(commit: str, folder: Path) -> Path:
     """Write the code of a commit into a folder; fail with the remedy where the clone does not have it."""
     if not _has(commit):
         raise AssertionError(MISSING.format(commit=commit))
-    with tarfile.open(fileobj=io.BytesIO(_git("archive", commit))) as archive:
+    code = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(code)) as archive:
         archive.extractall(folder, filter="data")
     return folder
 
@@ -63,5 +74,5 @@ def _has(commit: str) -> bool:
     return asked.returncode == 0
 
 
-def _git(*arguments: str) -> bytes:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True, text=True).stdout

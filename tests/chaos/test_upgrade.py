@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -195,3 +196,11 @@ def test_no_request_fails_while_a_release_comes_and_goes(
     outcomes.append(outcome)
     assert (outcome.lost, outcome.duplicated) == (0, 0)
     assert outcome.acknowledged > 100
+
+
+def test_shallow_clone_says_how_to_fetch_the_release_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shallow = ("git", "clone", "--quiet", "--depth", "1", ROOT.as_uri(), str(tmp_path / "clone"))
+    subprocess.run(shallow, check=True)
+    monkeypatch.setattr(releases, "ROOT", tmp_path / "clone")
+    with pytest.raises(AssertionError, match="git fetch --unshallow"):
+        releases.checkout(releases.previous_commit(), tmp_path / "before")
