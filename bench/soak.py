@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import cycle, islice
@@ -30,21 +30,25 @@ from localshop.shop import Shop, default_workers
 from localshop.testing import free_ports, fresh_folder
 
 SHARE = 0.2
-PEAK_SECONDS, SAMPLE_SECONDS, JOBS_EVERY_SECONDS = 5, 30.0, 60.0
+PEAK_SECONDS, SAMPLE_SECONDS = 5, 30.0
 CONNECTIONS = 16
-SIGN_IN = "POST /login"
+SIGN_IN_SECONDS = 20  # of each SAMPLE_SECONDS: until the sample, the memory of password hashes is released
 # What each service is asked for, in turn.
 MIX = {
     "order-service": (
         *("GET /products?limit=20", "GET /products/<id>", "GET /products/<id>", "GET /shop", "POST /create_order"),
         *("GET /orders/<id>", "GET /products/<id>", "GET /orders?limit=20", "GET /orders/<id>", PRICED),
     ),
-    "user-service": ("GET /profile", "GET /account", "PATCH /profile", "GET /profile", "GET /sessions", SIGN_IN),
+    "user-service": ("GET /profile", "GET /account", "PATCH /profile", "GET /profile", "GET /sessions"),
 }
 MIXED = 1_000  # requests, which are then repeated
 # Growth in an hour that fills a pod of 384 MiB in three days, or opens one file or connection more each half hour.
 MEMORY, COUNTED = Limit(an_hour=4, noise=3), Limit(an_hour=2, noise=2)
-LOG_BYTES, DATABASE_BYTES, MAIL_BYTES = 4_000, 8_000, 4_000  # per order of the mix, so with five requests and one mail
+LOG_BYTES, DATABASE_BYTES, MAIL_BYTES = (
+    4_000,
+    8_000,
+    4_000,
+)  # per order of the mix, of seven requests and about one mail
 PAYMENTS = {"PAYMENT_WINDOW_MINUTES": "5", "MOST_UNPAID_ORDERS": "1000", "MOST_UNPAID_UNITS": "100000"}
 WEBHOOK = "INSERT INTO webhooks (url, types, secret) VALUES (%s, '{order.placed,order.cancelled}', 'secret')"
 # What is due at night, each minute: each run of a task that waits for another one is left out.
@@ -77,8 +81,8 @@ def soak(minutes: int) -> bool:
     """Soak a shop, print the table; return whether everything stayed flat."""
     with soaked_shop() as shop, listener() as url:
         run(shop, "order-service", WEBHOOK, url)
-        paced = [pace(mix, shop) for mix in mixes(shop)]
-        samples = list(sampled(shop, paced, minutes * 60))
+        mixed, sign_ins = mixes(shop)
+        samples = list(sampled(shop, pace(mixed, shop), sign_ins, minutes * 60))
     rows = verdicts(samples)
     click.echo(aligned([("", "level", "an hour", "limit", "", "verdict"), *(row.cells() for row in rows)]))
     return all(row.flat for row in rows)
@@ -121,45 +125,45 @@ def listener() -> Iterator[str]:
         server.shutdown()
 
 
-def mixes(shop: Shop) -> list[Load]:
-    """Register the customers; return the mixed requests for each service."""
+def mixes(shop: Shop) -> tuple[list[Load], Load]:
+    """Register the customers; return the mixed requests for each service, and a few sign-ins."""
     running = dict(zip(SERVICES, shop.services, strict=True))
     customers: Customers = register(running)
     each = {work: cycle(load.requests) for work, load in loads(customers).items()}
     each[PRICED] = cycle(priced(customers.buyers).requests)
-    each[SIGN_IN] = cycle([request("POST", "/login", body=account) for account in customers.signing_in])
-    return [
+    sign_ins = [request("POST", "/login", body=account) for account in customers.signing_in]
+    mixed = [
         Load([next(each[work]) for work in islice(cycle(works), MIXED)], CONNECTIONS, service, may_be_refused=True)
         for service, works in MIX.items()
     ]
+    return mixed, Load(sign_ins, 4, "user-service", pause_ms=1000, may_be_refused=True)
 
 
-def pace(mix: Load, shop: Shop) -> Load:
-    """Return the load at its part of SHARE, with a pause before each request."""
-    peak = wrk.run(mix, _service(shop, mix.service).port, PEAK_SECONDS)
-    rate = peak.rate * SHARE / len(MIX)
-    click.echo(f"{mix.service}: {peak.rate:,.0f} requests/s at most, {rate:,.0f}/s from now on")
-    return mix._replace(pause_ms=round(1000 * CONNECTIONS / rate))
+def pace(mixed: Sequence[Load], shop: Shop) -> list[Load]:
+    """Return the loads at SHARE of order-service's peak, with half as many requests for user-service."""
+    peak = wrk.run(mixed[0], shop.order.port, PEAK_SECONDS).rate
+    rates = (peak * SHARE, peak * SHARE / 2)
+    click.echo(
+        f"order-service answers {peak:,.0f} requests/s at most; {rates[0]:,.0f}/s and {rates[1]:,.0f}/s from now on"
+    )
+    return [
+        load._replace(pause_ms=round(1000 * load.connections / rate)) for load, rate in zip(mixed, rates, strict=True)
+    ]
 
 
-def sampled(shop: Shop, paced: Sequence[Load], seconds: int) -> Iterator[Sample]:
+def sampled(shop: Shop, paced: Sequence[Load], sign_ins: Load, seconds: int) -> Iterator[Sample]:
     """Send the loads for some seconds and yield a sample each SAMPLE_SECONDS."""
     with ThreadPoolExecutor(len(paced)) as pool:
         running = [pool.submit(wrk.run, load, _service(shop, load.service).port, seconds) for load in paced]
         begun = time.monotonic()
         while not all(load.done() for load in running):
             hurry(shop)
+            wrk.run(sign_ins, shop.user.port, SIGN_IN_SECONDS)
+            time.sleep(SAMPLE_SECONDS - SIGN_IN_SECONDS)
             yield (sample := take(shop, time.monotonic() - begun))
             click.echo(f"{sample.at:6.0f} s  {sample.orders:,} orders, {sum(sample.memory.values()):,.0f} MB")
-            wait(running, SAMPLE_SECONDS)
         for load, ended in zip(paced, running, strict=True):
             click.echo(f"{load.service}: {ended.result().rate:,.0f} requests/s")
-
-
-def wait(running: Sequence[Future[Any]], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not all(load.done() for load in running):
-        time.sleep(0.2)
 
 
 def hurry(shop: Shop) -> None:
