@@ -113,7 +113,7 @@ test-system: $(READY) ## run the tests of both services together: golden answers
 test-delivery: $(READY) $(KUBETOOLS) $(LOCUST) ## run the tests of charts, GitOps, workflows, releases, benchmarks, tools and `make up`
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(DELIVERY)
 
-chaos: $(READY) ## inject faults into real processes, and audit orders and stock after each (30 minutes at most)
+chaos: $(READY) ## inject faults into real processes, and audit orders and stock after each (40 minutes at most)
 	@$(BIN)/python -m pytest tests/chaos
 
 bench: $(READY) ## measure the shop beside its limits, with a verdict on each target (needs wrk; 10 minutes at most)

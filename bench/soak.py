@@ -48,7 +48,7 @@ LOG_BYTES, DATABASE_BYTES, MAIL_BYTES = (
     4_000,
     8_000,
     4_000,
-)  # per order of the mix, of seven requests and about one mail
+)  # per order, of seven requests and a mail
 PAYMENTS = {"PAYMENT_WINDOW_MINUTES": "5", "MOST_UNPAID_ORDERS": "1000", "MOST_UNPAID_UNITS": "100000"}
 WEBHOOK = "INSERT INTO webhooks (url, types, secret) VALUES (%s, '{order.placed,order.cancelled}', 'secret')"
 # What is due at night, each minute: each run of a task that waits for another one is left out.

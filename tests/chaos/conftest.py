@@ -13,7 +13,7 @@ from chaos.report import Outcome, table
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
 
-SUITE_SECONDS = 1800
+SUITE_SECONDS = 2400
 CLEANING_SECONDS = 20
 OUTCOMES = pytest.StashKey[list[Outcome]]()
 DEADLINE = pytest.StashKey[float]()
