@@ -152,8 +152,8 @@ def pace(mixed: Sequence[Load], shop: Shop) -> list[Load]:
 
 
 def sampled(shop: Shop, paced: Sequence[Load], sign_ins: Load, seconds: int) -> Iterator[Sample]:
-    """Send the loads for some seconds and yield a sample each SAMPLE_SECONDS."""
-    with ThreadPoolExecutor(len(paced)) as pool:
+    """Send the loads for some seconds and yield a sample each SAMPLE_SECONDS; stop when a part of the shop ends."""
+    with ThreadPoolExecutor(len(paced)) as pool, stopping_wrk():
         running = [pool.submit(wrk.run, load, _service(shop, load.service).port, seconds) for load in paced]
         begun = time.monotonic()
         while not all(load.done() for load in running):
@@ -164,6 +164,18 @@ def sampled(shop: Shop, paced: Sequence[Load], sign_ins: Load, seconds: int) -> 
             click.echo(f"{sample.at:6.0f} s  {sample.orders:,} orders, {sum(sample.memory.values()):,.0f} MB")
         for load, ended in zip(paced, running, strict=True):
             click.echo(f"{load.service}: {ended.result().rate:,.0f} requests/s")
+
+
+@contextmanager
+def stopping_wrk() -> Iterator[None]:
+    """End this process's wrk on a failure or Ctrl-C, for whose end the pool would wait."""
+    try:
+        yield
+    except BaseException:
+        for child in psutil.Process().children():
+            if child.name() == "wrk":
+                child.terminate()
+        raise
 
 
 def hurry(shop: Shop) -> None:
