@@ -156,12 +156,15 @@ def sampled(shop: Shop, paced: Sequence[Load], sign_ins: Load, seconds: int) -> 
     with ThreadPoolExecutor(len(paced)) as pool, stopping_wrk():
         running = [pool.submit(wrk.run, load, _service(shop, load.service).port, seconds) for load in paced]
         begun = time.monotonic()
-        while not all(load.done() for load in running):
+        while True:
             hurry(shop)
             wrk.run(sign_ins, shop.user.port, SIGN_IN_SECONDS)
             time.sleep(SAMPLE_SECONDS - SIGN_IN_SECONDS)
+            if any(load.done() for load in running):
+                break  # without its connections, the shop would seem to shrink
             yield (sample := take(shop, time.monotonic() - begun))
-            click.echo(f"{sample.at:6.0f} s  {sample.orders:,} orders, {sum(sample.memory.values()):,.0f} MB")
+            used = ", ".join(f"{part} {megabytes:.0f}" for part, megabytes in sample.memory.items())
+            click.echo(f"{sample.at:6.0f} s  {sample.orders:,} orders; MB: {used}")
         for load, ended in zip(paced, running, strict=True):
             click.echo(f"{load.service}: {ended.result().rate:,.0f} requests/s")
 
