@@ -13,6 +13,7 @@ SYSTEM := tests/attacks tests/e2e tests/golden tests/migrations --ignore=tests/e
 DELIVERY := helm bench $(LAUNCHER) tools/b2cctl tools/tests tests/test_planted_defects.py
 KUBETOOLS := .cache/kubetools/.ready
 SCANNER := .cache/checkov/.ready
+LOCUST := .cache/locust/.ready
 GENERATORS := .cache/clients/.ready
 STRIPE_MOCK_VERSION := v0.203.0
 STRIPE_MOCK := .cache/stripe-mock-$(STRIPE_MOCK_VERSION)/stripe-mock
@@ -36,7 +37,7 @@ PLACE := echo "$(CURDIR)" $$($(BIN)/python -V 2>&1 | cut -d. -f1,2)
 ifneq "$(shell cat $(READY) 2>/dev/null)" "$(shell $(PLACE))"
 .PHONY: $(READY)
 endif
-.PHONY: help setup up reset catalog migration schema states test test-system test-delivery bench bench-report bench-compare chaos e2e-browser e2e-stripe e2e-containers e2e-cluster
+.PHONY: help setup up reset catalog migration schema states test test-system test-delivery bench bench-report bench-compare chaos load soak e2e-browser e2e-stripe e2e-containers e2e-cluster
 .PHONY: screenshots kind kind-cluster check $(addprefix check-,$(CHECKS)) check-clients format deps openapi tools charts golden golden-answers fork scan
 
 help: ## list what make can do
@@ -48,7 +49,7 @@ $(READY): requirements-dev.txt $(MANIFESTS)
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found: install Python 3.11 or newer, or say make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1); Python 3.11 or newer is needed (make PYTHON=...)" >&2; exit 1; }
 	@echo "Installing the locked dependencies into $(VENV) ..."
-	@test "$$(cat $@ 2>/dev/null)" = "$$($(PLACE))" || rm -rf $(VENV) .cache/checkov
+	@test "$$(cat $@ 2>/dev/null)" = "$$($(PLACE))" || rm -rf $(VENV) .cache/checkov .cache/locust
 	@$(PYTHON) -m venv $(VENV) || { echo "make: could not create $(VENV): on Debian and Ubuntu install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-user uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements-dev.txt
@@ -109,10 +110,10 @@ test: $(READY) $(KUBETOOLS) ## run the services' tests, on a real PostgreSQL tha
 test-system: $(READY) ## run the tests of both services together: golden answers, attacks, migrations, end to end
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(SYSTEM)
 
-test-delivery: $(READY) $(KUBETOOLS) ## run the tests of charts, GitOps, workflows, releases, benchmarks, tools and `make up`
+test-delivery: $(READY) $(KUBETOOLS) $(LOCUST) ## run the tests of charts, GitOps, workflows, releases, benchmarks, tools and `make up`
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(DELIVERY)
 
-chaos: $(READY) ## inject faults into real processes, and audit orders and stock after each (30 minutes at most)
+chaos: $(READY) ## inject faults into real processes, and audit orders and stock after each (40 minutes at most)
 	@$(BIN)/python -m pytest tests/chaos
 
 bench: $(READY) ## measure the shop beside its limits, with a verdict on each target (needs wrk; 10 minutes at most)
@@ -124,6 +125,18 @@ bench-report: $(READY) ## the same, and write docs/benchmarks.md
 bench-compare: $(READY) ## measure this checkout beside another with a .venv of its own: make bench-compare OTHER=../before
 	@test -n "$(OTHER)" || { echo "make: say which checkout: make bench-compare OTHER=../before" >&2; exit 2; }
 	@$(BIN)/python -m bench compare "$(OTHER)"
+
+soak: $(READY) ## run the shop at a fifth of its peak with every background job, and judge whether it stays flat (needs wrk; MINUTES=60)
+	@$(BIN)/python -m bench soak --minutes "$(or $(MINUTES),60)"
+
+load: $(READY) $(LOCUST) ## send customers to a running shop (URL=https://..., USERS=10, SECONDS=60; at most 500 for an hour)
+	@$(BIN)/python tools/load/run.py $(if $(URL),"$(URL)") --users "$(or $(USERS),10)" --seconds "$(or $(SECONDS),60)" --confirm "$(CONFIRM)"
+
+$(LOCUST): tools/load/requirements.txt | $(READY)
+	@echo "Installing Locust into $(@D) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $<
+	@touch $@
 
 e2e-browser: $(READY) ## test the pages as customers use them (needs Chromium, CHROMIUM=path, and npm for axe-core; 15 minutes at most)
 	@TEST_POSTGRES_URL=unused $(BIN)/python -m pytest tests/browser

@@ -1,9 +1,12 @@
-"""`python -m bench` measures the shop beside its limits, `python -m bench compare OTHER` beside another commit."""
+"""`python -m bench` measures the shop beside its limits, `python -m bench compare OTHER` beside another commit.
+
+`python -m bench soak` runs it for an hour."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +14,7 @@ from pathlib import Path
 import click
 
 from bench import comparing, customers, floor, machine, memory, report, rounds, shop, start, suite
+from bench import soak as soaking
 from bench.figures import Table, summary
 from bench.wrk import require_wrk
 from localshop import ROOT
@@ -52,10 +56,21 @@ def compare(other: Path, number: int, seconds: int, only: str) -> None:
     click.echo(comparing.text(figures))
 
 
+@main.command()
+@click.option("--minutes", default=60, type=click.IntRange(5, 24 * 60), show_default=True)
+def soak(minutes: int) -> None:
+    """Run the shop at a fifth of its peak with every background job; exit 1 when something grows."""
+    sys.exit(not soaking.soak(minutes))
+
+
 def measure(number: int, seconds: int) -> list[Table]:
-    with shop.postgres() as server, shop.running(server, "bench") as services:
+    with (
+        shop.postgres() as server,
+        shop.running(server, "bench") as services,
+        shop.running(server, "single", settings={"WORKERS": "1"}) as single,
+    ):
         started = list(start.measure(services))
-        with staged(services, server.folder.parent) as stage:
+        with staged(services, single, server.folder.parent) as stage:
             results = rounds.run(suite.races(stage), number, seconds)
             suite.audit(services)
             requests = suite.requests(stage, results)
@@ -64,20 +79,18 @@ def measure(number: int, seconds: int) -> list[Table]:
 
 
 @contextmanager
-def staged(services: shop.Shop, folder: Path) -> Iterator[suite.Stage]:
+def staged(services: shop.Shop, single: shop.Shop, folder: Path) -> Iterator[suite.Stage]:
     """Register the customers and start the servers of comparison."""
     registered, answers = customers.register(services), folder / "answers"
-    loads = customers.loads(registered) | {customers.PRICED: customers.priced(services, registered.buyers)}
+    customers.add_terms(services)
+    loads = customers.loads(registered) | {customers.PRICED: customers.priced(registered.buyers)}
     floor.record(services, {work: loads[work] for work in suite.FLOOR}, answers)
-    bare = floor.server("floor", "load()", folder, **{floor.ANSWERS: str(answers)})
-    yardstick = floor.server("yardstick", "app", folder)
-    try:
-        bare.start()
-        yardstick.start()
-        yield suite.Stage(services, loads, bare, yardstick)
-    finally:
-        bare.stop()
-        yardstick.stop()
+    with (
+        floor.servers("floor", "load()", folder, **{floor.ANSWERS: str(answers)}) as bare,
+        floor.servers("yardstick", "app", folder) as yardstick,
+    ):
+        single_loads = customers.loads(customers.register(single))
+        yield suite.Stage(services, loads, bare, yardstick, single, single_loads)
 
 
 if __name__ == "__main__":

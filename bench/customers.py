@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import httpx
 import psycopg
@@ -36,7 +36,11 @@ class Customers(NamedTuple):
     signing_in: Sequence[dict[str, str]]
 
 
-def register(shop: Shop) -> Customers:
+class Running(Protocol):
+    url: str
+
+
+def register(shop: Mapping[str, Running]) -> Customers:
     """Register and sign in all customers; place the orders that the loads read."""
     with httpx.Client(timeout=30) as client:
         accounts = [{"username": f"customer{n}", "password": PASSWORD} for n in range(BUYERS + READERS + NEW)]
@@ -104,10 +108,14 @@ def placing(buyers: Sequence[str], baskets: Sequence[object]) -> Load:
     return Load(sent)
 
 
-def priced(shop: Shop, buyers: Sequence[str]) -> Load:
-    """Give the shop shipping methods and tax rates; return the load of orders that are priced with them."""
+def add_terms(shop: Shop) -> None:
+    """Give the shop shipping methods and tax rates."""
     with psycopg.connect(shop["order-service"].settings["DATABASE_URL"]) as connection:
         connection.execute(TERMS)
+
+
+def priced(buyers: Sequence[str]) -> Load:
+    """Return the load of orders that are priced with shipping and tax."""
     terms = {"ship_to": HOME, "email": "ada@shop.example", "shipping_method": "standard"}
     return placing(buyers, [_basket(n, n + 2) | terms for n in SOME])
 

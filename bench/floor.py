@@ -10,7 +10,8 @@ import pickle
 import random
 import secrets
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from bench import statements
-from bench.shop import Server, Shop
+from bench.shop import SERVICES, Server, Shop, sized
 from bench.statements import Statement
 from bench.wrk import KEY, Load
 from localshop import ROOT
@@ -107,8 +108,20 @@ def ask(port: int, request: str) -> tuple[str, list[tuple[str, str]], bytes]:
             return f"{response.status} {response.reason}", headers, response.read()
 
 
-def server(name: str, target: str, folder: Path, **settings: str) -> Server:
-    """Return a server like the shop's for the WSGI callable `target` of the module `name` of this package."""
+@contextmanager
+def servers(name: str, target: str, folder: Path, **settings: str) -> Iterator[Shop]:
+    """Run servers for the WSGI callable `target` of the module `name` of this package, sized as each service is."""
     (folder / name).mkdir()
     (folder / name / "app.py").write_text(f"from bench import {name}\n\napp = {name}.{target}\n")
-    return Server(name, ROOT, folder / name, folder / f"{name}.log", {"PYTHONPATH": str(ROOT), **settings})
+    settings = {"PYTHONPATH": str(ROOT), **settings}
+    each = {
+        service: Server(name, ROOT, folder / name, folder / f"{name}-{service}.log", {**settings, **sized(service)})
+        for service in SERVICES
+    }
+    try:
+        for server in each.values():
+            server.start()
+        yield each
+    finally:
+        for server in each.values():
+            server.stop()

@@ -16,6 +16,7 @@ import psycopg
 from localshop import ROOT, Trouble
 from localshop.child import Child
 from localshop.postgres import Postgres, owner_of
+from localshop.shop import default_workers
 from localshop.testing import free_ports, fresh_folder
 
 START_SECONDS = 60
@@ -105,7 +106,7 @@ def running(
     shop: dict[str, Server] = {}
     try:
         for name in SERVICES:
-            shop[name] = service(server, name, label, checkout, {**_urls(shop), **(settings or {})})
+            shop[name] = service(server, name, label, checkout, {**_urls(shop), **sized(name), **(settings or {})})
             if name == "order-service":
                 shop[name].run(*import_command(checkout), catalogue(server.folder.parent))
             shop[name].start()
@@ -113,6 +114,11 @@ def running(
     finally:
         for each in shop.values():
             each.stop()
+
+
+def sized(name: str) -> dict[str, str]:
+    """Return the number of workers that `make up` gives a service."""
+    return {"WORKERS": str(default_workers() if name == "order-service" else 1)}
 
 
 def service(server: Postgres, name: str, label: str, checkout: Path, settings: Mapping[str, str]) -> Server:

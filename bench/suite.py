@@ -12,9 +12,10 @@ from bench import wrk
 from bench.customers import HOT, PRICED, SPREAD
 from bench.figures import Comparison, Outcome, Table
 from bench.rounds import Contender, Races, Results
-from bench.shop import SERVICES, STOCK, Server, Shop
+from bench.shop import SERVICES, STOCK, Shop
 from bench.wrk import Load
 from localshop import Trouble
+from localshop.shop import default_workers
 
 ORDER = "POST /create_order"
 FLOOR = {
@@ -29,18 +30,21 @@ FLOOR = {
     "GET /profile/export": 0.5,
 }
 YARDSTICK = {"GET /products?limit=20": 2.0, "GET /profile": 0.6, ORDER: 0.3}  # it has no database to wait for
+WORKERS = ("GET /products/<id>", "GET /orders/<id>", ORDER, "GET /products/<id> during sign-ins")
 PAGES = {"GET /shop": "GET /products?limit=20", "GET /account": "GET /profile"}
 DURING = {f"{work} during sign-ins": work for work in ("GET /products/<id>", "GET /profile")}
-TAIL, HOT_RATE, BURST, PAGE_RATE, PRICED_RATE = 6.0, 0.5, 3.0, 0.5, 0.85
+TAIL, HOT_RATE, BURST, PAGE_RATE, PRICED_RATE, MANY_RATE = 6.0, 0.5, 3.0, 0.5, 0.85, 0.9
 
 
 class Stage(NamedTuple):
-    """The shop, its loads, and the servers that it is compared with."""
+    """The shop, its loads, and what it is compared with: by service, and a shop of one worker with its own loads."""
 
     shop: Shop
     loads: Mapping[str, Load]
-    floor: Server
-    yardstick: Server
+    floor: Shop
+    yardstick: Shop
+    single: Shop
+    single_loads: Mapping[str, Load]
 
 
 def races(stage: Stage) -> Races:
@@ -51,9 +55,11 @@ def _contenders(stage: Stage, work: str) -> Iterator[tuple[str, Contender]]:
     load = stage.loads[work]
     yield "shop", partial(wrk.send, load, stage.shop)
     if work in FLOOR:
-        yield "floor", partial(wrk.run, load, stage.floor.port)
+        yield "floor", partial(wrk.send, load, stage.floor)
     if work in YARDSTICK:
-        yield "yardstick", partial(wrk.run, load, stage.yardstick.port)
+        yield "yardstick", partial(wrk.send, load, stage.yardstick)
+    if work in WORKERS:
+        yield "single", partial(wrk.send, stage.single_loads[work], stage.single)
 
 
 def requests(stage: Stage, results: Results) -> dict[str, int]:
@@ -78,6 +84,7 @@ def tables(results: Results) -> list[Table]:
         _limits(results),
         _latencies(results),
         _yardstick(results),
+        _workers(results),
         _pages(results),
         _priced(results),
         _hot(results),
@@ -121,6 +128,15 @@ def _yardstick(results: Results) -> Table:
         "tokens and validation, under the same server with the same workers and threads."
     )
     return Table("yardstick", "The shop beside ten lines of Flask", "shop", "yardstick", note, rows)
+
+
+def _workers(results: Results) -> Table:
+    rows = [_against(results, work, "single", MANY_RATE) for work in WORKERS]
+    note = (
+        f"order-service with a worker for each core ({default_workers()}), as `make up` starts it, and with one; "
+        "user-service has one in both. wrk and PostgreSQL share the cores with them."
+    )
+    return Table("workers", "A worker for each core, and one", "workers", "one worker", note, rows)
 
 
 def _pages(results: Results) -> Table:

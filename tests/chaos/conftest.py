@@ -13,7 +13,7 @@ from chaos.report import Outcome, table
 from localshop.shop import Shop
 from localshop.testing import free_ports, fresh_folder
 
-SUITE_SECONDS = 1800
+SUITE_SECONDS = 2400
 CLEANING_SECONDS = 20
 OUTCOMES = pytest.StashKey[list[Outcome]]()
 DEADLINE = pytest.StashKey[float]()
@@ -46,7 +46,13 @@ def budget(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def shared_environment(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def outcomes(pytestconfig: pytest.Config) -> list[Outcome]:
+    """Return the lines of the report."""
+    return pytestconfig.stash[OUTCOMES]
+
+
+@pytest.fixture(scope="session")
+def shared_environment(outcomes: list[Outcome], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """Run one shop with two workers per service for all faults that do not change it."""
     user_port, order_port = free_ports()
     environment = jwt_wiring(tmp_path_factory.mktemp("trust"))
@@ -54,7 +60,7 @@ def shared_environment(pytestconfig: pytest.Config, tmp_path_factory: pytest.Tem
         fresh_folder() as data,
         Shop(data, user_port=user_port, order_port=order_port, environment=environment) as shop,
     ):
-        yield Environment(shop, pytestconfig.stash[OUTCOMES])
+        yield Environment(shop, outcomes)
 
 
 @pytest.fixture

@@ -24,15 +24,14 @@ SETTINGS = {"DRAIN_SECONDS": "1.5", "WORKERS": "1"}
 
 
 class Fleet:
-    """Servers of one service, replaced one by one."""
+    """Servers of one service, replaced one by one by others like its `model`."""
 
     def __init__(self, model: Service) -> None:
-        self._model = model
-        self._model.environment = {**(model.environment or {}), **SETTINGS}
+        self.model = model
         self.servers: list[Service] = []
 
     def launch(self) -> Service:
-        server = self._model.twin(free_ports()[0])
+        server = self.model.twin(free_ports()[0], **SETTINGS)
         server.launch()
         self.servers.append(server)
         return server

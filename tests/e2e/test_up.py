@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -143,6 +144,17 @@ def test_kill_9_leaves_no_process_and_the_shop_starts_again(start: Callable[[], 
     stopped = f"{workers}, order-service, user-service, PostgreSQL"
     assert said.splitlines()[-1].split(maxsplit=1) == ["stopping", stopped]
     assert survivors(processes, data) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "orders"), [({}, min(os.cpu_count() or 1, 4)), ({"WORKERS": "1"}, 1)], ids=["default", "WORKERS=1"]
+)
+def test_order_service_has_a_worker_for_each_core_by_default(
+    start: Callable[..., Up], variables: dict[str, str], orders: int
+) -> None:
+    processes = read_until(start(**variables), "shows the mails")
+    workers = Counter(Path(each.cwd()).name for each in processes if "spawn_main" in " ".join(each.cmdline()))
+    assert workers == {"user-service": 1, "order-service": orders}
 
 
 def test_variables_for_other_programs_do_not_reach_the_shop(start: Callable[..., Up], ports: tuple[int, int]) -> None:

@@ -719,7 +719,7 @@ CASE
     WHEN (currency = ANY (ARRAY['BHD'::text, 'IQD'::text, 'JOD'::text, 'KWD'::text, 'LYD'::text, 'OMR'::text, 'TND'::text])) THEN 0.001
     WHEN (currency = ANY (ARRAY['CLF'::text, 'UYW'::text])) THEN 0.0001
     ELSE 0.01
-END)) STORED NOT NULL,
+END)) NOT NULL,
     CONSTRAINT products_price_never_negative CHECK ((price_minor >= 0)),
     CONSTRAINT products_stock_never_negative CHECK ((stock >= 0))
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0005"
-down_revision = "0004"
+down_revision = "0004_1"
 
 
 def upgrade() -> None:
@@ -23,7 +23,6 @@ def upgrade() -> None:
                 deleted_at IS NULL OR (roles = '{}' AND num_nonnulls(totp_secret, totp_offered) = 0)
             )
     """)
-    op.execute("ALTER TABLE sessions ADD COLUMN second_factor boolean NOT NULL DEFAULT false")
     # An index, because `list` and the search for staff must not read all customers.
     op.execute("CREATE INDEX users_with_roles ON users (id) WHERE roles <> '{}'")
     op.execute("""
@@ -51,7 +50,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP TABLE audit_entries, recovery_codes")
-    op.execute("ALTER TABLE sessions DROP COLUMN second_factor")
     op.execute("""
         ALTER TABLE users
             DROP CONSTRAINT users_deleted_have_no_rights,

@@ -12,12 +12,13 @@ import click
 from localshop import ROOT, Trouble
 from localshop.environment import drop_foreign_variables
 from localshop.preflight import own_databases
-from localshop.shop import Shop
+from localshop.shop import Shop, default_workers
 from localshop.signals import until_asked_to_stop
 from localshop.staff import first_staff
 from localshop.welcome import welcome
 
 PORT = click.IntRange(1, 65_535)
+WORKERS = click.IntRange(1, 64)
 
 
 def say(part: str, what: str) -> None:
@@ -30,8 +31,11 @@ def say(part: str, what: str) -> None:
 @click.option("--user-port", envvar="USER_PORT", default=5001, type=PORT, show_default=True, show_envvar=True)
 @click.option("--order-port", envvar="ORDER_PORT", default=5002, type=PORT, show_default=True, show_envvar=True)
 @click.option("--mailbox-port", envvar="MAILBOX_PORT", default=5003, type=PORT, show_default=True, show_envvar=True)
+@click.option("--workers", envvar="WORKERS", type=WORKERS, help="Of order-service; default: one for each core.")
 @click.pass_context
-def cli(context: click.Context, data: Path, user_port: int, order_port: int, mailbox_port: int) -> None:
+def cli(
+    context: click.Context, *, data: Path, user_port: int, order_port: int, mailbox_port: int, workers: int | None
+) -> None:
     """Run the whole shop on this machine."""
     drop_foreign_variables()
     if user_port == order_port:
@@ -44,6 +48,7 @@ def cli(context: click.Context, data: Path, user_port: int, order_port: int, mai
         order_port=order_port,
         mailbox_port=mailbox_port,
         databases=own_databases(os.environ),
+        order_workers=workers or default_workers(),
         say=say,
     )
 

@@ -36,12 +36,14 @@ class Service(Child):
         environment: Mapping[str, str],
         migrating: Mapping[str, str] | None = None,
         works: bool = False,
+        root: Path = ROOT,
     ) -> None:
         """`migrating` overrides the environment of migrations: the owner's URL, the service's role.
 
-        With `works` it runs the service's background jobs instead of its server.
+        With `works` it runs the service's background jobs instead of its server. `root` is the checkout it belongs to.
         """
         self.service = name
+        self.root = root
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.database_url = database_url
@@ -52,19 +54,27 @@ class Service(Child):
             f"{name} worker" if works else name,
             (sys.executable, *(worker if works else server)),
             log=log,
-            cwd=ROOT / "services" / name,
+            cwd=root / "services" / name,
             environment={**own(os.environ), **environment, **fixed},
         )
 
     def twin(self, port: int, *, through: str | None = None, **environment: str) -> Service:
         """Return another server of this service on the same database; `through` is another URL of it."""
+        return self._like(port, through or self.database_url, self.root, environment)
+
+    def of_checkout(self, root: Path, **environment: str) -> Service:
+        """Return this service with the code of another checkout."""
+        return self._like(self.port, self.database_url, root, environment)
+
+    def _like(self, port: int, database_url: str, root: Path, environment: Mapping[str, str]) -> Service:
         return Service(
             self.service,
             port=port,
-            database_url=through or self.database_url,
+            database_url=database_url,
             log=self.log,
             environment={**self.environment, **environment},
             migrating=self._migrating,
+            root=root,
         )
 
     def job_worker(self, port: int) -> Service:
@@ -76,6 +86,7 @@ class Service(Child):
             log=self.log.with_name(f"{self.service}-worker.log"),
             environment=self.environment,
             works=True,
+            root=self.root,
         )
 
     def workers(self) -> list[psutil.Process]:

@@ -22,8 +22,14 @@ from localshop.service import Service
 from localshop.signals import pause
 
 PORT_VARIABLES = ("USER_PORT", "ORDER_PORT")
+MOST_WORKERS = 4  # four keep PostgreSQL busy, and open 32 of its 100 connections
 DEMO = ROOT / "services/order-service/demo"
 DEMO_CATALOG = DEMO / "products.csv"
+
+
+def default_workers() -> int:
+    """Return the workers of order-service where nothing else is said: one for each core (docs/scaling.md)."""
+    return min(os.cpu_count() or 1, MOST_WORKERS)
 
 
 class Mailbox(Child):
@@ -68,6 +74,7 @@ class Shop:
         mailbox_port: int | None = None,
         databases: tuple[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
+        order_workers: int = 1,
         say: Callable[[str, str], None] = _quietly,
     ) -> None:
         embedded = Postgres(data / "postgres", data / "logs" / "postgres.log")
@@ -85,7 +92,8 @@ class Shop:
         self.user = self._service("user-service", user_port, user_database, of_users)
         payments = {"PAYMENT_PROVIDER": os.environ.get("PAYMENT_PROVIDER", "test")} if mailbox_port else {}
         public_url = f"http://127.0.0.1:{order_port}"
-        of_orders = {"SIBLING_PORT": str(user_port), "PUBLIC_URL": public_url, **payments, **common}
+        sized = {"WORKERS": str(order_workers), **payments}
+        of_orders = {"SIBLING_PORT": str(user_port), "PUBLIC_URL": public_url, **sized, **common}
         self.order = self._service("order-service", order_port, order_database, of_orders)
         ports = free_ports(2) if mailbox_port else ()
         self.workers = tuple(service.job_worker(port) for service, port in zip(self.services, ports, strict=False))

@@ -1,13 +1,19 @@
-"""Run numbered Alembic migrations, one process at a time, with a short lock timeout."""
+"""Run numbered Alembic migrations, one process at a time, with a short lock timeout.
+
+Each migration is a transaction, which holds its locks until its end. So that nobody waits for longer than
+LOCK_TIMEOUT, a migration changes one table that is in use, writes no table again while it holds that lock, and leaves
+indexes of large tables to `create_indexes`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 
 import psycopg
-from alembic import command, context
+from alembic import command, context, op
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -18,6 +24,7 @@ from chassis.db.libpq import ignore_environment
 ADVISORY_LOCK = 0x62326320  # "b2c "
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "60s"
+WAIT_SECONDS = 0.2
 
 # The service's role may read and change rows. The migrating role owns the tables and `alembic_version`.
 # Default privileges cover the tables of later migrations. What a comment calls append-only stays as it was written.
@@ -105,9 +112,29 @@ def _locked(url: str) -> Iterator[Connection]:
         use_native_hstore=False,
     )
     with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
-        connection.commit()
+        # A statement that waited for the lock would hold a snapshot, for whose end `create_indexes` waits.
+        while not _try_lock(connection):
+            sleep(WAIT_SECONDS)
         yield connection  # closing the connection releases the lock
+
+
+def _try_lock(connection: Connection) -> bool:
+    locked = connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_LOCK}).scalar()
+    connection.commit()
+    return bool(locked)
+
+
+def create_indexes(indexes: Mapping[str, str]) -> None:
+    """Create indexes, such as {"orders_by_email": "orders (email)"}, while their table is read and written.
+
+    Call it alone in a migration: it commits each index. A migration that failed here is run again from its beginning.
+    """
+    with op.get_context().autocommit_block():
+        op.execute("SET statement_timeout = 0")  # it blocks nobody
+        for name, definition in indexes.items():
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")  # of an attempt that failed
+            op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {definition}")
+        op.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'")
 
 
 def run_env() -> None:

@@ -1,72 +1,12 @@
-"""Add shipping, tax, payment, refunds and fulfilment.
-
-Code that is still running before this release works on: its orders have no shipping, no tax and nothing to pay.
-"""
+"""Add shipping methods, tax rates, payments, refunds and their events."""
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0008_3"
+down_revision = "0008_2"
 
-# A number for the phone: the last 60 random bits of the id in Crockford's base 32, which has no I, L, O and U.
-NUMBER = """
-CREATE FUNCTION order_number(id uuid) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
-DECLARE
-    digits CONSTANT text := '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-    bits CONSTANT bigint := ('x' || right(replace(id::text, '-', ''), 15))::bit(60)::bigint;
-BEGIN
-    RETURN substr(digits, (bits >> 55 & 31)::integer + 1, 1) || substr(digits, (bits >> 50 & 31)::integer + 1, 1)
-        || substr(digits, (bits >> 45 & 31)::integer + 1, 1) || substr(digits, (bits >> 40 & 31)::integer + 1, 1)
-        || '-'
-        || substr(digits, (bits >> 35 & 31)::integer + 1, 1) || substr(digits, (bits >> 30 & 31)::integer + 1, 1)
-        || substr(digits, (bits >> 25 & 31)::integer + 1, 1) || substr(digits, (bits >> 20 & 31)::integer + 1, 1)
-        || '-'
-        || substr(digits, (bits >> 15 & 31)::integer + 1, 1) || substr(digits, (bits >> 10 & 31)::integer + 1, 1)
-        || substr(digits, (bits >> 5 & 31)::integer + 1, 1) || substr(digits, (bits & 31)::integer + 1, 1);
-END
-$$;
-"""
-ORDERS = """
-ALTER TABLE orders
-    ADD COLUMN email text,
-    ADD COLUMN shipping_method text,
-    ADD COLUMN shipping_name text,
-    ADD COLUMN shipping_minor bigint NOT NULL DEFAULT 0,
-    ADD COLUMN shipping_tax_minor bigint NOT NULL DEFAULT 0,
-    ADD COLUMN tax_minor bigint NOT NULL DEFAULT 0,
-    ADD COLUMN tax jsonb,
-    ADD COLUMN prices_include_tax boolean NOT NULL DEFAULT true,
-    ADD COLUMN payment_status text NOT NULL DEFAULT 'not_required' CONSTRAINT orders_payment_status_known CHECK
-        (payment_status IN ('not_required', 'pending', 'failed', 'paid', 'partially_refunded', 'refunded')),
-    ADD COLUMN pay_until timestamptz,
-    ADD COLUMN paid_minor bigint NOT NULL DEFAULT 0,
-    ADD COLUMN refunded_minor bigint NOT NULL DEFAULT 0,
-    ADD COLUMN shipment jsonb,
-    DROP CONSTRAINT orders_status_known,
-    ADD CONSTRAINT orders_status_known CHECK (status IN ('placed', 'shipped', 'delivered', 'cancelled')),
-    ADD CONSTRAINT orders_refunded_at_most_what_was_paid CHECK (refunded_minor BETWEEN 0 AND paid_minor);
-COMMENT ON COLUMN orders.shipping_method IS 'the id that was chosen; name and price are those of that day';
-COMMENT ON COLUMN orders.shipping_tax_minor IS 'the part of tax_minor that belongs to shipping_minor';
-COMMENT ON COLUMN orders.tax IS '[{rate, net_minor, tax_minor}]; NULL: no tax rate applied';
-COMMENT ON COLUMN orders.pay_until IS 'until then the order waits for its payment';
-COMMENT ON COLUMN orders.paid_minor IS 'by the payment that was accepted';
-COMMENT ON COLUMN orders.refunded_minor IS 'of paid_minor: refunds that are done or under way';
-COMMENT ON COLUMN orders.shipment IS '{carrier, tracking_number, tracking_url, shipped_at}; NULL: not shipped';
-CREATE INDEX orders_by_number ON orders (order_number(id));
-CREATE INDEX orders_by_email ON orders (lower(email)) WHERE email IS NOT NULL;
-CREATE INDEX orders_by_recipient ON orders (lower(ship_to ->> 'recipient') text_pattern_ops) WHERE ship_to IS NOT NULL;
-CREATE INDEX orders_unpaid ON orders (pay_until) WHERE status = 'placed' AND payment_status IN ('pending', 'failed');
-CREATE INDEX orders_unpaid_by_buyer ON orders (buyer_id)
-    WHERE status = 'placed' AND payment_status IN ('pending', 'failed');
-CREATE INDEX orders_to_ship ON orders (id)
-    WHERE status = 'placed' AND payment_status IN ('not_required', 'paid', 'partially_refunded');
-ALTER TABLE order_lines
-    ADD COLUMN tax_minor bigint NOT NULL DEFAULT 0,
-    ADD COLUMN refunded_qty integer NOT NULL DEFAULT 0,
-    ADD CONSTRAINT order_lines_refunded_at_most_what_was_sold CHECK (refunded_qty BETWEEN 0 AND qty);
-"""
 # VOLATILE: it sees what others committed while the caller waited for the product, which the caller's snapshot does not.
 UNPAID = """
 CREATE FUNCTION unpaid_of_product(buyer text, product text, OUT orders bigint, OUT units bigint)
@@ -210,34 +150,20 @@ CREATE TABLE mail_position (
 COMMENT ON TABLE mail_position IS 'the last event whose mail is queued; no row before the first';
 -- What happened before this release is mailed to nobody.
 INSERT INTO mail_position (xid, id) SELECT xid, id FROM order_events ORDER BY xid DESC, id DESC LIMIT 1;
-ALTER TABLE orders ADD COLUMN email_refused_at timestamptz;
-CREATE INDEX orders_email_refused ON orders (id) WHERE email_refused_at IS NOT NULL;
-COMMENT ON COLUMN orders.email_refused_at IS 'when a mail server refused the address for good';
 """
-ADDED_TO_ORDERS = (
-    "email", "email_refused_at", "shipping_method", "shipping_name", "shipping_minor", "shipping_tax_minor",
-    "tax_minor", "tax", "prices_include_tax", "payment_status", "pay_until", "paid_minor", "refunded_minor", "shipment",
-)  # fmt: skip
 
 
 def upgrade() -> None:
-    for statement in (NUMBER, ORDERS, UNPAID, TERMS, PAYMENTS, EVENTS):
+    for statement in (UNPAID, TERMS, PAYMENTS, EVENTS):
         op.execute(statement)
 
 
 def downgrade() -> None:
-    dropped = ", ".join(f"DROP COLUMN {column}" for column in ADDED_TO_ORDERS)
-    op.execute(f"""
+    op.execute("""
         DROP FUNCTION payments_of_order;
         DROP TABLE mail_position, test_payment_pages, refunds, payment_events, payments, tax_rates, shipping_methods;
         DELETE FROM order_events WHERE type NOT IN ('order.placed', 'order.cancelled');
-        UPDATE orders SET status = 'placed', history = history #- '{{-1}}' WHERE status IN ('shipped', 'delivered');
         ALTER TABLE order_events DROP COLUMN amount_minor, DROP CONSTRAINT order_events_type_known,
             ADD CONSTRAINT order_events_type_known CHECK (type IN ('order.placed', 'order.cancelled'));
-        ALTER TABLE order_lines DROP COLUMN tax_minor, DROP COLUMN refunded_qty;
-        DROP INDEX orders_by_number, orders_by_email, orders_by_recipient, orders_unpaid, orders_unpaid_by_buyer,
-            orders_to_ship, orders_email_refused;
-        ALTER TABLE orders {dropped}, DROP CONSTRAINT orders_status_known,
-            ADD CONSTRAINT orders_status_known CHECK (status IN ('placed', 'cancelled'));
-        DROP FUNCTION unpaid_of_product, order_number;
+        DROP FUNCTION unpaid_of_product;
     """)
