@@ -125,9 +125,9 @@ class Stack:
     def __init__(self, name: str, *profiles: str) -> None:
         self.name = name
         self.profiles = profiles
-        ports = free_ports(3)
-        self.environment = dict(zip(("SHOP_PORT", "USER_PORT", "ORDER_PORT"), map(str, ports), strict=True))
-        self.shop, self.user, self.order = (f"http://127.0.0.1:{port}" for port in ports)
+        names = ("SHOP_PORT", "USER_PORT", "ORDER_PORT", "MAILBOX_PORT")
+        self.environment = dict(zip(names, map(str, free_ports(len(names))), strict=True))
+        self.shop, self.user, self.order = (f"http://127.0.0.1:{self.environment[name]}" for name in names[:3])
 
     def __enter__(self) -> Self:
         with ExitStack() as undo:

@@ -12,7 +12,7 @@ import pytest
 from containers.engine import ROOT, build, docker, inspect, remove_images
 
 SERVICES = {"user-service": "5001", "order-service": "5002"}
-LARGEST_ADDITION = 170_000_000  # 30 MB of it are the locales of Babel
+LARGEST_ADDITION = 190_000_000  # 30 MB of it are the locales of Babel, 25 MB Stripe's client
 EPOCH = "1700000000"
 
 each_service = pytest.mark.parametrize("service", SERVICES)
@@ -33,7 +33,8 @@ def test_an_image_runs_as_user_10001_and_writes_to_tmp_only(tags: dict[str, str]
 @each_service
 def test_an_image_holds_no_installer_compiler_test_or_shell_history(tags: dict[str, str], service: str) -> None:
     tools = "for tool in pip pip3 uv gcc cc make git; do command -v $tool; done"
-    files = r"find / -xdev \( -name '.*_history' -o -name 'pip-*.whl' -o -path '/app/*test*' -o -name .env \)"
+    tests = "-path '/app/*/tests*' -o -path '/app/*/testing*' -o -path '/app/*.py' -name 'test_*' -o -name 'conftest.*'"
+    files = rf"find / -xdev \( -name '.*_history' -o -name 'pip-*.whl' -o {tests} -o -name .env \)"
     modules = (
         "python -c 'import pip' 2>/dev/null && echo pip; python -c 'import ensurepip' 2>/dev/null && echo ensurepip"
     )
@@ -78,7 +79,7 @@ def test_image_configuration_and_labels_are_complete(tags: dict[str, str], servi
 
 
 @each_service
-def test_an_image_adds_less_than_170_mb_to_its_base(tags: dict[str, str], service: str, note: list[str]) -> None:
+def test_an_image_adds_less_than_190_mb_to_its_base(tags: dict[str, str], service: str, note: list[str]) -> None:
     base, whole = (inspect(tag)["Size"] for tag in (os.environ["PYTHON_IMAGE"], tags[service]))
 
     note.append(f"{service}: {(whole - base) / 1e6:.0f} MB above its base of {base / 1e6:.0f} MB")

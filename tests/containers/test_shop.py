@@ -80,11 +80,14 @@ def test_every_container_is_limited_read_only_and_without_capabilities(stack: St
     assert stack.run("postgres", "id", "-un") == "postgres"
 
 
-def test_only_the_proxy_publishes_ports_and_only_on_loopback(stack: Stack) -> None:
+def test_proxy_and_mailbox_alone_publish_ports_and_on_loopback(stack: Stack) -> None:
     ports = {name: container["NetworkSettings"]["Ports"].values() for name, container in stack.containers().items()}
     published = {name: [one["HostIp"] for one in chain(*filter(None, all_of))] for name, all_of in ports.items()}
 
-    assert {name: hosts for name, hosts in published.items() if hosts} == {"proxy-1": ["127.0.0.1"] * 3}
+    assert {name: hosts for name, hosts in published.items() if hosts} == {
+        "proxy-1": ["127.0.0.1"] * 3,
+        "mail-1": ["127.0.0.1"],
+    }
 
 
 def environment(stack: Stack, service: str) -> dict[str, str]:
