@@ -32,7 +32,14 @@ ON CONFLICT (queueing_lock) WHERE status = 'todo' DO NOTHING
 DATABASE_GONE = ("OperationalError", "AdminShutdown", "PoolTimeout", "Unavailable")
 END_WINDOWS = "UPDATE orders SET pay_until = now() - interval '1 second' WHERE payment_status IN ('pending', 'failed')"
 # Only while no worker runs: what `retry_stalled_job` does after half a minute.
-RELEASE = "UPDATE procrastinate_jobs SET status = 'todo', worker_id = NULL, scheduled_at = now() WHERE status = 'doing'"
+RELEASE = """
+UPDATE procrastinate_jobs AS job SET worker_id = NULL, scheduled_at = now(), status = CASE
+    WHEN EXISTS (
+        SELECT FROM procrastinate_jobs AS other WHERE other.queueing_lock = job.queueing_lock
+            AND (other.status = 'todo' OR (other.status = 'doing' AND other.id > job.id))
+    ) THEN 'cancelled' ELSE 'todo' END::procrastinate_job_status
+WHERE status = 'doing'
+"""
 
 
 class PaidShop:
