@@ -13,7 +13,9 @@ import shop
 import yaml
 from rendering import ROOT, SERVICES
 
-ORDERS = 'http_request_duration_seconds_count{service="order-service",namespace="b2c-dev",method="POST",route="/orders",'
+ORDERS = (
+    'http_request_duration_seconds_count{service="order-service",namespace="b2c-dev",method="POST",route="/orders",'
+)
 READS = 'namespace="b2c-dev",service="order-service",method="GET",route="/products",status="200"'
 FEED = 'session_feed_synced_timestamp_seconds{service="order-service",namespace="b2c-dev"}'
 STORAGE = 'rate_limit_storage_failures_total{service="user-service",namespace="b2c-dev"}'
