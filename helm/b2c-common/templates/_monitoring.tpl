@@ -81,7 +81,7 @@ spec:
             summary: "no pod of {{ .Chart.Name }} answers Prometheus"
             runbook_url: {{ $runbooks }}#notarget
         {{- if eq .Chart.Name "order-service" }}
-        {{- $orders := printf "%s,method=\"POST\",route=\"/orders\"" $service }}
+        {{- $orders := printf "%s,method=\"POST\",route=~\"/orders|/checkout\"" $service }}
         {{- range $burn := list (dict "name" "Fast" "rate" 14.4 "long" "1h" "short" "5m" "severity" "page") (dict "name" "Slow" "rate" 6.0 "long" "6h" "short" "30m" "severity" "page") (dict "name" "Creeping" "rate" 1.0 "long" "3d" "short" "6h" "severity" "ticket") }}
         - alert: OrdersFail{{ $burn.name }}
           expr: |
@@ -106,7 +106,7 @@ spec:
             summary: "order-service has not heard of ended sessions for 2 minutes"
             runbook_url: {{ $runbooks }}#sessionfeedold
         {{- end }}
-        {{- $reads := printf "%s,method=\"GET\"" $service }}
+        {{- $reads := printf "%s,method=\"GET\",route!~\"/healthz|/readyz|/metrics\"" $service }}
         {{- range $burn := list (dict "name" "Fast" "rate" 14.4 "long" "1h" "short" "5m" "severity" "page") (dict "name" "Slow" "rate" 6.0 "long" "6h" "short" "30m" "severity" "page") (dict "name" "Creeping" "rate" 1.0 "long" "3d" "short" "6h" "severity" "ticket") }}
         - alert: ReadsSlow{{ $burn.name }}
           expr: |
