@@ -37,7 +37,7 @@ PLACE := echo "$(CURDIR)" $$($(BIN)/python -V 2>&1 | cut -d. -f1,2)
 ifneq "$(shell cat $(READY) 2>/dev/null)" "$(shell $(PLACE))"
 .PHONY: $(READY)
 endif
-.PHONY: help setup up reset catalog migration schema states test test-system test-delivery bench bench-report bench-compare chaos load soak e2e-browser e2e-stripe e2e-containers e2e-cluster
+.PHONY: help setup up reset catalog migration schema states test test-system test-delivery bench bench-report bench-compare chaos load soak e2e-browser e2e-stripe e2e-observe e2e-containers e2e-cluster
 .PHONY: screenshots kind kind-cluster check $(addprefix check-,$(CHECKS)) check-clients format deps openapi tools charts golden golden-answers fork scan
 
 help: ## list what make can do
@@ -143,6 +143,10 @@ e2e-browser: $(READY) ## test the pages as customers use them (needs Chromium, C
 
 e2e-stripe: $(READY) $(STRIPE_MOCK) ## check each request to Stripe against Stripe's own OpenAPI document (needs Go 1.22; a minute)
 	@STRIPE_MOCK=$(STRIPE_MOCK) TEST_POSTGRES_URL=unused $(BIN)/python -m pytest tests/stripe_mock
+
+e2e-observe: $(READY) $(KUBETOOLS) ## check when each alert of the charts fires, by promtool (needs Debian's package prometheus; a minute)
+	@command -v promtool >/dev/null || { echo "make: promtool not found: install the package prometheus" >&2; exit 1; }
+	@TEST_POSTGRES_URL=unused $(BIN)/python -m pytest tests/observe
 
 $(STRIPE_MOCK):
 	@command -v go >/dev/null || { echo "make: go not found: install Go 1.22 or newer to build stripe-mock" >&2; exit 1; }

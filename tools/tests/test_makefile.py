@@ -28,6 +28,7 @@ APART = {
     "e2e-browser": "tests/browser",
     "e2e-cluster": "tests/cluster",
     "e2e-containers": "tests/containers",
+    "e2e-observe": "tests/observe",
     "e2e-stripe": "tests/stripe_mock",
 }
 TOOLS = {"openapi", "deps", "secrets", "lint-workflows"}

@@ -65,6 +65,26 @@ def test_requests_are_counted_by_route_template(client: FlaskClient, settings: S
     assert f"database_pool_size {settings.database_pool_size}.0" in scraped
 
 
+def test_rubbish_methods_and_paths_make_few_label_sets(client: FlaskClient) -> None:
+    def label_sets() -> set[str]:
+        lines = client.get("/metrics").text.splitlines()
+        return {line.partition(" ")[0] for line in lines if line.startswith("http_request_duration_seconds_count{")}
+
+    before = label_sets()
+    for number in range(50):
+        client.open(f"/rubbish/{number}", method=f"RUBBISH{number}")
+        client.get(f"/sql{number}?currency=X{number}")
+    added = label_sets() - before
+
+    assert 1 <= len([labels for labels in added if 'method="(other)"' in labels]) <= 2
+    assert len(added) <= 4  # rubbish methods, rubbish paths, the scrape itself
+
+
+def test_reads_within_300_ms_are_counted_for_the_objective(client: FlaskClient) -> None:
+    client.get("/sql?run=SELECT 42")
+    assert 'http_request_duration_seconds_bucket{le="0.3",method="GET",route="/sql"' in client.get("/metrics").text
+
+
 def test_scrape_bears_that_another_one_removes_a_dead_workers_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,10 @@ POLICY = "gitops/policy/shop.yaml"
 PLACES = (
     (POLICY, '\nowner: "{owner}"\nrepo: "{repo}"\n'),
     ("gitops/root.yaml", "https://github.com/{owner}/{repo}.git\n"),
-    ("helm/b2c-common/values.yaml", "imageRegistry: {registry}/{image_owner}\n"),
+    (
+        "helm/b2c-common/values.yaml",
+        "imageRegistry: {registry}/{image_owner}\nrunbooks: https://github.com/{owner}/{repo}/blob/main/docs/runbooks\n",
+    ),
     (".github/CODEOWNERS", "@{owner}/"),
 )
 OWNER, REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}"), re.compile(r"[A-Za-z0-9._-]{1,100}")

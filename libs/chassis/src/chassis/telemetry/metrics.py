@@ -19,7 +19,7 @@ REQUEST_SECONDS = Histogram(
     "http_request_duration_seconds",
     "Time to answer, by route template.",
     ["method", "route", "status"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.3, 0.5, 1, 2.5, 5, 10),
 )
 DATABASE_CONNECTIONS_IN_USE = Gauge(
     "database_connections_in_use", "Connections taken from the pool.", multiprocess_mode="livesum"
