@@ -56,6 +56,19 @@ def test_temporary_database_failure_gets_503_with_retry_after(client: FlaskClien
     assert client.get("/sql?run=SELECT 1").status_code == 200
 
 
+def test_connection_to_a_server_that_became_a_standby_is_replaced(settings: Settings) -> None:
+    write, pid = "CREATE TEMP TABLE written ()", "SELECT pg_backend_pid() AS pid"
+    with closing(Database(settings.database_url, pool_size=1)) as database:
+        before = database.fetch_one(pid).pid
+        database.fetch_one("SELECT set_config('default_transaction_read_only', 'on', false)")
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction) as refused:
+            database.fetch_one_batched("key", write, {})
+        assert isinstance(as_problem(refused.value), Unavailable)
+        with database.transaction() as connection:
+            connection.execute(write)
+        assert database.fetch_one(pid).pid != before
+
+
 def test_a_wrong_statement_is_answered_500(client: FlaskClient) -> None:
     assert client.get("/sql?run=SELECT nonsense").status_code == 500
 

@@ -46,8 +46,11 @@ BATCH_LOCK_WAIT_MS = 1000
 IDLE_IN_TRANSACTION_MS = 10_000
 
 # SQLSTATE classes in which the same request may succeed later: connection lost, transaction rolled back by the
-# server, out of resources (a full disk among them), lock not available, operator intervention, system error.
-_PASSING = ("08", "40", "53", "55", "57", "58")
+# server, out of resources (a full disk among them), lock not available, operator intervention, system error. And a
+# server that has become a standby.
+_PASSING = ("08", "40", "53", "55", "57", "58", "25006")
+READ_ONLY = "25006"
+"""A statement that writes has reached a standby, or a primary that was made one: another server is the primary now."""
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
@@ -70,6 +73,8 @@ class DeadlineConnection(psycopg.Connection[Any]):
         except psycopg.Error as refusal:
             if refusal.sqlstate:  # No SQLSTATE: the client library failed, not the server.
                 self.breaker.record_answer()
+            if refusal.sqlstate == READ_ONLY:
+                self.pgconn.finish()  # the next connection looks for the primary
             raise
         self.breaker.record_answer()
         return answer
@@ -81,7 +86,7 @@ class DeadlineConnection(psycopg.Connection[Any]):
 
 def _concerns_one_call(failure: psycopg.Error) -> bool:
     """Tell whether only this call failed: the server refused its statement or ended a deadlock with it."""
-    refused = failure.sqlstate is not None and not isinstance(failure, psycopg.OperationalError)
+    refused = failure.sqlstate not in {None, READ_ONLY} and not isinstance(failure, psycopg.OperationalError)
     return refused or isinstance(failure, psycopg.errors.DeadlockDetected)
 
 
