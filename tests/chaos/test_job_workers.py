@@ -17,7 +17,10 @@ DEFER = """
 INSERT INTO procrastinate_jobs (queue_name, task_name)
 SELECT %(task)s, %(task)s FROM generate_series(1, %(jobs)s)
 """
-LEFT = "SELECT count(*), count(*) FILTER (WHERE status = 'failed') FROM procrastinate_jobs"
+LEFT = """
+SELECT count(*), count(*) FILTER (WHERE status = 'failed') FROM procrastinate_jobs
+WHERE task_name = 'forget_failed_jobs'
+"""  # the periodic jobs come and go
 RUNNING = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing'"
 POINTS = [f"{TASK}.fetched", f"{TASK}.done", "retry_stalled_job.before", "retry_stalled_job.after"]
 
