@@ -24,7 +24,7 @@ SHIP_TO = {
     "street": "Christ Church",
     "city": "Oxford",
     "postal_code": "1",
-    "country": "GB",
+    "country": "DE",
 }
 DATABASES = ("user_service", "order_service")
 SWEPT_SECONDS = SWEEP_SECONDS + 2  # an order that is being placed during the erasure is erased by the next sweep
@@ -48,7 +48,8 @@ def sign_in(shop: Shop) -> dict[str, str]:
 
 
 def order(shop: Shop, who: dict[str, str]) -> httpx.Response:
-    body = {"items": [{"product_id": "p1"}], "ship_to": SHIP_TO, "email": "liddell@example.com"}
+    body = {"items": [{"product_id": "p1"}], "ship_to": SHIP_TO, "shipping_method": "standard"}
+    body["email"] = "liddell@example.com"
     return httpx.post(f"{shop.order.url}/orders", json=body, headers=who)
 
 
