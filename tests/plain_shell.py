@@ -38,7 +38,9 @@ def run_as_new_user(commands: str, shop: Shop, folder: Path) -> str:
     programs = _programs(folder / "bin")
     environment = {"PATH": f"{programs}:{SYSTEM_PATH}", "HOME": str(folder)}
     command = ["sh", "-eu", "-c", _for_ports_of(shop, commands)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=240
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
